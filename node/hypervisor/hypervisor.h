@@ -1,0 +1,55 @@
+// Everything of a node that executes guests: their memory, the guest thread, and the data path of
+// live migrations. The event loop hands it desired states and hears reports.
+//
+// Threads: order(), set_lease(), live() and stop_guests() are called from the event loop and return
+// at once; `report` is called from the hypervisor's own threads, which must only post it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <variant>
+
+#include "cluster/effects.h"
+#include "cluster/error.h"
+#include "cluster/ids.h"
+#include "cluster/proto/message.pb.h"
+#include "cluster/time.h"
+
+namespace failsim::node {
+
+struct HypervisorConfig {
+  NodeId self = kNoNode;
+  std::uint64_t cluster_id = 0;
+  std::string address;                     // data port listens here; peers are asked by peer_address
+  std::uint16_t data_port = 6600;          // TCP port of Hyper-V live migration
+  std::function<std::string(NodeId)> peer_address;
+  std::string volume_address;              // of the shared volume process
+  std::uint16_t volume_port = 3260;
+  std::uint64_t memory_bytes = 0;          // what guests and reservations may use
+};
+
+class Hypervisor {
+ public:
+  using Report = std::function<void(std::variant<GuestReport, TransferReport>)>;
+
+  // Opens the data port; an error says which address and port were refused and why.
+  static Result<std::unique_ptr<Hypervisor>> open(const HypervisorConfig& config, Report report);
+  virtual ~Hypervisor() = default;
+
+  virtual void order(const GuestOrder& order) = 0;
+  virtual void order(const TransferOrder& order) = 0;
+  // Guests execute only while CLOCK_BOOTTIME is before `until`; each compares it itself at the start
+  // of every quantum.
+  virtual void set_lease(Time until) = 0;
+  // What is true this moment; `token` is left 0.
+  virtual pb::LiveReply live(const std::string& vm) const = 0;
+  // Stops every guest and transfer; returns when none can execute any more.
+  virtual void stop_guests() = 0;
+};
+
+// CLOCK_BOOTTIME, never falling: the one clock of a node process.
+Time boottime_now();
+
+}  // namespace failsim::node
