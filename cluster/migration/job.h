@@ -49,10 +49,10 @@ enum class RequestedState : std::uint16_t {
   kService = 6
 };
 
-// "Start" ... "Service"; "DMTF Reserved" for 7..32767, "Vendor Reserved" from 32768; "Invalid" for
-// 0 and 1.
-std::string_view requested_state_name(std::uint16_t number);
-std::optional<RequestedState> requested_state_of(std::uint16_t number);
+// "Start" ... "Service"; "DMTF Reserved" for 7..32767, "Vendor Reserved" for 32768..65535; "Invalid"
+// for 0, 1 and what does not fit the 16 bits of the parameter.
+std::string_view requested_state_name(std::uint32_t number);
+std::optional<RequestedState> requested_state_of(std::uint32_t number);
 
 enum class ReturnValue : std::uint32_t {
   kCompleted = 0,
@@ -100,7 +100,7 @@ struct JobAnswer {
 //   Terminate or Kill of a New job outside Move        0 and cancel: it waits for its turn, and the
 //                                                      phase is what an earlier attempt left
 //   Terminate or Kill otherwise, above all in Move     32775
-JobAnswer answer(JobState state, std::uint16_t requested, MigrationState phase);
+JobAnswer answer(JobState state, std::uint32_t requested, MigrationState phase);
 
 // A period longer than this (100 years of 365 days) is refused; a shorter one may be added to any
 // Time of a running member without overflow.

@@ -42,8 +42,13 @@ enum class GuestCondition : std::uint8_t {
   kSaved     // its memory is completely and durably written
 };
 
-// What the owner of the VM keeps its guest at while a step is current.
-enum class GuestWant : std::uint8_t { kAbsent, kFrozen, kRunning, kSaving };
+// What the owner of the VM keeps its guest at while a step is current. Numbered as pb::GuestWant.
+enum class GuestWant : std::uint8_t {
+  kAbsent = 0,
+  kRunning = 1,
+  kFrozen = 2,
+  kSaving = 3  // stop it and write its state to the shared volume
+};
 
 struct Step {
   std::span<const VmState> events;  // announced in this order on entry; may be empty
