@@ -49,8 +49,8 @@ enum class RequestedState : std::uint16_t {
   kService = 6
 };
 
-// "Start" ... "Service"; "DMTF Reserved" for 7..32767, "Vendor Reserved" for 32768..65535; "Invalid"
-// for 0, 1 and what does not fit the 16 bits of the parameter.
+// "Start" ... "Service"; "DMTF Reserved" for 7..32767, "Vendor Reserved" for 32768..65535;
+// "Invalid" for 0, 1 and what does not fit the 16 bits of the parameter.
 std::string_view requested_state_name(std::uint32_t number);
 std::optional<RequestedState> requested_state_of(std::uint32_t number);
 

@@ -99,9 +99,4 @@ Result<std::string> encode_list(const PropertyList& list);
 // time and in memory; never reads past them. The same name may occur twice; the order is kept.
 Result<PropertyList> decode_list(std::string_view bytes);
 
-// UTF-8 to the bytes of UTF-16LE and back, without NUL added or removed. Overlong forms, surrogates
-// in UTF-8, unpaired surrogates in UTF-16, odd lengths and code points above 0x10FFFF are refused.
-Result<std::string> utf16le_of_utf8(std::string_view text);
-Result<std::string> utf8_of_utf16le(std::string_view bytes);
-
 }  // namespace failsim

@@ -74,7 +74,8 @@ std::optional<Error> validate(const PropertySpec& spec, const Value& value);
 // property, or the error of validate.
 std::optional<Error> check_client_write(const PropertySpec& spec, const Value& value);
 
-// The value as a person reads it; parse gives it back for every valid value of a property.
+// The value as a person reads it. Of a valid value of a property parse makes the same value again,
+// unless one of several texts contains a ';'.
 std::string to_text(const Value& value);
 
 // The default. It is valid for its property.

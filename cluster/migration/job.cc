@@ -1,0 +1,220 @@
+#include "cluster/migration/job.h"
+
+#include <array>
+#include <cassert>
+#include <utility>
+
+namespace failsim {
+namespace {
+
+constexpr std::uint32_t kFirstJobState = 2;
+constexpr std::uint32_t kFirstRequest = 2;
+constexpr std::uint32_t kFirstVendorRequest = 32768;
+constexpr std::uint32_t kLastRequest = 65535;
+
+constexpr std::array<std::string_view, kJobStateCount> kJobStateNames = {
+    "New",       "Starting",   "Running", "Suspended", "ShuttingDown",
+    "Completed", "Terminated", "Killed",  "Exception", "Service"};
+
+constexpr std::array<std::string_view, 5> kRequestNames = {"Start", "Suspend", "Terminate", "Kill",
+                                                           "Service"};
+
+struct ReturnRow {
+  ReturnValue value;
+  std::string_view name;
+};
+
+constexpr ReturnRow kReturnValues[] = {
+    {ReturnValue::kCompleted, "Completed with No Error"},
+    {ReturnValue::kTimeoutParameterNotSupported, "Use Of Timeout Parameter Not Supported"},
+    {ReturnValue::kFailed, "Failed"},
+    {ReturnValue::kAccessDenied, "Access Denied"},
+    {ReturnValue::kNotSupported, "Not Supported"},
+    {ReturnValue::kStatusUnknown, "Status Is Unknown"},
+    {ReturnValue::kTimeout, "Timeout"},
+    {ReturnValue::kInvalidParameter, "Invalid Parameter"},
+    {ReturnValue::kSystemInUse, "System Is In Use"},
+    {ReturnValue::kInvalidState, "Invalid State"},
+    {ReturnValue::kIncorrectDataType, "Incorrect Data Type"},
+    {ReturnValue::kSystemNotAvailable, "System Is Not Available"},
+    {ReturnValue::kOutOfMemory, "Out Of Memory"},
+};
+
+JobAnswer refuse(ReturnValue value) {
+  return {value, JobAction::kNone};
+}
+
+JobAnswer answer_to_start(JobState state) {
+  switch (state) {
+    case JobState::kNew:
+    case JobState::kSuspended:
+    case JobState::kService:
+      return refuse(ReturnValue::kNotSupported);
+    default:
+      return refuse(ReturnValue::kInvalidState);
+  }
+}
+
+JobAnswer answer_to_cancel(JobState state, RequestedState requested, MigrationState phase) {
+  const bool may_undo = phase == MigrationState::kSetup || phase == MigrationState::kDataTransfer;
+  const bool not_begun = state == JobState::kNew && phase != MigrationState::kMove;
+  if (!may_undo && !not_begun) return refuse(ReturnValue::kInvalidState);
+  if (requested == RequestedState::kKill) {
+    return {ReturnValue::kCompleted, JobAction::kCancelAtOnce};
+  }
+  if (state == JobState::kShuttingDown) return {ReturnValue::kCompleted, JobAction::kNone};
+  return {ReturnValue::kCompleted, JobAction::kCancelOrderly};
+}
+
+// ---- Intervals: ddddddddhhmmss.mmmmmm:000 -------------------------------------------------------
+
+constexpr std::size_t kIntervalLength = 25;
+constexpr std::size_t kDotAt = 14;
+constexpr std::size_t kColonAt = 21;
+
+Error bad_interval(std::string_view text, std::string_view why) {
+  std::string message = "The TimeoutPeriod '";
+  for (const char c : text.substr(0, 40)) message += c >= ' ' && c <= '~' ? c : '?';
+  message += "' is not a CIM interval: ";
+  message += why;
+  message += ".";
+  return {Code::kInvalidParameter, std::move(message),
+          "Give ddddddddhhmmss.mmmmmm:000, for example 00000000000130.000000:000 for a minute and "
+          "a half, or nothing."};
+}
+
+// The number in these digits, all of which must be digits.
+Duration digits(std::string_view text, std::size_t at, std::size_t count) {
+  Duration number = 0;
+  for (const char c : text.substr(at, count)) number = number * 10 + (c - '0');
+  return number;
+}
+
+// `count` is at most 8, so that the digits always fit.
+void put_digits(std::string& out, Duration number, std::size_t count) {
+  std::string reversed;
+  for (std::size_t i = 0; i < count; ++i, number /= 10) {
+    reversed.push_back(static_cast<char>('0' + number % 10));
+  }
+  assert(number == 0);
+  out.append(reversed.rbegin(), reversed.rend());
+}
+
+}  // namespace
+
+std::string_view name(JobState state) {
+  const std::size_t index = static_cast<std::size_t>(state) - kFirstJobState;
+  assert(index < kJobStateNames.size());
+  return kJobStateNames[index];
+}
+
+std::optional<JobState> job_state_of(std::uint32_t number) {
+  if (number < kFirstJobState) return std::nullopt;
+  if (number - kFirstJobState >= kJobStateNames.size()) return std::nullopt;
+  return static_cast<JobState>(number);
+}
+
+bool is_finished(JobState state) {
+  switch (state) {
+    case JobState::kCompleted:
+    case JobState::kTerminated:
+    case JobState::kKilled:
+    case JobState::kException:
+      return true;
+    default:
+      return false;
+  }
+}
+
+std::string_view requested_state_name(std::uint32_t number) {
+  if (const auto requested = requested_state_of(number))
+    return kRequestNames[number - kFirstRequest];
+  if (number < kFirstRequest || number > kLastRequest) return "Invalid";
+  return number < kFirstVendorRequest ? "DMTF Reserved" : "Vendor Reserved";
+}
+
+std::optional<RequestedState> requested_state_of(std::uint32_t number) {
+  if (number < kFirstRequest) return std::nullopt;
+  if (number - kFirstRequest >= kRequestNames.size()) return std::nullopt;
+  return static_cast<RequestedState>(number);
+}
+
+std::string_view name(ReturnValue value) {
+  for (const ReturnRow& row : kReturnValues) {
+    if (row.value == value) return row.name;
+  }
+  assert(false);
+  return {};
+}
+
+std::optional<ReturnValue> return_value_of(std::uint32_t number) {
+  for (const ReturnRow& row : kReturnValues) {
+    if (static_cast<std::uint32_t>(row.value) == number) return row.value;
+  }
+  return std::nullopt;
+}
+
+JobAnswer answer(JobState state, std::uint32_t number, MigrationState phase) {
+  const std::optional<RequestedState> requested = requested_state_of(number);
+  if (!requested) return refuse(ReturnValue::kInvalidParameter);
+  if (is_finished(state)) return refuse(ReturnValue::kInvalidState);
+  switch (*requested) {
+    case RequestedState::kStart:
+      return answer_to_start(state);
+    case RequestedState::kSuspend:
+    case RequestedState::kService:
+      return refuse(ReturnValue::kNotSupported);
+    case RequestedState::kTerminate:
+    case RequestedState::kKill:
+      return answer_to_cancel(state, *requested, phase);
+  }
+  assert(false);
+  return refuse(ReturnValue::kFailed);
+}
+
+Result<Duration> parse_interval(std::string_view text) {
+  if (text.empty() || text == "0") return Duration{0};
+  if (text.size() != kIntervalLength) return bad_interval(text, "it has not 25 characters");
+  if (text[kDotAt] != '.') return bad_interval(text, "there is no point before the microseconds");
+  if (text[kColonAt] == '+' || text[kColonAt] == '-') {
+    return bad_interval(text, "it is a point in time");
+  }
+  if (text.substr(kColonAt) != ":000") return bad_interval(text, "it does not end with :000");
+  for (std::size_t i = 0; i < kColonAt; ++i) {
+    if (i == kDotAt) continue;
+    if (text[i] == '*') return bad_interval(text, "it leaves digits open");
+    if (text[i] < '0' || text[i] > '9')
+      return bad_interval(text, "it has another sign than digits");
+  }
+  const Duration days = digits(text, 0, 8);
+  const Duration hours = digits(text, 8, 2);
+  const Duration minutes = digits(text, 10, 2);
+  const Duration seconds = digits(text, 12, 2);
+  const Duration microseconds = digits(text, 15, 6);
+  if (hours > 23) return bad_interval(text, "the hours are above 23");
+  if (minutes > 59) return bad_interval(text, "the minutes are above 59");
+  if (seconds > 59) return bad_interval(text, "the seconds are above 59");
+  // 99'999'999 days are less than 2^63 seconds, but not less than 2^63 nanoseconds.
+  const Duration whole_seconds = ((days * 24 + hours) * 60 + minutes) * 60 + seconds;
+  if (whole_seconds >= kMaximumTimeoutPeriod / kSecond &&
+      (whole_seconds > kMaximumTimeoutPeriod / kSecond || microseconds > 0)) {
+    return bad_interval(text, "it is longer than 36500 days");
+  }
+  return whole_seconds * kSecond + microseconds * kMicrosecond;
+}
+
+std::string format_interval(Duration period) {
+  assert(period >= 0);
+  const Duration whole_seconds = period / kSecond;
+  std::string out;
+  put_digits(out, whole_seconds / 86'400, 8);
+  put_digits(out, whole_seconds / 3'600 % 24, 2);
+  put_digits(out, whole_seconds / 60 % 60, 2);
+  put_digits(out, whole_seconds % 60, 2);
+  out += '.';
+  put_digits(out, period % kSecond / kMicrosecond, 6);
+  out += ":000";
+  return out;
+}
+
+}  // namespace failsim

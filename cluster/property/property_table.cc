@@ -1,0 +1,489 @@
+#include "cluster/property/property_table.h"
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+#include <charconv>
+#include <limits>
+#include <utility>
+#include <vector>
+
+#include "cluster/property/utf16.h"
+
+namespace failsim {
+namespace {
+
+// ---- The table ----------------------------------------------------------------------------------
+
+constexpr auto kVm = ObjectKind::kVm;
+constexpr auto kGroup = ObjectKind::kGroup;
+constexpr auto kNode = ObjectKind::kNode;
+constexpr auto kCluster = ObjectKind::kCluster;
+constexpr auto kRO = Access::kReadOnly;
+constexpr auto kRW = Access::kReadWrite;
+constexpr auto kReq = Status::kRequired;
+constexpr auto kOpt = Status::kOptional;
+
+constexpr std::int64_t kMax = 0xFFFFFFFF;
+
+// The documents leave the length of a text to the implementation; these are ours.
+constexpr std::int64_t kNameLength = 255;
+constexpr std::int64_t kTextLength = 1024;
+
+constexpr PropertySpec number(ObjectKind kind, std::string_view name, Access access, Status status,
+                              std::int64_t minimum, std::int64_t maximum,
+                              std::int64_t default_number, std::string_view unit,
+                              std::string_view description, std::string_view source,
+                              Effect effect = Effect::kStored) {
+  return {kind,    name,           Format::kDword, access,      status, minimum, maximum,
+          minimum, default_number, unit,           description, source, effect};
+}
+
+// A number whose default, 0xFFFFFFFF, lies outside its range and means "none".
+constexpr PropertySpec number_or_none(ObjectKind kind, std::string_view name, std::int64_t minimum,
+                                      std::int64_t maximum, std::string_view unit,
+                                      std::string_view description, std::string_view source) {
+  PropertySpec spec =
+      number(kind, name, kRW, kOpt, minimum, maximum, kMax, unit, description, source);
+  spec.also = kMax;
+  return spec;
+}
+
+constexpr PropertySpec text(ObjectKind kind, std::string_view name, Format format, Access access,
+                            Status status, std::int64_t maximum, std::string_view description,
+                            std::string_view source) {
+  return {kind, name,   format,      access, status,         0, maximum, 0,
+          0,    "text", description, source, Effect::kStored};
+}
+
+constexpr std::string_view kVmPage = "Virtual Machine private properties (MsCS)";
+constexpr std::string_view kGroupPage = "Group common properties (MsCS)";
+constexpr std::string_view kNodePage = "Node common properties (MsCS)";
+constexpr std::string_view kClusterPage = "Cluster common properties (MsCS)";
+
+// Sorted by kind, then by name.
+constexpr PropertySpec kProperties[] = {
+    // Virtual machine
+    number(kVm, "CheckHeartbeat", kRW, kReq, 0, 1, 0, "switch",
+           "Whether loss of the guest's heartbeat counts as a failure of the VM.", kVmPage),
+    number(kVm, "DefaultMoveType", kRW, kOpt, 0, kMax, kMax, "code",
+           "How the VM is moved when nobody says how: 1 quick, 4294967295 as its type says.",
+           "Virtual Machine private properties (MsCS); type, range and default as seen in the "
+           "field"),
+    number(kVm, "MigrationFailureReason", kRO, kReq, 0, kMax, 0, "HRESULT",
+           "Why the last migration failed: 0 it did not, 0x800700AA another was under way, "
+           "0x80004005 anything else.",
+           kVmPage),
+    number(kVm, "MigrationProgress", kRO, kReq, 0, 100, 0, "%",
+           "How far the migration under way has come.", kVmPage),
+    number(kVm, "MigrationState", kRW, kReq, 0, 5, 0, "code",
+           "0 none, 1 Setup, 2 Data Transfer, 3 Move, 4 Canceled, 5 Failure; write 0 to reset the "
+           "last two.",
+           "MigrationState (MsCS)", Effect::kInForce),
+    number(kVm, "OfflineAction", kRW, kReq, 0, 3, 1, "code",
+           "What taking the VM offline does: 0 turn off, 1 save, 2 shut down, 3 force shut down.",
+           kVmPage),
+    number(kVm, "ShutdownAction", kRW, kReq, 0, 1, 0, "code",
+           "When the guest stops by itself: 0 take the VM offline, 1 let it fail.", kVmPage),
+    number(kVm, "StartMemory", kRW, kOpt, 0, kMax, 1, "MB",
+           "The memory the VM starts with, as placement sees it.",
+           "Virtual Machine private properties (MsCS); the unit is ours, the page has none"),
+    number(kVm, "VirtualNumaCount", kRW, kOpt, 1, 64, 1, "nodes",
+           "The number of virtual NUMA nodes of the VM.", kVmPage),
+    text(kVm, "VmId", Format::kSz, kRW, kReq, 38, "The GUID of the VM.",
+         "Virtual Machine private properties (MsCS)"),
+    number(kVm, "VmState", kRO, kReq, 0, 65536, 0, "code",
+           "EnabledState of the VM: 2 running, 3 off, 32768 paused, 32769 saved, 32770 starting, "
+           "32773 saving, 32774 stopping.",
+           "Virtual Machine private properties (MsCS); the page leaves the status open"),
+
+    // Group
+    text(kGroup, "AntiAffinityClassNames", Format::kMultiSz, kRW, kOpt, kTextLength,
+         "Groups that share one of these names are kept on different nodes if possible.",
+         kGroupPage),
+    number(kGroup, "AutoFailbackType", kRW, kOpt, 0, 1, 0, "code",
+           "Whether the group returns to its preferred owner: 0 no, 1 yes.", kGroupPage),
+    number(kGroup, "ColdStartSetting", kRW, kOpt, 0, 2, 0, "code",
+           "When the whole cluster starts: 0 start the group always, 1 do not, 2 it may start.",
+           kGroupPage),
+    text(kGroup, "Description", Format::kSz, kRW, kOpt, kTextLength, "A text of the administrator.",
+         kGroupPage),
+    number_or_none(kGroup, "FailbackWindowEnd", 0, 23, "hour",
+                   "The hour of the day failback must be done by; 4294967295 for none.",
+                   kGroupPage),
+    number_or_none(kGroup, "FailbackWindowStart", 0, 23, "hour",
+                   "The hour of the day failback may begin at; 4294967295 for none.", kGroupPage),
+    number(kGroup, "FailoverPeriod", kRW, kOpt, 0, 1193, 6, "hours",
+           "The time FailoverThreshold counts failovers in.", kGroupPage),
+    number(kGroup, "FailoverThreshold", kRW, kOpt, 0, kMax, kMax, "failovers",
+           "How often the group may fail over in a period; 4294967295 is one less than there are "
+           "nodes.",
+           kGroupPage),
+    number(kGroup, "GroupStartDelay", kRW, kOpt, 0, 1'800'000, 0, "ms",
+           "How long groups that depend on this one wait after it has started.", kGroupPage),
+    text(kGroup, "Name", Format::kSz, kRO, kReq, kNameLength,
+         "The name of the group, which is that of its VM.", kGroupPage),
+    number(kGroup, "PersistentState", kRW, kOpt, 0, 1, 0, "switch",
+           "Whether the group is brought online when the cluster forms.", kGroupPage),
+    number(kGroup, "Priority", kRW, kOpt, 0, 3000, 2000, "rank",
+           "The order of starting, draining and placing: 0 no automatic start, 1000 low, 2000 "
+           "medium, 3000 high.",
+           kGroupPage),
+    number(kGroup, "ResiliencyPeriod", kRW, kOpt, 0, kMax, 0, "s",
+           "How long the group stays with an isolated node.", kGroupPage),
+
+    // Node
+    text(kNode, "Description", Format::kSz, kRW, kOpt, kTextLength, "A text of the administrator.",
+         kNodePage),
+    number(kNode, "DynamicWeight", kRO, kReq, 0, 1, 0, "votes", "The vote the node has at present.",
+           kNodePage),
+    text(kNode, "NodeName", Format::kSz, kRO, kReq, kNameLength, "The name of the node.",
+         kNodePage),
+    number(kNode, "NodeWeight", kRW, kOpt, 0, 1, 1, "votes",
+           "The vote the administrator gives the node.",
+           "Node common properties (MsCS); default as the product ships, the page says 0"),
+
+    // Cluster
+    number(kCluster, "AddEvictDelay", kRW, kOpt, 0, 600, 60, "s",
+           "How long a node waits to join after another was evicted.", kClusterPage),
+    number(kCluster, "AutoBalancerLevel", kRW, kOpt, 1, 3, 1, "code",
+           "When a node counts as loaded: 1 at 80 %, 2 at 70 %, 3 at 60 %.",
+           "Get-Cluster (FailoverClusters)"),
+    number(kCluster, "AutoBalancerMode", kRW, kOpt, 0, 2, 2, "code",
+           "When VMs are balanced: 0 never, 1 when a node joins, 2 then and every 30 minutes.",
+           "Get-Cluster (FailoverClusters)"),
+    number(kCluster, "ClusterEnforcedAntiAffinity", kRW, kOpt, 0, 1, 0, "switch",
+           "Whether a group stays offline rather than share a node against its class names.",
+           kClusterPage),
+    number(kCluster, "ClusterGroupWaitDelay", kRW, kOpt, 0, 3600, 120, "s",
+           "How long a forming cluster waits for the preferred owner of a group.", kClusterPage),
+    number(kCluster, "ClusterLogLevel", kRW, kOpt, 0, 5, 3, "level",
+           "How much is written to the cluster log: 0 nothing, 5 everything.",
+           "Set-ClusterLog (FailoverClusters); the reference page says 0 or 3"),
+    number(kCluster, "ClusterLogSize", kRW, kOpt, 8, 1024, 300, "MB",
+           "The greatest size of the cluster log.", kClusterPage),
+    number(kCluster, "CrossSubnetDelay", kRW, kOpt, 250, 4000, 1000, "ms",
+           "The time between heartbeats of nodes in different subnets.", kClusterPage),
+    number(kCluster, "CrossSubnetThreshold", kRW, kOpt, 3, 120, 20, "heartbeats",
+           "How many heartbeats in a row may be missed between subnets.",
+           "Cluster common properties (MsCS); default as the product ships, the page says 5"),
+    number(kCluster, "DatabaseReadWriteMode", kRW, kOpt, 0, 2, 0, "code",
+           "0 all nodes write and each reads its own, 1 majority writes and reads, 2 majority "
+           "writes and each reads its own.",
+           kClusterPage),
+    text(kCluster, "Description", Format::kSz, kRW, kOpt, kTextLength,
+         "A text of the administrator.", kClusterPage),
+    number(kCluster, "DisableGroupPreferredOwnerRandomization", kRW, kOpt, 0, 1, 0, "switch",
+           "Whether a group without preferred owners goes to the first node instead of any.",
+           kClusterPage),
+    number(kCluster, "DrainOnShutdown", kRW, kOpt, 0, 1, 1, "switch",
+           "Whether a node that shuts down moves its groups away first.", kClusterPage),
+    number(kCluster, "DynamicQuorum", kRW, kOpt, 0, 1, 1, "switch",
+           "Whether votes are counted anew when nodes leave.", kClusterPage),
+    number(kCluster, "GroupDependencyTimeout", kRW, kOpt, 0, kMax, 600, "s",
+           "How long a group waits for those it depends on.", kClusterPage),
+    number(kCluster, "HangRecoveryAction", kRW, kOpt, 0, 6, 6, "code",
+           "What the watchdog does about a cluster service that hangs.", kClusterPage),
+    number(kCluster, "IgnorePersistentStateOnStartup", kRW, kOpt, 0, 1, 0, "switch",
+           "Whether groups stay offline when the cluster forms, whatever their PersistentState.",
+           kClusterPage),
+    number(kCluster, "LogElectionTimeout", kRW, kOpt, 100, 60'000, 500, "ms",
+           "How long a member of the log waits for its leader before it stands for election; drawn "
+           "anew between this and twice this.",
+           "failsim's own", Effect::kInForce),
+    number(kCluster, "MaximumParallelMigrations", kRW, kOpt, 1, 64, 1, "migrations",
+           "How many migrations a node takes part in at a time.",
+           "KB5017381 and KB5017382; range ours"),
+    number(kCluster, "MinimumNeverPreemptPriority", kRW, kOpt, 0, 4999, 3000, "rank",
+           "Groups of this priority and above are never stopped to make room.", kClusterPage),
+    number(kCluster, "MinimumPreemptorPriority", kRW, kOpt, 0, 4999, 1, "rank",
+           "Groups of this priority and above may have others stopped to make room.", kClusterPage),
+    number(kCluster, "QuarantineDuration", kRW, kOpt, 0, kMax, 7200, "s",
+           "How long a node in quarantine may not join; 4294967295 until it is cleared.",
+           "Cluster common properties (MsCS); default as the product ships, the page says 0"),
+    number(kCluster, "QuarantineThreshold", kRW, kOpt, 0, kMax, 3, "failures",
+           "How often a node may fail within an hour before it is put in quarantine.",
+           kClusterPage),
+    number(kCluster, "QuorumArbitrationTimeMax", kRW, kOpt, 1, 3600, 20, "s",
+           "The longest time arbitration for the witness may take.", kClusterPage),
+    number(kCluster, "QuorumArbitrationTimeMin", kRW, kOpt, 1, 3600, 7, "s",
+           "The shortest time arbitration for the witness takes.", kClusterPage),
+    number(kCluster, "RequestReplyTimeout", kRW, kOpt, 5, 1440, 60, "minutes",
+           "How long a change of the cluster's state waits for the answers of all nodes.",
+           "Cluster common properties (MsCS); an event of the product counts it in seconds"),
+    number(kCluster, "ResiliencyDefaultPeriod", kRW, kOpt, 0, kMax, 240, "s",
+           "How long a node may be isolated before it is down; 0 for not at all.", kClusterPage),
+    number(kCluster, "ResiliencyLevel", kRW, kOpt, 1, 2, 2, "code",
+           "When a node is isolated rather than down: 1 only if it says so itself, 2 always.",
+           "Cluster common properties (MsCS); default as the product ships, the page says 1"),
+    number(kCluster, "RouteHistoryLength", kRW, kOpt, 0, 40, 10, "heartbeats",
+           "How many missed heartbeats of a route are remembered.", kClusterPage),
+    number(kCluster, "SameSubnetDelay", kRW, kOpt, 250, 2000, 1000, "ms",
+           "The time between heartbeats of nodes in one subnet.", kClusterPage, Effect::kInForce),
+    number(kCluster, "SameSubnetThreshold", kRW, kOpt, 3, 120, 10, "heartbeats",
+           "How many heartbeats in a row may be missed before a node counts as unreachable.",
+           "Cluster common properties (MsCS); default as the product ships, the page says 5",
+           Effect::kInForce),
+    number(kCluster, "ShutdownTimeoutInMinutes", kRW, kOpt, 0, 1440, 20, "minutes",
+           "How long a node that shuts down may take to move its groups away.", kClusterPage),
+    number(kCluster, "WitnessDatabaseWriteTimeout", kRW, kOpt, 1, 86'400, 300, "s",
+           "How long a write to the witness may take.", kClusterPage),
+    number(kCluster, "WitnessRestartInterval", kRW, kOpt, 5, 1440, 15, "minutes",
+           "How long a failed witness waits before it is started again.", kClusterPage),
+};
+
+constexpr char lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
+
+constexpr int compare_ignoring_case(std::string_view a, std::string_view b) {
+  for (std::size_t i = 0; i < a.size() && i < b.size(); ++i) {
+    if (lower(a[i]) != lower(b[i])) return lower(a[i]) < lower(b[i]) ? -1 : 1;
+  }
+  return a.size() == b.size() ? 0 : (a.size() < b.size() ? -1 : 1);
+}
+
+constexpr bool table_is_sorted() {
+  for (std::size_t i = 1; i < std::size(kProperties); ++i) {
+    const PropertySpec& previous = kProperties[i - 1];
+    const PropertySpec& next = kProperties[i];
+    if (previous.kind > next.kind) return false;
+    if (previous.kind == next.kind && compare_ignoring_case(previous.name, next.name) >= 0) {
+      return false;
+    }
+  }
+  return true;
+}
+static_assert(table_is_sorted());
+
+// ---- Checking -----------------------------------------------------------------------------------
+
+bool is_number(const PropertySpec& spec) {
+  return spec.format == Format::kDword || spec.format == Format::kLong;
+}
+
+bool in_range(const PropertySpec& spec, std::int64_t number) {
+  return (number >= spec.minimum && number <= spec.maximum) || number == spec.also;
+}
+
+std::string range_text(const PropertySpec& spec) {
+  if (!is_number(spec)) {
+    if (spec.name == "VmId") return "a GUID, or empty";
+    return "at most " + std::to_string(spec.maximum) + " characters of UTF-16";
+  }
+  std::string range = std::to_string(spec.minimum) + ".." + std::to_string(spec.maximum);
+  if (spec.also != spec.minimum) range += " or " + std::to_string(spec.also);
+  return range;
+}
+
+Error invalid(const PropertySpec& spec, std::string_view what) {
+  std::string message = "The value of the ";
+  message += name(spec.kind);
+  message += " property ";
+  message += spec.name;
+  message += ' ';
+  message += what;
+  message += ".";
+  return {Code::kInvalidData, std::move(message),
+          "Give a " + std::string(name(spec.format)) + ": " + range_text(spec) + "."};
+}
+
+// 8-4-4-4-12 hexadecimal digits, with or without braces.
+bool is_guid(std::string_view text) {
+  if (text.size() == 38 && text.front() == '{' && text.back() == '}') text = text.substr(1, 36);
+  if (text.size() != 36) return false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = lower(text[i]);
+    const bool is_dash = i == 8 || i == 13 || i == 18 || i == 23;
+    const bool is_digit = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+    if (is_dash ? c != '-' : !is_digit) return false;
+  }
+  return true;
+}
+
+// In UTF-16 units; the text must be one that can be stored.
+std::int64_t stored_length(const std::string& text) {
+  return static_cast<std::int64_t>(utf16le_of_utf8(text).take().size() / 2);
+}
+
+std::optional<std::int64_t> parse_number(std::string_view text) {
+  bool is_negative = false;
+  if (!text.empty() && text.front() == '-') {
+    is_negative = true;
+    text.remove_prefix(1);
+  }
+  int base = 10;
+  if (text.size() > 2 && text[0] == '0' && lower(text[1]) == 'x') {
+    base = 16;
+    text.remove_prefix(2);
+  }
+  std::uint64_t magnitude = 0;
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, magnitude, base);
+  if (error != std::errc() || stop != end) return std::nullopt;
+  if (magnitude > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) {
+    return std::nullopt;
+  }
+  const auto number = static_cast<std::int64_t>(magnitude);
+  return is_negative ? -number : number;
+}
+
+std::vector<std::string> split(std::string_view text) {
+  std::vector<std::string> parts;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find(';'), text.size());
+    if (end > 0) parts.emplace_back(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return parts;
+}
+
+}  // namespace
+
+std::string_view name(ObjectKind kind) {
+  switch (kind) {
+    case ObjectKind::kVm:
+      return "vm";
+    case ObjectKind::kGroup:
+      return "group";
+    case ObjectKind::kNode:
+      return "node";
+    case ObjectKind::kCluster:
+      return "cluster";
+  }
+  assert(false);
+  return {};
+}
+
+std::span<const PropertySpec> all_properties() {
+  return kProperties;
+}
+
+std::span<const PropertySpec> properties_of(ObjectKind kind) {
+  const auto rows = std::ranges::equal_range(kProperties, kind, {}, &PropertySpec::kind);
+  return {rows.begin(), rows.end()};
+}
+
+const PropertySpec* find(ObjectKind kind, std::string_view name) {
+  for (const PropertySpec& spec : properties_of(kind)) {
+    if (compare_ignoring_case(spec.name, name) == 0) return &spec;
+  }
+  return nullptr;
+}
+
+Result<const PropertySpec*> lookup(ObjectKind kind, std::string_view property) {
+  if (const PropertySpec* spec = find(kind, property)) return spec;
+  std::string message = "There is no ";
+  message += name(kind);
+  message += " property '";
+  message += property;
+  message += "'.";
+  return Error{Code::kNotFound, std::move(message),
+               "List the properties of the object to see which there are."};
+}
+
+Result<Value> parse(const PropertySpec& spec, std::string_view text) {
+  Value value;
+  if (is_number(spec)) {
+    const std::optional<std::int64_t> number = parse_number(text);
+    if (!number) return invalid(spec, "is not a number");
+    if (!in_range(spec, *number)) {
+      return invalid(spec, "is out of range: " + std::to_string(*number));
+    }
+    value = spec.format == Format::kDword ? Value::dword(static_cast<std::uint32_t>(*number))
+                                          : Value::long_integer(static_cast<std::int32_t>(*number));
+  } else if (spec.format == Format::kSz) {
+    value = Value::sz(std::string(text));
+  } else {
+    assert(spec.format == Format::kMultiSz);
+    value = Value::multi_sz(split(text));
+  }
+  if (auto error = validate(spec, value)) return *error;
+  return value;
+}
+
+std::optional<Error> validate(const PropertySpec& spec, const Value& value) {
+  if (value.format != spec.format) {
+    return invalid(spec, "has the wrong format, " + std::string(name(value.format)));
+  }
+  // Text has to be UTF-8 without NUL, numbers have to fit; what passes here can be written.
+  if (!encode_value(value)) return invalid(spec, "cannot be stored");
+  std::int64_t measure = 0;
+  switch (spec.format) {
+    case Format::kDword:
+      measure = static_cast<std::int64_t>(value.number());
+      break;
+    case Format::kLong:
+      measure = value.signed_number();
+      break;
+    case Format::kSz:
+      measure = stored_length(value.text());
+      break;
+    default:
+      for (const std::string& text : value.texts()) measure += stored_length(text);
+  }
+  if (!in_range(spec, measure)) {
+    if (is_number(spec)) return invalid(spec, "is out of range: " + std::to_string(measure));
+    return invalid(spec, "is too long");
+  }
+  if (spec.name == "VmId" && !value.text().empty() && !is_guid(value.text())) {
+    return invalid(spec, "is not a GUID");
+  }
+  return std::nullopt;
+}
+
+std::optional<Error> check_client_write(const PropertySpec& spec, const Value& value) {
+  if (spec.access == Access::kReadOnly) {
+    std::string message = "The ";
+    message += name(spec.kind);
+    message += " property ";
+    message += spec.name;
+    message += " is read-only: the cluster itself sets it.";
+    return Error{Code::kPropertyUnchangeable, std::move(message),
+                 "Write a property that is read/write."};
+  }
+  return validate(spec, value);
+}
+
+std::string to_text(const Value& value) {
+  struct Printer {
+    std::string operator()(std::uint64_t number) const { return std::to_string(number); }
+    std::string operator()(std::int64_t number) const { return std::to_string(number); }
+    std::string operator()(const std::string& text) const { return text; }
+    std::string operator()(const std::vector<std::string>& texts) const {
+      std::string joined;
+      for (const std::string& text : texts) {
+        if (!joined.empty()) joined += ';';
+        joined += text;
+      }
+      return joined;
+    }
+  };
+  if (value.format == Format::kBinary) {
+    constexpr std::string_view kDigits = "0123456789ABCDEF";
+    std::string hex;
+    for (const char c : value.text()) {
+      const auto byte = static_cast<unsigned char>(c);
+      hex += kDigits[byte >> 4];
+      hex += kDigits[byte & 0xF];
+    }
+    return hex;
+  }
+  return std::visit(Printer{}, value.content);
+}
+
+Value default_value(const PropertySpec& spec) {
+  switch (spec.format) {
+    case Format::kDword:
+      return Value::dword(static_cast<std::uint32_t>(spec.default_number));
+    case Format::kLong:
+      return Value::long_integer(static_cast<std::int32_t>(spec.default_number));
+    case Format::kMultiSz:
+      return Value::multi_sz({});
+    default:
+      assert(spec.format == Format::kSz);
+      return Value::sz("");
+  }
+}
+
+}  // namespace failsim
