@@ -71,15 +71,22 @@ run_tests() {
   return "$status"
 }
 
-# A test that was skipped or disabled is neither passed nor failed: it is named above the counts.
+# A test that chose to skip, or is disabled, has neither passed nor failed: it is named above the
+# counts. One whose executable is missing has failed.
 _count_results() {
   awk '
-    match($0, /<testcase name="[^"]*"/) { name = substr($0, RSTART + 16, RLENGTH - 17) }
-    match($0, /status="[^"]*"/) && /<testcase/ {
-      status = substr($0, RSTART + 8, RLENGTH - 9)
+    function attribute(key) {
+      return match($0, key "=\"[^\"]*\"") ? substr($0, RSTART + length(key) + 2, RLENGTH - length(key) - 3) : ""
+    }
+    /<testcase / {
+      name = attribute("name"); status = attribute("status")
       if (status == "run") passed++
-      else if (status == "fail") failed++
-      else print "not run: " name
+      if (status == "fail") failed++
+      if (status == "disabled") print "disabled: " name
+    }
+    /<skipped / && status == "notrun" {
+      if (attribute("message") ~ /^SKIP_/) print "skipped: " name
+      else failed++
     }
     END { printf "%d passed, %d failed\n", passed, failed }' "$1"
 }

@@ -1,0 +1,95 @@
+#!/usr/bin/env bash
+# A reminder, not a regime: the pure code names nothing that would tie a run to a clock, a thread, a
+# hash order or a rounding mode, and each layer includes only what is below it.
+#
+#   lint.sh SOURCE_DIR
+#
+# Prints one line per finding, "file:line: why", and fails if there is one. Comments and the text of
+# string literals are not looked at.
+set -euo pipefail
+cd "$1"
+
+pure=(cluster tools/sim)
+
+forbidden=(
+  '\bunordered_\w+'                 # iteration order differs between libraries
+  '\bstd::hash\b'
+  '\b(system|steady|high_resolution)_clock\b'
+  '<chrono>'
+  '\b(thread|jthread|this_thread|thread_local)\b'
+  '\bpthread_\w+'
+  '\b(float|double)\b'              # rounding and printing differ between machines
+  '\bs?rand\('
+  '\brandom_device\b'
+  '\bstd::(random_)?shuffle\b'      # libraries draw differently from the same engine
+  '\b\w+_distribution\b'
+  '\bboost/'
+  '\brocksdb/'
+)
+
+# layer: what its quoted includes may begin with
+layers=(
+  'cluster: cluster/'
+  'storage: storage/ cluster/'
+  'node: node/ storage/ cluster/'
+  'tools/sim: tools/sim/ storage/ cluster/'
+)
+
+# The code of a file with its line numbers: comments gone, literals empty, includes kept.
+code_of() {
+  awk '
+    function strip(line,   out, c, two, quote) {
+      out = ""; quote = ""
+      while (line != "") {
+        c = substr(line, 1, 1); two = substr(line, 1, 2)
+        if (in_comment) {
+          if (two == "*/") { in_comment = 0; line = substr(line, 3) } else line = substr(line, 2)
+        } else if (quote != "") {
+          if (c == "\\") { line = substr(line, 3); continue }
+          if (c == quote) { out = out c; quote = "" }
+          line = substr(line, 2)
+        } else if (two == "//") {
+          return out
+        } else if (two == "/*") {
+          in_comment = 1; line = substr(line, 3)
+        } else {
+          # An apostrophe after a digit separates thousands; it opens no literal.
+          if (c == "\"" || (c == "\x27" && out !~ /[0-9a-fA-F]$/)) quote = c
+          out = out c; line = substr(line, 2)
+        }
+      }
+      return out
+    }
+    !in_comment && /^[ \t]*#[ \t]*include/ { sub(/\/\/.*/, ""); print FNR ":" $0; next }
+    { print FNR ":" strip($0) }' "$1"
+}
+
+sources_of() { find "$@" -type f \( -name '*.h' -o -name '*.cc' -o -name '*.proto' \) | sort; }
+
+findings=$(
+  pattern=$(IFS='|'; echo "${forbidden[*]}")
+  for folder in "${pure[@]}"; do
+    [[ -d $folder ]] || continue
+    sources_of "$folder" | while IFS= read -r file; do
+      code_of "$file" | { grep -P "$pattern" || true; } |
+        sed "s|^\([0-9]*\):|$file:\1: not in pure code: |"
+    done
+  done
+
+  for layer in "${layers[@]}"; do
+    folder=${layer%%:*}
+    [[ -d $folder ]] || continue
+    read -ra allowed <<<"${layer#*:}"
+    pattern=$(IFS='|'; echo "${allowed[*]}")
+    sources_of "$folder" | while IFS= read -r file; do
+      code_of "$file" | { grep -E '^[0-9]+:[ \t]*#[ \t]*include[ \t]*"' || true; } |
+        { grep -vE "include[ \t]*\"($pattern)" || true; } |
+        sed "s|^\([0-9]*\):|$file:\1: $folder/ may not include this: |"
+    done
+  done
+)
+
+if [[ -n $findings ]]; then
+  printf '%s\n' "$findings"
+  exit 1
+fi
