@@ -6,31 +6,62 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "cluster/proto/state.pb.h"
-#include "cluster/random.h"
 #include "cluster/time.h"
 
 namespace failsim {
+
+// Guest time between two values of its counter.
+inline constexpr Duration kGuestCountInterval = 10 * kMillisecond;
 
 // The part of a guest that is not memory; it travels at the end of a migration and is saved with a
 // saved state.
 struct DeviceState {
   std::uint64_t boot_id = 0;
-  std::uint64_t counter = 0;                 // of the work it has done; each value goes to its disk
+  std::uint64_t counter = 0;  // of the work it has done; each value goes to its disk
   std::uint64_t random_state = 0;
   std::uint64_t next_sequential_page = 0;
-  std::uint64_t owed_page_writes_ns = 0;     // fraction of a page write not yet due
-  std::vector<std::uint32_t> write_counts;   // per page; empty for a modelled VM
+  std::uint64_t owed_page_writes = 0;       // due, but not performed yet
+  std::uint64_t owed_byte_nanoseconds = 0;  // the fraction of a page write that is not due yet
+  std::vector<std::uint32_t> write_counts;  // per page; empty if nobody tracks pages
+
+  bool operator==(const DeviceState&) const = default;
 };
+
+std::string encode(const DeviceState& state);
+// Nothing unless it is the encoding of a state that fits `config`: as many write counts as pages,
+// or none at all. The bytes may come from anywhere.
+std::optional<DeviceState> decode_device_state(std::string_view bytes, const pb::VmConfig& config);
+
+std::uint64_t pages_of(const pb::VmConfig& config);
+
+// Pages the guest writes to: at least one, at most all; 0 in the configuration means all.
+std::uint64_t working_set_pages_of(const pb::VmConfig& config);
+
+// The state at the end of a fresh boot whose counter goes on from `counter`. With `track_pages`
+// each page has a count: 1 if the boot stamps every page, 0 if it leaves them untouched.
+DeviceState fresh_device_state(const pb::VmConfig& config, std::uint64_t boot_id,
+                               std::uint64_t counter, bool track_pages);
+
+// Distinct bytes, page-granular, that such a guest is expected to have dirtied `elapsed` after
+// nothing was dirty: the closed form for a VM whose pages nobody tracks.
+//   sequential  min(W, D t)
+//   uniform     W (1 - e^(-D t / W))
+//   hot set     the same for the two parts of the working set, each with its share of the writes
+std::uint64_t expected_dirty_bytes(const pb::VmConfig& config, Duration elapsed);
 
 class GuestModel {
  public:
   GuestModel(const pb::VmConfig& config, DeviceState state);
 
-  // The guest executed for `elapsed`: `write(page, count)` is called for each page written, with the
-  // page's new write count. Returns how often. At most `max_writes` happen; the rest stays owed.
+  // The guest executed for `elapsed`: `write(page, count)` is called for each page written, with
+  // the page's new write count (0 if pages are not tracked). Returns how often. At most
+  // `max_writes` happen; the rest stays owed, up to what one second makes due.
   template <typename Write>
   std::uint64_t execute(Duration elapsed, std::uint64_t max_writes, Write&& write);
 
@@ -39,6 +70,9 @@ class GuestModel {
 
   const DeviceState& state() const { return state_; }
   std::uint64_t pages() const { return pages_; }
+  bool tracks_pages() const { return !state_.write_counts.empty(); }
+  // Time between two page writes; kNever if it writes none.
+  Duration write_interval() const;
 
  private:
   std::uint64_t due(Duration elapsed, std::uint64_t max_writes);

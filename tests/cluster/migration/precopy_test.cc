@@ -1,0 +1,211 @@
+#include "cluster/migration/precopy.h"
+
+#include <atomic>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "cluster/random.h"
+
+namespace failsim {
+namespace {
+
+constexpr std::uint64_t kMiB = 1024 * 1024;
+constexpr std::uint64_t kGiB = 1024 * kMiB;
+
+std::vector<std::uint64_t> pages_in(const PageRuns& runs) {
+  std::vector<std::uint64_t> pages;
+  for (const PageRun& run : runs.runs) {
+    for (std::uint64_t i = 0; i < run.count; ++i) pages.push_back(run.first + i);
+  }
+  return pages;
+}
+
+TEST(PageRuns, MergeNeighboursAndKeepGaps) {
+  PageRuns runs;
+  runs.append(3);
+  runs.append(4);
+  runs.append(6, 2);
+  EXPECT_EQ(runs.runs, (std::vector<PageRun>{{3, 2}, {6, 2}}));
+  EXPECT_EQ(runs.pages, 4u);
+}
+
+TEST(DirtyBitmap, RunsGoAcrossWords) {
+  DirtyBitmap dirty(200);
+  for (std::uint64_t page = 60; page < 140; ++page) dirty.set(page);
+  PageRuns runs;
+  EXPECT_EQ(dirty.take_runs(0, 1000, runs), 200u);
+  EXPECT_EQ(runs.runs, (std::vector<PageRun>{{60, 80}}));
+  EXPECT_EQ(dirty.count(), 0u);
+}
+
+TEST(DirtyBitmap, TakesNoMoreThanAskedForAndGoesOnBehindIt) {
+  DirtyBitmap dirty(130);
+  dirty.set_all();
+  PageRuns runs;
+  EXPECT_EQ(dirty.take_runs(0, 70, runs), 70u);
+  EXPECT_EQ(runs.runs, (std::vector<PageRun>{{0, 70}}));
+  EXPECT_EQ(dirty.take_runs(70, 1000, runs), 130u);
+  EXPECT_EQ(runs.runs, (std::vector<PageRun>{{0, 130}}));
+}
+
+TEST(DirtyBitmap, AllOfAnyNumberOfPages) {
+  for (const std::uint64_t pages : {1u, 63u, 64u, 65u, 128u, 1000u}) {
+    DirtyBitmap dirty(pages);
+    dirty.set_all();
+    EXPECT_EQ(dirty.count(), pages);
+    dirty.clear_all();
+    EXPECT_EQ(dirty.count(), 0u);
+  }
+}
+
+TEST(DirtyBitmap, EveryPageIsTakenOnceWhateverTheBudget) {
+  Random random(7);
+  for (int repetition = 0; repetition < 50; ++repetition) {
+    const std::uint64_t pages = 1 + random.below(500);
+    DirtyBitmap dirty(pages);
+    std::vector<std::uint64_t> expected;
+    for (std::uint64_t page = 0; page < pages; ++page) {
+      if (random.below(3) == 0) continue;
+      dirty.set(page);
+      expected.push_back(page);
+    }
+    PrecopyRound round;
+    PageRuns runs;
+    while (round.take(dirty, kPageBytes * (1 + random.below(90)), runs)) {
+    }
+    EXPECT_EQ(pages_in(runs), expected);
+    EXPECT_EQ(round.bytes_taken(), expected.size() * kPageBytes);
+  }
+}
+
+TEST(PrecopyRound, APageDirtiedBehindTheRoundWaitsForTheNext) {
+  DirtyBitmap dirty(100);
+  dirty.set(10);
+  dirty.set(50);
+  PrecopyRound round;
+  PageRuns runs;
+  ASSERT_TRUE(round.take(dirty, kPageBytes, runs));
+  dirty.set(5);
+  ASSERT_TRUE(round.take(dirty, kPageBytes, runs));
+  EXPECT_FALSE(round.take(dirty, kPageBytes, runs));
+  EXPECT_EQ(pages_in(runs), (std::vector<std::uint64_t>{10, 50}));
+  EXPECT_EQ(dirty.count(), 1u);
+}
+
+// The order of safety.md C14 against a running guest: the copy never misses the last write.
+TEST(DirtyBitmap, AWriterThatRunsBesideTheSenderLosesNothing) {
+  constexpr std::uint64_t kPages = 97;
+  DirtyBitmap dirty(kPages);
+  std::vector<std::atomic<std::uint64_t>> memory(kPages);
+  std::vector<std::uint64_t> copy(kPages, 0);
+  std::atomic<bool> stopped = false;
+  std::thread guest([&] {
+    Random random(1);
+    for (std::uint64_t i = 1; i <= 200'000; ++i) {
+      const std::uint64_t page = random.below(kPages);
+      memory[page].store(i, std::memory_order_relaxed);
+      dirty.set(page);
+    }
+    stopped.store(true, std::memory_order_release);
+  });
+  const auto send_round = [&] {
+    PrecopyRound round;
+    PageRuns runs;
+    while (round.take(dirty, 8 * kPageBytes, runs)) {
+      for (const std::uint64_t page : pages_in(runs)) {
+        copy[page] = memory[page].load(std::memory_order_relaxed);
+      }
+      runs.clear();
+    }
+  };
+  while (!stopped.load(std::memory_order_acquire)) send_round();
+  send_round();
+  guest.join();
+  for (std::uint64_t page = 0; page < kPages; ++page) EXPECT_EQ(copy[page], memory[page].load());
+}
+
+TEST(Rate, IsBytesPerSecondAndNothingWithoutTime) {
+  EXPECT_EQ(rate_of(kGiB, kSecond), kGiB);
+  EXPECT_EQ(rate_of(kGiB, 500 * kMillisecond), 2 * kGiB);
+  EXPECT_EQ(rate_of(kGiB, 0), 0u);
+  EXPECT_EQ(rate_of(~std::uint64_t{0}, 1), ~std::uint64_t{0});
+}
+
+TEST(TimeToSend, RoundsUpAndKnowsNoRate) {
+  EXPECT_EQ(time_to_send(0, 0), 0);
+  EXPECT_EQ(time_to_send(1, 0), kNever);
+  EXPECT_EQ(time_to_send(1, 3), 333'333'334);
+  EXPECT_EQ(time_to_send(64 * kMiB, 128 * kMiB), 500 * kMillisecond);
+}
+
+RoundEnd round_of(std::uint64_t sent, Duration duration, std::uint64_t dirty) {
+  RoundEnd round;
+  round.bytes_sent = sent;
+  round.duration = duration;
+  round.dirty_bytes = dirty;
+  return round;
+}
+
+// W <= R L, the rule that every measured row of QEMU obeys.
+TEST(Decision, SwitchesWhenTheRestFitsTheDowntimeLimit) {
+  const PrecopyLimits limits;  // 300 ms
+  const RoundEnd fits = round_of(kGiB, kSecond, 300 * kGiB / 1000);
+  EXPECT_EQ(decide_at_round_end(limits, fits), PrecopyDecision::kSwitch);
+  const RoundEnd misfits = round_of(kGiB, kSecond, 301 * kGiB / 1000);
+  EXPECT_EQ(decide_at_round_end(limits, misfits), PrecopyDecision::kContinue);
+}
+
+TEST(Decision, TheFixedPartCountsToo) {
+  RoundEnd round = round_of(kGiB, kSecond, 280 * kGiB / 1000);
+  round.fixed_downtime = 30 * kMillisecond;
+  EXPECT_EQ(decide_at_round_end(PrecopyLimits{}, round), PrecopyDecision::kContinue);
+}
+
+TEST(Decision, NothingLeftIsAlwaysTheMoment) {
+  RoundEnd round = round_of(0, 0, 0);
+  round.fixed_downtime = kSecond;
+  EXPECT_EQ(decide_at_round_end(PrecopyLimits{}, round), PrecopyDecision::kSwitch);
+}
+
+TEST(Decision, TheRoundLimitForcesTheSwitch) {
+  PrecopyLimits limits;
+  limits.max_rounds = 3;
+  RoundEnd round = round_of(kGiB, kSecond, kGiB);
+  round.round = 1;
+  EXPECT_EQ(decide_at_round_end(limits, round), PrecopyDecision::kContinue);
+  round.round = 2;
+  EXPECT_EQ(decide_at_round_end(limits, round), PrecopyDecision::kSwitchForced);
+}
+
+TEST(Decision, ATinyRoundIsJudgedByTheRateBeforeIt) {
+  RoundEnd round = round_of(kPageBytes, kMillisecond, 100 * kMiB);  // 4 MiB/s by itself
+  EXPECT_EQ(decide_at_round_end(PrecopyLimits{}, round), PrecopyDecision::kContinue);
+  round.earlier_rate = kGiB;
+  EXPECT_EQ(decide_at_round_end(PrecopyLimits{}, round), PrecopyDecision::kSwitch);
+}
+
+TEST(Decision, NoRateIsAboveTheBandwidthLimit) {
+  PrecopyLimits limits;
+  limits.bandwidth_bytes_per_second = 128 * kMiB;
+  // A burst looked faster than the limit; 64 MiB need 500 ms all the same.
+  EXPECT_EQ(decide_at_round_end(limits, round_of(kGiB, kSecond, 64 * kMiB)),
+            PrecopyDecision::kContinue);
+}
+
+TEST(Limits, ZeroInTheParametersIsTheDefault) {
+  pb::MigrationParameters parameters;
+  EXPECT_EQ(limits_of(parameters).downtime_limit, 300 * kMillisecond);
+  EXPECT_EQ(limits_of(parameters).max_rounds, 30u);
+  parameters.set_downtime_limit_ns(50 * kMillisecond);
+  parameters.set_max_rounds(5);
+  parameters.set_bandwidth_bytes_per_second(kMiB);
+  EXPECT_EQ(limits_of(parameters).downtime_limit, 50 * kMillisecond);
+  EXPECT_EQ(limits_of(parameters).max_rounds, 5u);
+  EXPECT_EQ(limits_of(parameters).bandwidth_bytes_per_second, kMiB);
+}
+
+}  // namespace
+}  // namespace failsim
