@@ -23,11 +23,11 @@ constexpr Move kEngineMoves[] = {
     {kSetup, kDataTransfer},     // the target is ready
     {kDataTransfer, kMove},      // the group changes hands
     {kMove, kNoMigration},       // done
-    {kSetup, kCanceled},         //
-    {kDataTransfer, kCanceled},  //
-    {kSetup, kFailure},          //
-    {kDataTransfer, kFailure},   //
-    {kMove, kFailure},           //
+    {kSetup, kCanceled},         // a client called it off
+    {kDataTransfer, kCanceled},  // a client called it off
+    {kSetup, kFailure},          // it failed
+    {kDataTransfer, kFailure},   // it failed
+    {kMove, kFailure},           // it failed
     {kCanceled, kNoMigration},   // reset
     {kFailure, kNoMigration},    // reset
     {kCanceled, kSetup},         // the next attempt starts
