@@ -1,9 +1,9 @@
 #include "cluster/property/property_table.h"
 
 #include <algorithm>
-#include <array>
 #include <cassert>
 #include <charconv>
+#include <iterator>
 #include <limits>
 #include <utility>
 #include <vector>
@@ -360,8 +360,12 @@ std::span<const PropertySpec> all_properties() {
 }
 
 std::span<const PropertySpec> properties_of(ObjectKind kind) {
-  const auto rows = std::ranges::equal_range(kProperties, kind, {}, &PropertySpec::kind);
-  return {rows.begin(), rows.end()};
+  const auto is_before = [kind](const PropertySpec& spec) { return spec.kind < kind; };
+  const auto is_up_to = [kind](const PropertySpec& spec) { return spec.kind <= kind; };
+  const PropertySpec* first =
+      std::partition_point(std::begin(kProperties), std::end(kProperties), is_before);
+  const PropertySpec* last = std::partition_point(first, std::end(kProperties), is_up_to);
+  return {first, last};
 }
 
 const PropertySpec* find(ObjectKind kind, std::string_view name) {

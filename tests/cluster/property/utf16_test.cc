@@ -22,7 +22,7 @@ std::string utf8(std::uint32_t code) {
 
 // All of the first plane, some of each other, and the last code point.
 TEST(Utf16, EveryCodePointGoesThereAndBackAndNoSurrogateDoes) {
-  for (std::uint32_t code = 0; code <= 0x10FFFF; code += code < 0x10000 ? 1 : 255) {
+  for (std::uint32_t code = 0; code <= 0x10FFFF; code += code < 0x10000 ? 1 : 205) {
     const std::string text = utf8(code);
     const Result<std::string> utf16 = utf16le_of_utf8(text);
     if (code >= 0xD800 && code <= 0xDFFF) {
