@@ -28,11 +28,12 @@ enum class Effect : std::uint8_t {
 };
 
 struct PropertySpec {
-  ObjectKind kind;
   std::string_view name;  // as documented; looked up without regard to letter case
-  Format format;          // kDword, kLong, kSz or kMultiSz
+  ObjectKind kind;
+  Format format;  // kDword, kLong, kSz or kMultiSz
   Access access;
   Status status;
+  Effect effect;
   // Of a number: the range, both ends included. Of text: the length in UTF-16 units, of all
   // strings together.
   std::int64_t minimum;
@@ -44,7 +45,6 @@ struct PropertySpec {
   std::string_view unit;        // "ms", "s", "%", "hours", "text" ...; never empty
   std::string_view description;
   std::string_view source;  // the document the row is taken from, and where we depart from it
-  Effect effect;
 };
 
 // The kinds as the command line and messages say them: vm, group, node, cluster.
