@@ -35,8 +35,19 @@ constexpr PropertySpec number(ObjectKind kind, std::string_view name, Access acc
                               std::int64_t default_number, std::string_view unit,
                               std::string_view description, std::string_view source,
                               Effect effect = Effect::kStored) {
-  return {kind,    name,           Format::kDword, access,      status, minimum, maximum,
-          minimum, default_number, unit,           description, source, effect};
+  return {.name = name,
+          .kind = kind,
+          .format = Format::kDword,
+          .access = access,
+          .status = status,
+          .effect = effect,
+          .minimum = minimum,
+          .maximum = maximum,
+          .also = minimum,
+          .default_number = default_number,
+          .unit = unit,
+          .description = description,
+          .source = source};
 }
 
 // A number whose default, 0xFFFFFFFF, lies outside its range and means "none".
@@ -52,8 +63,19 @@ constexpr PropertySpec number_or_none(ObjectKind kind, std::string_view name, st
 constexpr PropertySpec text(ObjectKind kind, std::string_view name, Format format, Access access,
                             Status status, std::int64_t maximum, std::string_view description,
                             std::string_view source) {
-  return {kind, name,   format,      access, status,         0, maximum, 0,
-          0,    "text", description, source, Effect::kStored};
+  return {.name = name,
+          .kind = kind,
+          .format = format,
+          .access = access,
+          .status = status,
+          .effect = Effect::kStored,
+          .minimum = 0,
+          .maximum = maximum,
+          .also = 0,
+          .default_number = 0,
+          .unit = "text",
+          .description = description,
+          .source = source};
 }
 
 constexpr std::string_view kVmPage = "Virtual Machine private properties (MsCS)";
