@@ -54,8 +54,8 @@ build() {
   read -ra arguments <<<"${FAILSIM_CMAKE_ARGS:-}"
   if (($# > 0)); then targets=(--target "$@"); fi
   # Presets are looked for in the current directory; the caller's stays what it is.
-  quietly "configure-$preset" env -C "$root" cmake --preset "$preset" "${arguments[@]}"
-  quietly "build-$preset" env -C "$root" cmake --build --preset "$preset" "${targets[@]}"
+  quietly "configure-$preset" env -C "$root" cmake --preset "$preset" "${arguments[@]}" &&
+    quietly "build-$preset" env -C "$root" cmake --build --preset "$preset" "${targets[@]}"
 }
 
 # run_tests PRESET [CTEST ARGUMENT...]: runs the tests of build/PRESET and prints, as its last line,
