@@ -2,8 +2,8 @@
 // world (the node process in node/, the virtual world in tools/sim/).
 //
 // A world performs the effects of a step in this way:
-//  1. `send_now` leaves at once, and `orders` are handed over at once: an order that stops something
-//     never waits for a disk.
+//  1. `send_now` leaves at once; `lease_until`, then `transfers`, then `guests` are handed over at
+//     once, in this order: an order that stops something never waits for a disk.
 //  2. `durable`, if not empty, is written as one atomic batch under `sequence`, synced when
 //     durable.needs_sync(). Batches are written in order.
 //  3. When the batch is written, and every earlier one, the world delivers Persisted{sequence} and

@@ -52,9 +52,8 @@ class ClusterState {
   const pb::Task* last_migration(const std::string& vm) const;
   const pb::Reply* reply(const std::string& client, std::uint64_t sequence) const;
 
-  // The value in force: the stored one or the default of the table.
-  property::Value property(property::Kind kind, const std::string& object,
-                           std::string_view name) const;
+  // The value in force: the stored one or the default of the table, which has to declare it.
+  Value property(ObjectKind kind, const std::string& object, std::string_view name) const;
   // The value of a DWORD property of the cluster that the table declares.
   std::uint32_t cluster_dword(std::string_view name) const;
   MigrationState migration_state(const std::string& vm) const;
@@ -77,8 +76,8 @@ class ClusterState {
   void put(pb::Task row);
   void put(pb::EventRecord row);
   void put(pb::StoredReply row);
-  void put_property(property::Kind kind, const std::string& object, std::string_view name,
-                    const property::Value& value);
+  void put_property(ObjectKind kind, const std::string& object, std::string_view name,
+                    const Value& value);
   void erase_vm(const std::string& name);  // with its properties
   void erase_task(TaskId id);
   void erase_event(std::uint64_t number);
@@ -87,7 +86,7 @@ class ClusterState {
   std::vector<RowChange> take_changes();
 
  private:
-  void put_row(const std::string& key, const std::string& bytes);
+  const Value* stored_property(const std::string& key) const;
 
   RowPtr<pb::Cluster> cluster_ = std::make_shared<pb::Cluster>();
   std::map<NodeId, RowPtr<pb::Node>> nodes_;
@@ -96,8 +95,14 @@ class ClusterState {
   std::map<std::uint64_t, RowPtr<pb::EventRecord>> events_;
   std::map<std::string, RowPtr<pb::StoredReply>> replies_;        // by row key
   std::map<std::uint64_t, std::string> replies_by_order_;         // oldest first
-  std::map<std::string, RowPtr<std::string>> properties_;         // by row key: CLUSPROP bytes
-  std::map<std::string, bool> touched_;                           // keys; false = erased
+  std::map<std::string, RowPtr<Value>> properties_;               // by row key; default = no row
+
+  // A changed row by its key, serialized when it is taken; both null = erased.
+  struct Touched {
+    RowPtr<google::protobuf::Message> row;
+    RowPtr<Value> value;
+  };
+  std::map<std::string, Touched> touched_;
 };
 
 // The readable keys of the rows.
@@ -107,6 +112,6 @@ std::string vm_key(const std::string& name);
 std::string task_key(TaskId id);
 std::string event_key(std::uint64_t number);
 std::string reply_key(const std::string& client, std::uint64_t sequence);
-std::string property_key(property::Kind kind, const std::string& object, std::string_view name);
+std::string property_key(ObjectKind kind, const std::string& object, std::string_view name);
 
 }  // namespace failsim

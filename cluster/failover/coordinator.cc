@@ -1,0 +1,444 @@
+#include "cluster/failover/coordinator.h"
+
+#include <algorithm>
+#include <cassert>
+#include <optional>
+
+#include "cluster/failover/placement.h"
+#include "cluster/state/change.h"
+
+namespace failsim {
+namespace {
+
+constexpr std::size_t kFailoverBatch = 256;
+
+std::uint32_t instance_of(Incarnation incarnation) {
+  return static_cast<std::uint32_t>(incarnation & 0xffffffff);
+}
+
+bool lives(const ClusterState& state, NodeId id, Incarnation incarnation) {
+  const pb::Node* node = state.node(id);
+  return node != nullptr && node->state() == pb::NODE_UP && node->incarnation() == incarnation;
+}
+
+bool owner_lives(const ClusterState& state, const pb::Vm& vm) {
+  return lives(state, vm.owner(), vm.owner_incarnation());
+}
+
+bool satisfies(pb::GuestCondition condition, GuestCondition wait) {
+  switch (wait) {
+    case GuestCondition::kNone:
+      return true;
+    case GuestCondition::kRunning:
+      return condition == pb::CONDITION_RUNNING;
+    case GuestCondition::kFrozen:
+      return condition == pb::CONDITION_FROZEN;
+    case GuestCondition::kAbsent:
+      return condition == pb::CONDITION_ABSENT;
+    case GuestCondition::kSaved:
+      return condition == pb::CONDITION_SAVED;
+  }
+  return false;
+}
+
+pb::Command abort(const pb::MigrationJob& job, TaskId id, VMTaskResult result, Code error,
+                  std::string message) {
+  pb::Command command;
+  pb::Command::AbortMigration& abort = *command.mutable_abort_migration();
+  abort.set_vm(job.vm());
+  abort.set_job(id);
+  abort.set_attempt(job.attempt());
+  abort.set_phase(job.phase());
+  abort.set_task_result(static_cast<std::uint32_t>(result));
+  abort.set_error(static_cast<std::uint32_t>(error));
+  abort.set_message(std::move(message));
+  return command;
+}
+
+pb::Command advance(const pb::MigrationJob& job, TaskId id, MigrationState to,
+                    const pb::MigrationStatistics* statistics) {
+  pb::Command command;
+  pb::Command::AdvanceMigration& advance = *command.mutable_advance_migration();
+  advance.set_vm(job.vm());
+  advance.set_job(id);
+  advance.set_attempt(job.attempt());
+  advance.set_from_phase(job.phase());
+  advance.set_to_phase(static_cast<std::uint32_t>(to));
+  if (statistics != nullptr) *advance.mutable_statistics() = *statistics;
+  return command;
+}
+
+}  // namespace
+
+struct Coordinator::Decision {
+  const LeaderView& view;
+  Duration detection_time;
+  std::vector<Proposal> proposals;
+};
+
+void Coordinator::evidence(NodeId node, std::uint32_t instance) {
+  dead_.insert({node, instance});
+  nodes_due_ = true;
+  next_look_ = 0;
+}
+
+void Coordinator::elected(const ClusterState& state) {
+  guests_.clear();
+  transfers_.clear();
+  on_their_way_.clear();
+  due_.clear();
+  unsettled_.clear();
+  orphans_.clear();
+  retry_at_.clear();
+  bound_lowered_since_ = kNever;
+  for (const auto& [name, vm] : state.vms()) look_at(state, name);
+  nodes_due_ = true;
+  next_look_ = 0;
+}
+
+// Keeps the sets in step with one VM's row.
+void Coordinator::look_at(const ClusterState& state, const std::string& name) {
+  const pb::Vm* vm = state.vm(name);
+  due_.insert(name);
+  unsettled_.erase(name);
+  orphans_.erase(name);
+  guests_.erase(name);  // what was said of the former row; it is repeated while it matters
+  if (vm == nullptr) {
+    retry_at_.erase(name);
+    return;
+  }
+  const pb::Task* image = state.task(vm->image_job());
+  const bool digest_open =
+      vm->origin() == pb::ORIGIN_IMAGE && image != nullptr &&
+      image->job().statistics().digest() == pb::MigrationStatistics::DIGEST_UNKNOWN;
+  if (vm->has_operation() || vm->job() != 0 || digest_open) unsettled_.insert(name);
+  if (!owner_lives(state, *vm)) orphans_.insert(name);
+}
+
+void Coordinator::report(NodeId from, Incarnation incarnation,
+                         const pb::PeerMessage::Report& report) {
+  for (const auto& guest : report.guests()) {
+    guests_[guest.vm()] = {from, incarnation, guest};
+    due_.insert(guest.vm());
+  }
+  for (const auto& transfer : report.transfers()) {
+    transfers_[{transfer.job(), from}] = transfer;
+    due_.insert(transfer.vm());
+  }
+}
+
+void Coordinator::applied(const ClusterState& state, const Applied& applied, Index index) {
+  for (auto entry = on_their_way_.begin(); entry != on_their_way_.end();) {
+    entry = entry->second <= index ? on_their_way_.erase(entry) : std::next(entry);
+  }
+  for (const std::string& vm : applied.vms) look_at(state, vm);
+  if (!applied.nodes) return;
+  nodes_due_ = true;
+  for (const auto& [name, vm] : state.vms()) {
+    if (!owner_lives(state, *vm)) {
+      orphans_.insert(name);
+    } else {
+      orphans_.erase(name);
+    }
+  }
+  due_.insert(unsettled_.begin(), unsettled_.end());
+  next_look_ = 0;
+}
+
+void Coordinator::propose(Decision& decision, std::string key, pb::Command command) {
+  if (on_their_way_.contains(key)) return;
+  decision.proposals.push_back({{std::move(key)}, std::move(command)});
+}
+
+void Coordinator::proposed(const Proposal& proposal, Index index) {
+  for (const std::string& key : proposal.keys) on_their_way_[key] = index;
+}
+
+std::vector<Proposal> Coordinator::decide(const LeaderView& view) {
+  Decision decision{view, view.state.detection_time(), {}};
+  const bool periodic = view.now >= next_look_;
+  if (periodic) {
+    next_look_ = view.now + Duration{view.state.cluster_dword("SameSubnetDelay")} * kMillisecond;
+    nodes_due_ = true;
+    due_.insert(unsettled_.begin(), unsettled_.end());
+    for (const auto& [name, at] : retry_at_) due_.insert(name);
+  }
+  if (nodes_due_) {
+    for (const auto& [id, node] : view.state.nodes()) decide_node(decision, *node);
+    nodes_due_ = false;
+  }
+  std::set<std::string> due;
+  due.swap(due_);
+  for (const std::string& name : due) {
+    const pb::Vm* vm = view.state.vm(name);
+    if (vm != nullptr) decide_vm(decision, *vm);
+  }
+  if (!orphans_.empty()) decide_failovers(decision);
+  decide_lease_bound(decision);
+  return std::move(decision.proposals);
+}
+
+void Coordinator::decide_node(Decision& decision, const pb::Node& node) {
+  const LeaderView& view = decision.view;
+  const bool is_self = node.id() == view.self;
+  const Incarnation heard = is_self ? view.incarnation : view.detector.incarnation(node.id());
+  const bool hears = view.detector.hears(node.id(), view.now, decision.detection_time);
+  pb::Command command;
+  if (heard > node.incarnation()) {
+    if (!hears || dead_.contains({node.id(), instance_of(heard)})) return;
+    pb::Command::NodeJoined& joined = *command.mutable_node_joined();
+    joined.set_node(node.id());
+    joined.set_store_id(node.store_id());
+    joined.set_incarnation(heard);
+    return propose(decision, "node/" + node.name(), std::move(command));
+  }
+  const bool proven_dead = dead_.contains({node.id(), instance_of(node.incarnation())});
+  const std::size_t silent =
+      view.detector.silent_votes(node.id(), view.now, decision.detection_time);
+  if (node.state() == pb::NODE_UP && !is_self && (proven_dead || silent >= view.quorum)) {
+    pb::Command::NodeDown& down = *command.mutable_node_down();
+    down.set_node(node.id());
+    down.set_incarnation(node.incarnation());
+    down.set_fenced(proven_dead);
+    down.set_reason(proven_dead ? "its process is dead"
+                                : "silent for " +
+                                      std::to_string(decision.detection_time / kMillisecond) +
+                                      " ms");
+    return propose(decision, "node/" + node.name(), std::move(command));
+  }
+  if (node.state() != pb::NODE_DOWN) return;
+  if (proven_dead && !node.fenced()) {
+    pb::Command::NodeDown& down = *command.mutable_node_down();
+    down.set_node(node.id());
+    down.set_incarnation(node.incarnation());
+    down.set_fenced(true);
+    down.set_reason("its process is dead");
+    return propose(decision, "node/" + node.name(), std::move(command));
+  }
+  if (!node.fenced() && hears && heard == node.incarnation() && silent == 0) {
+    pb::Command::NodeUp& up = *command.mutable_node_up();
+    up.set_node(node.id());
+    up.set_incarnation(node.incarnation());
+    propose(decision, "node/" + node.name(), std::move(command));
+  }
+}
+
+void Coordinator::decide_vm(Decision& decision, const pb::Vm& vm) {
+  const pb::Task* task = decision.view.state.job_of(vm);
+  if (task != nullptr) decide_migration(decision, vm, *task);
+  decide_digest(decision, vm);
+  const auto found = guests_.find(vm.name());
+  if (found == guests_.end()) return;
+  const GuestSaid& said = found->second;
+  const bool current = said.from == vm.owner() && said.incarnation == vm.owner_incarnation() &&
+                       same_epoch(said.guest.epoch(), vm.epoch()) &&
+                       said.guest.boot_id() == vm.boot_id();
+  if (!current || !owner_lives(decision.view.state, vm)) return;
+  if (said.guest.condition() == pb::CONDITION_FAILED ||
+      said.guest.condition() == pb::CONDITION_IMAGE_LOST) {
+    decide_guest_lost(decision, vm, said);
+  } else if (vm.has_operation()) {
+    decide_step(decision, vm, said);
+  }
+}
+
+void Coordinator::decide_step(Decision& decision, const pb::Vm& vm, const GuestSaid& said) {
+  const Plan& plan = plan_under_way(vm);
+  const GuestCondition wait = plan.steps[vm.operation().step()].wait;
+  if (!satisfies(said.guest.condition(), wait)) return;
+  pb::Command command;
+  pb::Command::VmStep& step = *command.mutable_vm_step();
+  step.set_vm(vm.name());
+  *step.mutable_epoch() = vm.epoch();
+  step.set_boot_id(vm.boot_id());
+  step.set_step(vm.operation().step());
+  propose(decision, "step/" + vm.name(), std::move(command));
+}
+
+// A user's operation fails; what the cluster started by itself is tried again, elsewhere if
+// possible, after a detection time.
+void Coordinator::decide_guest_lost(Decision& decision, const pb::Vm& vm, const GuestSaid& said) {
+  const LeaderView& view = decision.view;
+  pb::Command command;
+  if (vm.has_operation() && vm.operation().task() != 0) {
+    pb::Command::VmStepFailed& failed = *command.mutable_vm_step_failed();
+    failed.set_vm(vm.name());
+    *failed.mutable_epoch() = vm.epoch();
+    failed.set_boot_id(vm.boot_id());
+    failed.set_step(vm.operation().step());
+    failed.set_task_result(said.guest.task_result());
+    failed.set_message(said.guest.error());
+    return propose(decision, "step/" + vm.name(), std::move(command));
+  }
+  const bool image_lost = said.guest.condition() == pb::CONDITION_IMAGE_LOST;
+  const auto [retry, first] = retry_at_.try_emplace(vm.name(), view.now + decision.detection_time);
+  if (!image_lost && view.now < retry->second) return;
+  const auto to = Placement(view.state).place(vm.config().memory_bytes(), vm.owner());
+  const NodeId target = to.value_or(vm.owner());
+  pb::Command::Failover& failover = *command.mutable_failover();
+  failover.set_reason(said.guest.error());
+  pb::Command::Failover::Assignment& assignment = *failover.add_assignments();
+  assignment.set_vm(vm.name());
+  *assignment.mutable_epoch() = vm.epoch();
+  assignment.set_to(target);
+  assignment.set_to_incarnation(view.state.node(target)->incarnation());
+  retry_at_.erase(retry);
+  propose(decision, "failover/" + vm.name(), std::move(command));
+}
+
+const pb::PeerMessage::Report::Transfer* Coordinator::said(const pb::MigrationJob& job, TaskId id,
+                                                           NodeId side) const {
+  const auto report = transfers_.find({id, side});
+  if (report == transfers_.end() || report->second.attempt() != job.attempt()) return nullptr;
+  return &report->second;
+}
+
+void Coordinator::decide_migration(Decision& decision, const pb::Vm& vm, const pb::Task& task) {
+  const LeaderView& view = decision.view;
+  const pb::MigrationJob& job = task.job();
+  const TaskId id = task.id();
+  const std::string key = "job/" + vm.name();
+  const auto* source = said(job, id, job.source());
+  const auto* target = said(job, id, job.target());
+  const auto status = [](const pb::PeerMessage::Report::Transfer* report) {
+    return report == nullptr ? pb::TRANSFER_IDLE : report->status();
+  };
+  const bool target_lives = lives(view.state, job.target(), job.target_incarnation());
+
+  if (job.phase() == 0) {
+    if (status(target) != pb::TRANSFER_RESUMED && status(target) != pb::TRANSFER_VERIFIED) return;
+    pb::Command command;
+    pb::Command::FinishMigration& finish = *command.mutable_finish_migration();
+    finish.set_vm(vm.name());
+    finish.set_job(id);
+    finish.set_attempt(job.attempt());
+    *finish.mutable_statistics() = target->statistics();
+    finish.mutable_statistics()->set_digest(pb::MigrationStatistics::DIGEST_UNKNOWN);
+    return propose(decision, key, std::move(command));
+  }
+
+  const MigrationState phase = *migration_state_of(job.phase());
+  if (phase == MigrationState::kMove && status(target) == pb::TRANSFER_HOLDS_ALL && target_lives) {
+    pb::Command command;
+    pb::Command::CompleteMigration& complete = *command.mutable_complete_migration();
+    complete.set_vm(vm.name());
+    complete.set_job(id);
+    complete.set_attempt(job.attempt());
+    complete.set_target_incarnation(job.target_incarnation());
+    *complete.mutable_statistics() = target->statistics();
+    return propose(decision, key, std::move(command));
+  }
+  if (!target_lives) {
+    return propose(decision, key,
+                   abort(job, id, VMTaskResult::kUnexpectedError, Code::kNodeDown,
+                         "The target " + node_name(job.target()) + " died during " +
+                             std::string(name(phase)) + "; VM '" + vm.name() + "' stays on " +
+                             node_name(job.source()) + "."));
+  }
+  for (const auto* side : {target, source}) {
+    if (status(side) != pb::TRANSFER_FAILED) continue;
+    const VMTaskResult result =
+        task_result_of(side->task_result()).value_or(VMTaskResult::kUnexpectedError);
+    return propose(decision, key,
+                   abort(job, id, result,
+                         result == VMTaskResult::kOutOfMemoryError ? Code::kNoSystemResources
+                                                                   : Code::kOperationAborted,
+                         side->error()));
+  }
+  if (job.phase_deadline_ns() != 0 && view.cluster_now >= job.phase_deadline_ns()) {
+    return propose(decision, key,
+                   abort(job, id, VMTaskResult::kTimeOutError, Code::kTimeout,
+                         "The migration of VM '" + vm.name() + "' exceeded its time in " +
+                             std::string(name(phase)) + "; the VM stays on " +
+                             node_name(job.source()) + "."));
+  }
+  if (phase == MigrationState::kSetup && status(target) == pb::TRANSFER_READY) {
+    return propose(decision, key, advance(job, id, MigrationState::kDataTransfer, nullptr));
+  }
+  if (phase == MigrationState::kDataTransfer && status(source) == pb::TRANSFER_CONVERGED) {
+    propose(decision, key, advance(job, id, MigrationState::kMove, &source->statistics()));
+  }
+}
+
+void Coordinator::decide_digest(Decision& decision, const pb::Vm& vm) {
+  if (vm.origin() != pb::ORIGIN_IMAGE) return;
+  const pb::Task* task = decision.view.state.task(vm.image_job());
+  if (task == nullptr ||
+      task->job().statistics().digest() != pb::MigrationStatistics::DIGEST_UNKNOWN ||
+      !task->complete()) {
+    return;
+  }
+  const auto* target = said(task->job(), task->id(), task->job().target());
+  if (target == nullptr || target->status() != pb::TRANSFER_VERIFIED) return;
+  pb::Command command;
+  pb::Command::ReportDigest& digest = *command.mutable_report_digest();
+  digest.set_vm(vm.name());
+  digest.set_job(task->id());
+  digest.set_attempt(task->job().attempt());
+  digest.set_match(target->statistics().digest() == pb::MigrationStatistics::DIGEST_MATCH);
+  digest.set_detail(target->error());
+  propose(decision, "digest/" + vm.name(), std::move(command));
+}
+
+void Coordinator::decide_failovers(Decision& decision) {
+  const LeaderView& view = decision.view;
+  std::optional<Placement> placement;
+  pb::Command command;
+  pb::Command::Failover& failover = *command.mutable_failover();
+  std::vector<std::string> keys;
+  for (const std::string& name : orphans_) {
+    const pb::Vm* vm = view.state.vm(name);
+    if (vm == nullptr || on_their_way_.contains("failover/" + name)) continue;
+    const pb::Task* task = view.state.job_of(*vm);
+    if (task != nullptr && on_their_way_.contains("job/" + name)) continue;
+    const pb::Node* owner = view.state.node(vm->owner());
+    const bool proven_dead =
+        owner->fenced() || owner->incarnation() != vm->owner_incarnation();
+    const Time lease_ends = view.leases.ends(vm->owner());
+    if (!proven_dead && view.now < lease_ends) {
+      next_look_ = std::min(next_look_, lease_ends);
+      continue;
+    }
+    if (!placement.has_value()) placement.emplace(view.state);
+    const bool runs = vm->want() != pb::GUEST_ABSENT;
+    const auto to = placement->place(runs ? vm->config().memory_bytes() : 0);
+    if (!to.has_value()) {
+      // Nobody can take it: a migration must not wait for that.
+      if (task != nullptr && task->job().phase() != 0) {
+        propose(decision, "job/" + name,
+                abort(task->job(), task->id(), VMTaskResult::kUnexpectedError, Code::kNodeDown,
+                      "The source " + node_name(vm->owner()) + " died and no other node has room."));
+      }
+      continue;
+    }
+    pb::Command::Failover::Assignment& assignment = *failover.add_assignments();
+    assignment.set_vm(name);
+    *assignment.mutable_epoch() = vm->epoch();
+    assignment.set_to(*to);
+    assignment.set_to_incarnation(view.state.node(*to)->incarnation());
+    keys.push_back("failover/" + name);
+    if (keys.size() == kFailoverBatch) break;
+  }
+  if (keys.empty()) return;
+  failover.set_reason("its owner is gone");
+  decision.proposals.push_back({std::move(keys), std::move(command)});
+}
+
+// A shorter lease may be relied on by a new leader only when no longer one can be in force: when
+// this leader has itself waited the old bound since it saw the shorter setting.
+void Coordinator::decide_lease_bound(Decision& decision) {
+  const LeaderView& view = decision.view;
+  const Duration bound = view.state.cluster().lease_bound_ns();
+  if (bound <= decision.detection_time) {
+    bound_lowered_since_ = kNever;
+    return;
+  }
+  if (bound_lowered_since_ == kNever) bound_lowered_since_ = view.now;
+  if (view.now < bound_lowered_since_ + lengthened(bound)) return;
+  pb::Command command;
+  command.mutable_lower_lease_bound()->set_from_ns(bound);
+  command.mutable_lower_lease_bound()->set_to_ns(decision.detection_time);
+  propose(decision, "lease-bound", std::move(command));
+}
+
+}  // namespace failsim

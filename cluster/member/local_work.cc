@@ -1,0 +1,226 @@
+#include "cluster/member/local_work.h"
+
+#include <utility>
+
+#include "cluster/migration/migration_state.h"
+#include "cluster/state/change.h"
+
+namespace failsim {
+namespace {
+
+bool same(const GuestOrder& a, const GuestOrder& b) {
+  return a.epoch == b.epoch && a.boot_id == b.boot_id && a.want == b.want && a.origin == b.origin &&
+         a.image_job == b.image_job && a.image_attempt == b.image_attempt;
+}
+
+// A target keeps its transfer after Complete until its image has become the guest and is verified.
+bool image_in_use(const ClusterState& state, const pb::Vm& vm, const pb::Task& task) {
+  return vm.origin() == pb::ORIGIN_IMAGE && vm.image_job() == task.id() &&
+         vm.want() != pb::GUEST_ABSENT && state.task(task.id()) != nullptr &&
+         task.job().statistics().digest() == pb::MigrationStatistics::DIGEST_UNKNOWN;
+}
+
+}  // namespace
+
+LocalWork::LocalWork(NodeId self, Incarnation incarnation)
+    : self_(self), incarnation_(incarnation) {}
+
+bool LocalWork::owns(const pb::Vm& vm) const {
+  return vm.owner() == self_ && vm.owner_incarnation() == incarnation_;
+}
+
+void LocalWork::reconcile(const ClusterState& state, const std::string& vm,
+                          const LeaseHolder& lease, Time now, Effects& out) {
+  order_transfers(state, vm, lease, now, out);
+  order_guest(state, vm, out);
+}
+
+void LocalWork::lease_changed(const ClusterState& state, const LeaseHolder& lease, Time now,
+                              Effects& out) {
+  const std::set<std::string> waiting = waiting_for_lease_;
+  for (const std::string& vm : waiting) reconcile(state, vm, lease, now, out);
+}
+
+void LocalWork::reconcile_all(const ClusterState& state, const LeaseHolder& lease, Time now,
+                              Effects& out) {
+  std::set<std::string> names;
+  for (const auto& [name, vm] : state.vms()) names.insert(name);
+  for (const auto& [name, order] : guests_) names.insert(name);
+  for (const auto& [key, order] : transfers_) names.insert(order.vm);
+  for (const std::string& name : names) reconcile(state, name, lease, now, out);
+}
+
+void LocalWork::order_guest(const ClusterState& state, const std::string& name, Effects& out) {
+  const pb::Vm* vm = state.vm(name);
+  const auto last = guests_.find(name);
+  GuestOrder order;
+  order.vm = name;
+  if (vm != nullptr && owns(*vm)) {
+    order.epoch = epoch_of(vm->epoch());
+    order.boot_id = vm->boot_id();
+    order.want = vm->want();
+    order.origin = vm->origin();
+    order.image_job = vm->image_job();
+    order.image_attempt = vm->image_attempt();
+    order.config = vm->config();
+  } else {
+    // Not ours: no guest may be left of it here.
+    if (last == guests_.end()) return;
+    order.epoch = last->second.epoch;
+    order.boot_id = last->second.boot_id;
+    order.config = last->second.config;
+    out.guests.push_back(order);
+    guests_.erase(last);
+    guest_reports_.erase(name);
+    reissue_.erase(name);
+    return;
+  }
+  const bool again = reissue_.erase(name) != 0;
+  if (last != guests_.end() && same(last->second, order) && !again) return;
+  guests_[name] = order;
+  guest_reports_.erase(name);  // about the former order
+  out.guests.push_back(std::move(order));
+}
+
+void LocalWork::order(TransferKey key, TransferOrder order, Effects& out) {
+  const auto last = transfers_.find(key);
+  if (order.stage == TransferStage::kDrop) {
+    if (last == transfers_.end()) return;
+    transfers_.erase(last);
+    transfer_reports_.erase(key);
+    // A released source runs again only by an order given after the drop.
+    if (key.second == TransferRole::kSource) reissue_.insert(order.vm);
+    out.transfers.push_back(std::move(order));
+    return;
+  }
+  if (last != transfers_.end() && last->second.stage == order.stage) return;
+  transfers_[key] = order;
+  out.transfers.push_back(std::move(order));
+}
+
+// Transfers of this VM that belong to no job in flight any more.
+void LocalWork::drop_others(const std::string& vm, TaskId current, Effects& out) {
+  std::vector<TransferKey> over;
+  for (const auto& [key, last] : transfers_) {
+    if (last.vm == vm && key.first != current) over.push_back(key);
+  }
+  for (const TransferKey& key : over) {
+    TransferOrder drop = transfers_[key];
+    drop.stage = TransferStage::kDrop;
+    order(key, std::move(drop), out);
+  }
+}
+
+void LocalWork::order_transfers(const ClusterState& state, const std::string& name,
+                                const LeaseHolder& lease, Time now, Effects& out) {
+  waiting_for_lease_.erase(name);
+  const pb::Vm* vm = state.vm(name);
+  const pb::Task* task = nullptr;
+  if (vm != nullptr) {
+    task = state.job_of(*vm);
+    if (task == nullptr) {
+      const pb::Task* image = state.task(vm->image_job());
+      if (image != nullptr && image_in_use(state, *vm, *image)) task = image;
+    }
+  }
+  drop_others(name, task == nullptr ? 0 : task->id(), out);
+  if (task == nullptr) return;
+
+  const pb::MigrationJob& job = task->job();
+  TransferOrder wanted;
+  wanted.vm = name;
+  wanted.job = task->id();
+  wanted.attempt = job.attempt();
+  wanted.epoch = epoch_of(job.epoch());
+  wanted.boot_id = vm->boot_id();
+  wanted.config = vm->config();
+  wanted.parameters = job.parameters();
+
+  if (job.target() == self_ && job.target_incarnation() == incarnation_) {
+    wanted.role = TransferRole::kTarget;
+    wanted.peer = job.source();
+    const bool ended = job.phase() > static_cast<std::uint32_t>(MigrationState::kMove);
+    wanted.stage = ended ? TransferStage::kDrop : TransferStage::kPrepare;
+    order({task->id(), TransferRole::kTarget}, wanted, out);
+  }
+  if (job.source() == self_ && job.source_incarnation() == incarnation_) {
+    wanted.role = TransferRole::kSource;
+    wanted.peer = job.target();
+    switch (migration_state_of(job.phase()).value_or(MigrationState::kNoMigration)) {
+      case MigrationState::kSetup:
+        return;
+      case MigrationState::kDataTransfer:
+        wanted.stage = TransferStage::kStream;
+        break;
+      case MigrationState::kMove:
+        // The pause begins only under a lease granted after the Move entry.
+        wanted.stage = lease.covers(job.move_index(), now) ? TransferStage::kFinish
+                                                           : TransferStage::kStream;
+        if (wanted.stage == TransferStage::kStream) waiting_for_lease_.insert(name);
+        break;
+      default:
+        wanted.stage = TransferStage::kDrop;
+        break;
+    }
+    const TransferKey key{task->id(), TransferRole::kSource};
+    const auto last = transfers_.find(key);
+    // Once paused it stays so: a later lease does not matter any more.
+    const bool finishing =
+        last != transfers_.end() && last->second.stage == TransferStage::kFinish;
+    if (finishing && wanted.stage == TransferStage::kStream) {
+      waiting_for_lease_.erase(name);
+      return;
+    }
+    order(key, wanted, out);
+  }
+}
+
+bool LocalWork::take(const GuestReport& report) {
+  const auto order = guests_.find(report.vm);
+  if (order == guests_.end() || order->second.epoch != report.epoch ||
+      order->second.boot_id != report.boot_id) {
+    return false;
+  }
+  guest_reports_[report.vm] = report;
+  return true;
+}
+
+bool LocalWork::take(const TransferReport& report) {
+  for (const TransferRole role : {TransferRole::kSource, TransferRole::kTarget}) {
+    const auto order = transfers_.find({report.job, role});
+    if (order == transfers_.end() || order->second.attempt != report.attempt) continue;
+    transfer_reports_[{report.job, role}] = report;
+    return report.status != pb::TRANSFER_STREAMING;
+  }
+  return false;
+}
+
+pb::PeerMessage::Report LocalWork::report(const ClusterState& state) const {
+  pb::PeerMessage::Report report;
+  for (const auto& [name, said] : guest_reports_) {
+    const pb::Vm* vm = state.vm(name);
+    const bool failed = said.condition == pb::CONDITION_FAILED ||
+                        said.condition == pb::CONDITION_IMAGE_LOST;
+    if (vm == nullptr || (!vm->has_operation() && !failed)) continue;
+    auto& guest = *report.add_guests();
+    guest.set_vm(name);
+    set_epoch(guest.mutable_epoch(), said.epoch);
+    guest.set_boot_id(said.boot_id);
+    guest.set_condition(said.condition);
+    guest.set_task_result(said.task_result);
+    guest.set_error(said.error);
+  }
+  for (const auto& [key, said] : transfer_reports_) {
+    auto& transfer = *report.add_transfers();
+    transfer.set_vm(said.vm);
+    transfer.set_job(said.job);
+    transfer.set_attempt(said.attempt);
+    transfer.set_status(said.status);
+    transfer.set_task_result(said.task_result);
+    transfer.set_error(said.error);
+    *transfer.mutable_statistics() = said.statistics;
+  }
+  return report;
+}
+
+}  // namespace failsim

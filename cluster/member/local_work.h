@@ -1,0 +1,64 @@
+// What this node itself has to run and to move: the desired state of its guests and transfers,
+// computed from the applied state and the lease, and what they report back.
+//
+// Orders are levels: handed over only when they change, never as an edge. Reports are levels too:
+// kept, and repeated to the leader until the state has moved on.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cluster/effects.h"
+#include "cluster/ids.h"
+#include "cluster/membership/lease.h"
+#include "cluster/proto/message.pb.h"
+#include "cluster/state/cluster_state.h"
+#include "cluster/time.h"
+
+namespace failsim {
+
+class LocalWork {
+ public:
+  LocalWork(NodeId self, Incarnation incarnation);
+
+  // Brings the orders for one VM in line with the state.
+  void reconcile(const ClusterState& state, const std::string& vm, const LeaseHolder& lease,
+                 Time now, Effects& out);
+  // The lease changed: sources that wait for one granted after their Move entry may finish.
+  void lease_changed(const ClusterState& state, const LeaseHolder& lease, Time now, Effects& out);
+  // The state was replaced by a snapshot: every VM anew.
+  void reconcile_all(const ClusterState& state, const LeaseHolder& lease, Time now, Effects& out);
+
+  // What the world says. Returns whether the leader should hear of it now.
+  bool take(const GuestReport& report);
+  bool take(const TransferReport& report);
+  // What the leader should know; empty if nothing is open.
+  pb::PeerMessage::Report report(const ClusterState& state) const;
+  // A source waits here for a lease granted after its Move entry.
+  bool wants_lease() const { return !waiting_for_lease_.empty(); }
+
+ private:
+  using TransferKey = std::pair<TaskId, TransferRole>;
+
+  bool owns(const pb::Vm& vm) const;
+  void order_guest(const ClusterState& state, const std::string& name, Effects& out);
+  void order_transfers(const ClusterState& state, const std::string& name,
+                       const LeaseHolder& lease, Time now, Effects& out);
+  void drop_others(const std::string& vm, TaskId current, Effects& out);
+  void order(TransferKey key, TransferOrder order, Effects& out);
+
+  NodeId self_;
+  Incarnation incarnation_;
+  std::map<std::string, GuestOrder> guests_;              // the last order of each guest here
+  std::set<std::string> reissue_;                         // guests to be ordered again, unchanged
+  std::map<std::string, GuestReport> guest_reports_;
+  std::map<TransferKey, TransferOrder> transfers_;        // the last order; dropped ones are gone
+  std::map<TransferKey, TransferReport> transfer_reports_;
+  std::set<std::string> waiting_for_lease_;               // VMs whose source waits to finish
+};
+
+}  // namespace failsim

@@ -1,0 +1,152 @@
+// Nodes that come and go, and the VMs they leave behind.
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+#include "cluster/state/change.h"
+
+namespace failsim {
+namespace {
+
+std::string_view name(pb::NodeState state) {
+  switch (state) {
+    case pb::NODE_UP:
+      return "Up";
+    case pb::NODE_DOWN:
+      return "Down";
+    case pb::NODE_PAUSED:
+      return "Paused";
+    default:
+      return "Joining";
+  }
+}
+
+void set_node_state(Change& change, pb::Node& node, pb::NodeState to, std::string_view reason) {
+  const pb::NodeState from = node.state();
+  node.set_state(to);
+  change.event("node-state", "node/" + node.name(), node.id())
+      .named("from", static_cast<std::uint32_t>(from), name(from))
+      .named("to", static_cast<std::uint32_t>(to), name(to))
+      .text("reason", reason);
+}
+
+// The operation of a VM whose guest died with its owner, seen from the new owner.
+void restart_operation(Change& change, pb::Vm& vm) {
+  const Plan& plan = plan_under_way(vm);
+  const GuestCondition wait = plan.steps[vm.operation().step()].wait;
+  if (wait == GuestCondition::kAbsent) return;  // the guest is gone: the new owner will say so
+  const bool starts = plan.method == VmMethod::kStartUp || plan.method == VmMethod::kReset;
+  if (starts) {
+    if (vm.origin() == pb::ORIGIN_FRESH) vm.set_boot_id(change.next_boot_id());
+    return;
+  }
+  change.abandon(vm, VMTaskResult::kUnexpectedError,
+                 {Code::kOperationAborted,
+                  "The owner of VM '" + vm.name() + "' died while it was " +
+                      std::string(failsim::name(state_of(vm))) + ".",
+                  "Try again once the VM is Running."});
+}
+
+// A guest that ran is started again from its disk: its memory is gone.
+void cold_restart(Change& change, pb::Vm& vm) {
+  const TaskId no_task = 0;
+  pb::Vm::Operation& operation = *vm.mutable_operation();
+  operation.set_method(static_cast<std::uint32_t>(VmMethod::kStartUp));
+  operation.set_from_state(static_cast<std::uint32_t>(VmState::kTurnedOff));
+  operation.set_task(no_task);
+  change.enter_step(vm, plan_under_way(vm), 0);
+}
+
+void fail_over(Change& change, const pb::Command::Failover::Assignment& assignment,
+               const std::string& reason) {
+  const pb::Vm* found = change.state().vm(assignment.vm());
+  const pb::Node* to = change.state().node(assignment.to());
+  const bool stands = found != nullptr && same_epoch(found->epoch(), assignment.epoch()) &&
+                      to != nullptr && to->state() == pb::NODE_UP &&
+                      to->incarnation() == assignment.to_incarnation();
+  if (!stands) return change.too_late();
+
+  pb::Vm vm = *found;
+  const bool moves = vm.owner() != assignment.to();
+  if (vm.job() != 0) {
+    change.end_migration(vm, MigrationState::kFailure, JobState::kException,
+                         VMTaskResult::kUnexpectedError,
+                         {Code::kOperationAborted,
+                          "The migration of VM '" + vm.name() + "' failed (" + reason +
+                              ") and the VM is restarted on " + to->name() + ".",
+                          "Its memory is lost; its disk is not."},
+                         true);
+  }
+  const NodeId from = vm.owner();
+  set_epoch(vm.mutable_epoch(), change.next_epoch());
+  vm.set_owner(assignment.to());
+  vm.set_owner_incarnation(assignment.to_incarnation());
+  vm.set_image_job(0);
+  vm.set_image_attempt(0);
+  change.vm_event("owner", vm)
+      .text("vm", vm.name())
+      .text("from", node_name(from))
+      .text("to", to->name())
+      .text("epoch", to_string(epoch_of(vm.epoch())))
+      .text("reason", moves ? reason : reason + ", restarted in place");
+  if (vm.has_operation()) restart_operation(change, vm);
+  if (!vm.has_operation() && vm.want() != pb::GUEST_ABSENT) cold_restart(change, vm);
+  change.put(std::move(vm));
+}
+
+}  // namespace
+
+void apply_node_joined(Change& change, const pb::Command::NodeJoined& command) {
+  const pb::Node* found = change.state().node(command.node());
+  const bool stands = found != nullptr && found->store_id() == command.store_id() &&
+                      found->incarnation() < command.incarnation();
+  if (!stands) return change.too_late();
+  pb::Node node = *found;
+  node.set_incarnation(command.incarnation());
+  node.set_fenced(false);
+  set_node_state(change, node, pb::NODE_UP, "a process joined");
+  change.put(std::move(node));
+}
+
+void apply_node_down(Change& change, const pb::Command::NodeDown& command) {
+  const pb::Node* found = change.state().node(command.node());
+  const bool says_more = found != nullptr && found->incarnation() == command.incarnation() &&
+                         (found->state() == pb::NODE_UP || (command.fenced() && !found->fenced()));
+  if (!says_more) return change.too_late();
+  pb::Node node = *found;
+  node.set_fenced(node.fenced() || command.fenced());
+  if (node.state() == pb::NODE_UP) {
+    set_node_state(change, node, pb::NODE_DOWN, command.reason());
+  } else {
+    change.event("node-fenced", "node/" + node.name(), node.id()).text("reason", command.reason());
+  }
+  change.put(std::move(node));
+}
+
+void apply_node_up(Change& change, const pb::Command::NodeUp& command) {
+  const pb::Node* found = change.state().node(command.node());
+  const bool stands = found != nullptr && found->incarnation() == command.incarnation() &&
+                      found->state() == pb::NODE_DOWN && !found->fenced();
+  if (!stands) return change.too_late();
+  pb::Node node = *found;
+  set_node_state(change, node, pb::NODE_UP, "heard again");
+  change.put(std::move(node));
+}
+
+void apply_failover(Change& change, const pb::Command::Failover& command) {
+  for (const pb::Command::Failover::Assignment& assignment : command.assignments()) {
+    fail_over(change, assignment, command.reason());
+  }
+}
+
+void apply_lower_lease_bound(Change& change, const pb::Command::LowerLeaseBound& command) {
+  pb::Cluster cluster = change.state().cluster();
+  const bool stands = cluster.lease_bound_ns() == command.from_ns() &&
+                      change.state().detection_time() == command.to_ns();
+  if (!stands) return change.too_late();
+  cluster.set_lease_bound_ns(command.to_ns());
+  change.state().put(std::move(cluster));
+}
+
+}  // namespace failsim

@@ -1,0 +1,120 @@
+// The change one command makes: what the apply functions share.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "cluster/migration/job.h"
+#include "cluster/state/apply.h"
+#include "cluster/vm/lifecycle.h"
+#include "cluster/vm/task_result.h"
+#include "cluster/vm/vm_state.h"
+
+namespace failsim {
+
+// Fills in an event record; the record enters the state when the builder goes.
+class EventBuilder {
+ public:
+  EventBuilder(class Change& change, std::string_view kind, std::string object, NodeId node);
+  ~EventBuilder();
+  EventBuilder(const EventBuilder&) = delete;
+  EventBuilder& operator=(const EventBuilder&) = delete;
+
+  EventBuilder& text(std::string_view name, std::string_view value);
+  EventBuilder& number(std::string_view name, std::uint64_t value);
+  EventBuilder& flag(std::string_view name, bool value);
+  EventBuilder& named(std::string_view name, std::uint32_t value, std::string_view value_name);
+
+ private:
+  pb::EventRecord::Field& field(std::string_view name);
+  Change& change_;
+  pb::EventRecord record_;
+};
+
+class Change {
+ public:
+  Change(ClusterState& state, const pb::Command& command, Index index);
+
+  ClusterState& state() { return state_; }
+  const pb::Command& command() const { return command_; }
+  Index index() const { return index_; }
+  Duration cluster_time() const { return command_.cluster_time_ns(); }
+  Applied& applied() { return applied_; }
+
+  EventBuilder event(std::string_view kind, std::string object, NodeId node = kNoNode);
+  EventBuilder vm_event(std::string_view kind, const pb::Vm& vm);
+
+  // Writes the row and marks the VM as touched.
+  void put(pb::Vm vm);
+  void put(pb::Node node);
+
+  Epoch next_epoch();
+  std::uint64_t next_boot_id();
+
+  // Tasks. A task that is 0 is the cluster's own work: nothing is recorded.
+  TaskId create_task(std::string_view kind, std::string object);
+  void progress(TaskId task, std::uint32_t percent);
+  void complete(TaskId task, VMTaskResult result, const Error& error = {});
+
+  // The property, with its event; nothing happens if it stays.
+  void set_migration_state(const pb::Vm& vm, MigrationState to, TaskId job);
+  void set_failure_reason(const std::string& vm, MigrationFailure reason);
+
+  // The state diagram (vm/lifecycle.h). `announce` is one state-change event.
+  void announce(pb::Vm& vm, VmState to);
+  void begin(pb::Vm& vm, VmMethod method, TaskId task);
+  void enter_step(pb::Vm& vm, const Plan& plan, std::uint32_t step);
+  // Gives up the operation under way and its task.
+  void abandon(pb::Vm& vm, VMTaskResult result, const Error& error);
+
+  // Ends the migration in flight of `vm` as canceled or failed. Call before changing the owner.
+  void end_migration(pb::Vm& vm, MigrationState outcome, JobState job_state, VMTaskResult result,
+                     const Error& error, bool restarted_elsewhere);
+
+  pb::Reply& accept(TaskId task = 0);
+  void refuse(const Error& error);
+  void too_late() { applied_.refused_by_guard = true; }
+
+ private:
+  friend class EventBuilder;
+  void add(pb::EventRecord record);
+
+  ClusterState& state_;
+  const pb::Command& command_;
+  Index index_;
+  Applied applied_;
+};
+
+bool same_epoch(const pb::Epoch& a, const pb::Epoch& b);
+Epoch epoch_of(const pb::Epoch& epoch);
+void set_epoch(pb::Epoch* to, const Epoch& epoch);
+VmState state_of(const pb::Vm& vm);
+// The plan of the operation under way, which there has to be.
+const Plan& plan_under_way(const pb::Vm& vm);
+
+// The handlers, by what they change.
+void apply_create_vm(Change& change, const pb::Request::CreateVm& request);
+void apply_delete_vm(Change& change, const pb::Request::DeleteVm& request);
+void apply_vm_method(Change& change, const pb::Request::VmMethod& request);
+void apply_vm_step(Change& change, const pb::Command::VmStep& command);
+void apply_vm_step_failed(Change& change, const pb::Command::VmStepFailed& command);
+
+void apply_node_joined(Change& change, const pb::Command::NodeJoined& command);
+void apply_node_down(Change& change, const pb::Command::NodeDown& command);
+void apply_node_up(Change& change, const pb::Command::NodeUp& command);
+void apply_failover(Change& change, const pb::Command::Failover& command);
+void apply_lower_lease_bound(Change& change, const pb::Command::LowerLeaseBound& command);
+
+void apply_migrate(Change& change, const pb::Request::Migrate& request);
+void apply_cancel_migration(Change& change, const pb::Request::CancelMigration& request);
+void apply_request_state_change(Change& change, const pb::Request::RequestStateChange& request);
+void apply_cancel_task(Change& change, const pb::Request::CancelTask& request);
+void apply_advance_migration(Change& change, const pb::Command::AdvanceMigration& command);
+void apply_complete_migration(Change& change, const pb::Command::CompleteMigration& command);
+void apply_abort_migration(Change& change, const pb::Command::AbortMigration& command);
+void apply_finish_migration(Change& change, const pb::Command::FinishMigration& command);
+void apply_report_digest(Change& change, const pb::Command::ReportDigest& command);
+
+void apply_set_property(Change& change, const pb::Request::SetProperty& request);
+
+}  // namespace failsim
