@@ -1,7 +1,7 @@
 // The disk of a node: one atomic batch after another, and everything back when it is opened again.
 //
-// Implementations: RocksStore (RocksDB, the process world) and MemoryStore (the virtual world, which
-// can lose unsynced batches). Neither interprets what it stores beyond the log's order.
+// Implementations: RocksStore (RocksDB, the process world) and MemoryStore (the virtual world,
+// which can lose unsynced batches). Neither interprets what it stores beyond the log's order.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +20,7 @@ struct StoreIdentity {
   NodeId node = kNoNode;
   StoreId store_id = 0;
   pb::Bootstrap bootstrap;
-  std::uint64_t starts = 0;   // including this one; synced before open returns
+  std::uint64_t starts = 0;  // including this one; synced before open returns
 };
 
 class Store {

@@ -34,7 +34,7 @@ namespace failsim {
 // Limits of one request; a frame that carries one is at most kVolumeFrameBytesMax long.
 inline constexpr std::size_t kVolumeFrameBytesMax = std::size_t{2} << 20;
 inline constexpr std::size_t kVolumePieceBytesMax = std::size_t{1} << 20;  // WriteState, ReadState
-inline constexpr std::size_t kVolumeNameBytesMax = 1024;
+inline constexpr std::size_t kVolumeNameBytesMax = 200;  // a name is part of file names
 
 class Volume {
  public:

@@ -1,0 +1,100 @@
+#include "storage/memory_store.h"
+
+#include <cassert>
+#include <utility>
+
+namespace failsim {
+
+std::unique_ptr<MemoryStore> MemoryStore::format(NodeId node, StoreId store_id,
+                                                 const pb::Bootstrap& bootstrap) {
+  std::unique_ptr<MemoryStore> store(new MemoryStore());
+  store->identity_ = {node, store_id, bootstrap, 0};
+  return store;
+}
+
+void MemoryStore::open() {
+  assert(!is_open_);
+  is_open_ = true;
+  failure_.reset();
+  ++identity_.starts;
+}
+
+void MemoryStore::close() {
+  assert(is_open_);
+  is_open_ = false;
+}
+
+void MemoryStore::crash(std::size_t keep) {
+  assert(keep <= unsynced_.size());
+  settle(keep);
+  unsynced_.clear();
+  is_open_ = false;
+}
+
+void MemoryStore::fail_writes(Error error, std::uint64_t after) {
+  failure_ = Failure{std::move(error), after};
+}
+
+// What is given back rests on every batch written so far, so a later loss of power may still take
+// the unsynced ones: as with real files, which are read through the page cache.
+Result<Recovered> MemoryStore::recover() {
+  assert(is_open_);
+  Image image = image_;
+  for (DurableBatch batch : unsynced_) perform(std::move(batch), image);
+
+  Recovered recovered;
+  recovered.hard_state = image.hard_state;
+  recovered.log_start = image.log_start;
+  recovered.entries.assign(image.entries.begin(), image.entries.end());
+  for (auto& [key, value] : image.rows) recovered.rows.push_back({key, std::move(value)});
+  recovered.applied = image.applied;
+  return recovered;
+}
+
+std::optional<Error> MemoryStore::write(const DurableBatch& batch) {
+  assert(is_open_);
+  if (failure_) {
+    if (failure_->after == 0) return failure_->error;
+    --failure_->after;
+  }
+  unsynced_.push_back(batch);
+  if (batch.needs_sync()) settle(unsynced_.size());
+  return std::nullopt;
+}
+
+void MemoryStore::settle(std::size_t batches) {
+  for (; batches > 0; --batches) {
+    perform(std::move(unsynced_.front()), image_);
+    unsynced_.pop_front();
+  }
+}
+
+void MemoryStore::perform(DurableBatch&& batch, Image& image) {
+  std::deque<EntryPtr>& entries = image.entries;
+  if (batch.hard_state) image.hard_state = *batch.hard_state;
+  if (batch.truncate_from != 0) {
+    while (!entries.empty() && entries.back()->index() >= batch.truncate_from) entries.pop_back();
+  }
+  for (EntryPtr& entry : batch.append) {
+    const Index last = entries.empty() ? image.log_start.index() : entries.back()->index();
+    // A snapshot that takes the place of the log may come with entries that follow it.
+    assert(entry->index() == last + 1 || batch.log_start);
+    entries.push_back(std::move(entry));
+  }
+  if (batch.log_start) {
+    image.log_start = *batch.log_start;
+    while (!entries.empty() && entries.front()->index() <= image.log_start.index()) {
+      entries.pop_front();
+    }
+  }
+  if (batch.replace_rows) image.rows.clear();
+  for (RowChange& row : batch.rows) {
+    if (row.value)
+      image.rows[row.key] = std::move(*row.value);
+    else
+      image.rows.erase(row.key);
+  }
+  if (batch.applied) image.applied = *batch.applied;
+}
+
+}  // namespace failsim
