@@ -26,7 +26,8 @@ class VolumeClient {
  public:
   using Callback = std::function<void(const pb::VolumeReply&)>;
 
-  // `address` is an IPv4 address in dotted form. Connects when there is something to send.
+  // `address` is an IPv4 address in dotted form; another one, or a machine that is out of
+  // descriptors or threads, throws std::system_error. Connects when there is something to send.
   VolumeClient(const std::string& address, std::uint16_t port);
   ~VolumeClient();  // stop()
   VolumeClient(const VolumeClient&) = delete;
