@@ -112,11 +112,11 @@ using After = std::variant<pb::PeerMessage, ReplyToClient, ReadAllowed>;
 // lease deadline, whatever this order says.
 struct GuestOrder {
   std::string vm;
-  Epoch epoch;                      // to be registered at the shared volume before anything else
+  Epoch epoch;  // to be registered at the shared volume before anything else
   std::uint64_t boot_id = 0;
   pb::GuestWant want = pb::GUEST_ABSENT;
   pb::GuestOrigin origin = pb::ORIGIN_FRESH;
-  TaskId image_job = 0;             // for ORIGIN_IMAGE
+  TaskId image_job = 0;  // for ORIGIN_IMAGE
   std::uint64_t image_attempt = 0;
   pb::VmConfig config;
 };
@@ -151,13 +151,13 @@ struct Fact {
 struct Effects {
   std::vector<pb::PeerMessage> send_now;
   DurableBatch durable;
-  std::uint64_t sequence = 0;            // of `durable`, when it is not empty
+  std::uint64_t sequence = 0;  // of `durable`, when it is not empty
   std::vector<After> after;
   std::vector<GuestOrder> guests;        // those whose desired state changed
   std::vector<TransferOrder> transfers;  // those whose desired stage changed
   std::optional<Time> lease_until;       // the new lease deadline of this node, when it changed
   std::vector<Fact> trace;
-  std::vector<std::uint64_t> new_events; // numbers of event records applied in this step
+  std::vector<std::uint64_t> new_events;  // numbers of event records applied in this step
 
   void clear() { *this = Effects(); }
 };

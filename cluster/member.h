@@ -49,11 +49,11 @@ class Member {
 
   NodeId self() const;
   Incarnation incarnation() const;
-  NodeId leader() const;                 // kNoNode if unknown
-  bool has_quorum(Time now) const;       // whether this node is in contact with a quorum
+  NodeId leader() const;                    // kNoNode if unknown
+  bool has_quorum(Time now) const;          // whether this node is in contact with a quorum
   bool hears(NodeId node, Time now) const;  // within the detection time; itself always
-  Time lease_until() const;              // guests here may execute before this time; 0 = never yet
-  bool is_failed() const;                // a write failed: the process ends when the lease is over
+  Time lease_until() const;  // guests here may execute before this time; 0 = never yet
+  bool is_failed() const;    // a write failed: the process ends when the lease is over
 
  private:
   class Service;

@@ -200,10 +200,10 @@ void Coordinator::decide_node(Decision& decision, const pb::Node& node) {
     down.set_node(node.id());
     down.set_incarnation(node.incarnation());
     down.set_fenced(proven_dead);
-    down.set_reason(proven_dead ? "its process is dead"
-                                : "silent for " +
-                                      std::to_string(decision.detection_time / kMillisecond) +
-                                      " ms");
+    down.set_reason(proven_dead
+                        ? "its process is dead"
+                        : "silent for " + std::to_string(decision.detection_time / kMillisecond) +
+                              " ms");
     return propose(decision, "node/" + node.name(), std::move(command));
   }
   if (node.state() != pb::NODE_DOWN) return;
@@ -329,11 +329,11 @@ void Coordinator::decide_migration(Decision& decision, const pb::Vm& vm, const p
     return propose(decision, key, std::move(command));
   }
   if (!target_lives) {
-    return propose(decision, key,
-                   abort(job, id, VMTaskResult::kUnexpectedError, Code::kNodeDown,
-                         "The target " + node_name(job.target()) + " died during " +
-                             std::string(name(phase)) + "; VM '" + vm.name() + "' stays on " +
-                             node_name(job.source()) + "."));
+    return propose(
+        decision, key,
+        abort(job, id, VMTaskResult::kUnexpectedError, Code::kNodeDown,
+              "The target " + node_name(job.target()) + " died during " + std::string(name(phase)) +
+                  "; VM '" + vm.name() + "' stays on " + node_name(job.source()) + "."));
   }
   for (const auto* side : {target, source}) {
     if (status(side) != pb::TRANSFER_FAILED) continue;
@@ -346,11 +346,11 @@ void Coordinator::decide_migration(Decision& decision, const pb::Vm& vm, const p
                          side->error()));
   }
   if (job.phase_deadline_ns() != 0 && view.cluster_now >= job.phase_deadline_ns()) {
-    return propose(decision, key,
-                   abort(job, id, VMTaskResult::kTimeOutError, Code::kTimeout,
-                         "The migration of VM '" + vm.name() + "' exceeded its time in " +
-                             std::string(name(phase)) + "; the VM stays on " +
-                             node_name(job.source()) + "."));
+    return propose(
+        decision, key,
+        abort(job, id, VMTaskResult::kTimeOutError, Code::kTimeout,
+              "The migration of VM '" + vm.name() + "' exceeded its time in " +
+                  std::string(name(phase)) + "; the VM stays on " + node_name(job.source()) + "."));
   }
   if (phase == MigrationState::kSetup && status(target) == pb::TRANSFER_READY) {
     return propose(decision, key, advance(job, id, MigrationState::kDataTransfer, nullptr));
@@ -392,8 +392,7 @@ void Coordinator::decide_failovers(Decision& decision) {
     const pb::Task* task = view.state.job_of(*vm);
     if (task != nullptr && on_their_way_.contains("job/" + name)) continue;
     const pb::Node* owner = view.state.node(vm->owner());
-    const bool proven_dead =
-        owner->fenced() || owner->incarnation() != vm->owner_incarnation();
+    const bool proven_dead = owner->fenced() || owner->incarnation() != vm->owner_incarnation();
     const Time lease_ends = view.leases.ends(vm->owner());
     if (!proven_dead && view.now < lease_ends) {
       next_look_ = std::min(next_look_, lease_ends);
@@ -405,9 +404,10 @@ void Coordinator::decide_failovers(Decision& decision) {
     if (!to.has_value()) {
       // Nobody can take it: a migration must not wait for that.
       if (task != nullptr && task->job().phase() != 0) {
-        propose(decision, "job/" + name,
-                abort(task->job(), task->id(), VMTaskResult::kUnexpectedError, Code::kNodeDown,
-                      "The source " + node_name(vm->owner()) + " died and no other node has room."));
+        propose(
+            decision, "job/" + name,
+            abort(task->job(), task->id(), VMTaskResult::kUnexpectedError, Code::kNodeDown,
+                  "The source " + node_name(vm->owner()) + " died and no other node has room."));
       }
       continue;
     }

@@ -31,10 +31,10 @@ struct LeaderView {
   const FailureDetector& detector;
   const LeaseGrantor& leases;
   NodeId self;
-  Incarnation incarnation;   // of the leader itself
-  std::size_t quorum;        // members that have to agree
+  Incarnation incarnation;  // of the leader itself
+  std::size_t quorum;       // members that have to agree
   Time now;
-  Duration cluster_now;      // cluster time
+  Duration cluster_now;  // cluster time
 };
 
 // A command to propose, and the names under which it is not proposed again while it is on its way.
@@ -85,14 +85,14 @@ class Coordinator {
                                                 NodeId side) const;
   void propose(Decision& decision, std::string key, pb::Command command);
 
-  std::set<std::pair<NodeId, std::uint32_t>> dead_;      // (node, instance)
-  std::map<std::string, GuestSaid> guests_;              // by VM
+  std::set<std::pair<NodeId, std::uint32_t>> dead_;  // (node, instance)
+  std::map<std::string, GuestSaid> guests_;          // by VM
   std::map<std::pair<TaskId, NodeId>, pb::PeerMessage::Report::Transfer> transfers_;
-  std::map<std::string, Index> on_their_way_;            // proposals not applied yet
-  std::set<std::string> due_;                            // VMs to look at now
-  std::set<std::string> unsettled_;                      // VMs with an operation, job or open digest
-  std::set<std::string> orphans_;                        // VMs whose owner may be dead
-  std::map<std::string, Time> retry_at_;                 // VMs that could not be started
+  std::map<std::string, Index> on_their_way_;  // proposals not applied yet
+  std::set<std::string> due_;                  // VMs to look at now
+  std::set<std::string> unsettled_;            // VMs with an operation, job or open digest
+  std::set<std::string> orphans_;              // VMs whose owner may be dead
+  std::map<std::string, Time> retry_at_;       // VMs that could not be started
   bool nodes_due_ = true;
   Time next_look_ = 0;
   Time bound_lowered_since_ = kNever;

@@ -47,8 +47,8 @@ void ClientDesk::leader_changed() {
   question_due_ = 0;
 }
 
-void ClientDesk::answered(const std::string& client, std::uint64_t sequence,
-                          const pb::Reply& reply, std::vector<After>& out) {
+void ClientDesk::answered(const std::string& client, std::uint64_t sequence, const pb::Reply& reply,
+                          std::vector<After>& out) {
   const auto asked = asked_.find({client, sequence});
   if (asked == asked_.end()) return;
   for (const std::uint64_t token : asked->second.tokens) {

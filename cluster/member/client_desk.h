@@ -59,9 +59,9 @@ class ClientDesk {
   };
 
   std::map<std::pair<std::string, std::uint64_t>, Asked> asked_;
-  std::vector<Read> new_reads_;                        // no question asked for them yet
+  std::vector<Read> new_reads_;                           // no question asked for them yet
   std::map<std::uint64_t, std::vector<Read>> questions_;  // at most one on its way
-  std::multimap<Index, Read> waiting_;                 // until this index is applied
+  std::multimap<Index, Read> waiting_;                    // until this index is applied
   std::uint64_t last_question_ = 0;
   Time question_due_ = 0;
 };

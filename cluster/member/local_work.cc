@@ -154,8 +154,8 @@ void LocalWork::order_transfers(const ClusterState& state, const std::string& na
         break;
       case MigrationState::kMove:
         // The pause begins only under a lease granted after the Move entry.
-        wanted.stage = lease.covers(job.move_index(), now) ? TransferStage::kFinish
-                                                           : TransferStage::kStream;
+        wanted.stage =
+            lease.covers(job.move_index(), now) ? TransferStage::kFinish : TransferStage::kStream;
         if (wanted.stage == TransferStage::kStream) waiting_for_lease_.insert(name);
         break;
       default:
@@ -165,8 +165,7 @@ void LocalWork::order_transfers(const ClusterState& state, const std::string& na
     const TransferKey key{task->id(), TransferRole::kSource};
     const auto last = transfers_.find(key);
     // Once paused it stays so: a later lease does not matter any more.
-    const bool finishing =
-        last != transfers_.end() && last->second.stage == TransferStage::kFinish;
+    const bool finishing = last != transfers_.end() && last->second.stage == TransferStage::kFinish;
     if (finishing && wanted.stage == TransferStage::kStream) {
       waiting_for_lease_.erase(name);
       return;
@@ -199,8 +198,8 @@ pb::PeerMessage::Report LocalWork::report(const ClusterState& state) const {
   pb::PeerMessage::Report report;
   for (const auto& [name, said] : guest_reports_) {
     const pb::Vm* vm = state.vm(name);
-    const bool failed = said.condition == pb::CONDITION_FAILED ||
-                        said.condition == pb::CONDITION_IMAGE_LOST;
+    const bool failed =
+        said.condition == pb::CONDITION_FAILED || said.condition == pb::CONDITION_IMAGE_LOST;
     if (vm == nullptr || (!vm->has_operation() && !failed)) continue;
     auto& guest = *report.add_guests();
     guest.set_vm(name);

@@ -46,19 +46,19 @@ class LocalWork {
 
   bool owns(const pb::Vm& vm) const;
   void order_guest(const ClusterState& state, const std::string& name, Effects& out);
-  void order_transfers(const ClusterState& state, const std::string& name,
-                       const LeaseHolder& lease, Time now, Effects& out);
+  void order_transfers(const ClusterState& state, const std::string& name, const LeaseHolder& lease,
+                       Time now, Effects& out);
   void drop_others(const std::string& vm, TaskId current, Effects& out);
   void order(TransferKey key, TransferOrder order, Effects& out);
 
   NodeId self_;
   Incarnation incarnation_;
-  std::map<std::string, GuestOrder> guests_;              // the last order of each guest here
-  std::set<std::string> reissue_;                         // guests to be ordered again, unchanged
+  std::map<std::string, GuestOrder> guests_;  // the last order of each guest here
+  std::set<std::string> reissue_;             // guests to be ordered again, unchanged
   std::map<std::string, GuestReport> guest_reports_;
-  std::map<TransferKey, TransferOrder> transfers_;        // the last order; dropped ones are gone
+  std::map<TransferKey, TransferOrder> transfers_;  // the last order; dropped ones are gone
   std::map<TransferKey, TransferReport> transfer_reports_;
-  std::set<std::string> waiting_for_lease_;               // VMs whose source waits to finish
+  std::set<std::string> waiting_for_lease_;  // VMs whose source waits to finish
 };
 
 }  // namespace failsim

@@ -54,9 +54,7 @@ Member::Service::Service(const MemberConfig& config, const Recovered& recovered,
       promised_(now),
       applied_at_(now),
       next_beat_(now),
-      next_report_(kNever) {
-  state_.take_changes();  // born rows are derived again from the bootstrap until one is applied
-}
+      next_report_(kNever) {}
 
 template <typename Visit>
 void Member::Service::for_each_peer(Visit&& visit) {
@@ -113,7 +111,9 @@ Duration Member::Service::lease_interval() const {
   return std::min(heartbeat_interval(), state_.detection_time() / 4);
 }
 
-bool Member::Service::has_quorum(Time now) const { return raft_.has_quorum(now); }
+bool Member::Service::has_quorum(Time now) const {
+  return raft_.has_quorum(now);
+}
 
 // ---- Events -------------------------------------------------------------------------------------
 
@@ -316,6 +316,7 @@ void Member::Service::apply_entry(const pb::LogEntry& entry) {
     clients_.answered(command.request().client(), command.request().sequence(), *applied.reply,
                       out_->after);
   }
+  if (applied.nodes) lease_due_ = true;  // this node may have become one that is granted leases
   if (leads()) coordinator_.applied(state_, applied, entry.index());
   for (const std::string& vm : applied.vms) local_.reconcile(state_, vm, lease_, now_, *out_);
   if (!applied.vms.empty()) report_due_ = true;
@@ -342,8 +343,7 @@ void Member::Service::notice_leadership() {
     clients_.leader_changed();
     lease_due_ = true;
     report_due_ = true;
-    out_->trace.push_back(
-        {"leader", known_leader_ == kNoNode ? "none" : node_name(known_leader_)});
+    out_->trace.push_back({"leader", known_leader_ == kNoNode ? "none" : node_name(known_leader_)});
   }
   if (leads() && led_term_ != raft_.term()) {
     led_term_ = raft_.term();
@@ -354,8 +354,8 @@ void Member::Service::notice_leadership() {
     report_due_ = true;
   }
   // A disk that does not answer: let another lead.
-  const bool stalled = !unwritten_.empty() &&
-                       now_ - unwritten_.begin()->second > state_.detection_time();
+  const bool stalled =
+      !unwritten_.empty() && now_ - unwritten_.begin()->second > state_.detection_time();
   if (stalled && raft_.leads()) raft_.step_down(now_, log_);
 }
 

@@ -109,10 +109,10 @@ class Member::Service {
   Coordinator coordinator_;
 
   Time now_;
-  Time promised_;                          // when the next step was asked for
-  Time applied_at_;                        // local time of the newest cluster time
-  Effects* out_ = nullptr;                 // of the step under way
-  raft::Output log_;                       // of the step under way
+  Time promised_;           // when the next step was asked for
+  Time applied_at_;         // local time of the newest cluster time
+  Effects* out_ = nullptr;  // of the step under way
+  raft::Output log_;        // of the step under way
 
   std::map<NodeId, Incarnation> incarnations_;  // the newest heard of each peer
   std::map<std::uint64_t, Confirmation> confirmations_;
@@ -126,7 +126,7 @@ class Member::Service {
   bool report_due_ = false;
   bool lease_due_ = true;
   NodeId known_leader_ = kNoNode;
-  Term led_term_ = 0;                      // the term this member last took leadership in
+  Term led_term_ = 0;  // the term this member last took leadership in
   bool failed_ = false;
   bool leaving_ = false;
 };

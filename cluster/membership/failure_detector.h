@@ -5,8 +5,8 @@
 // quorum of the members' views agree (coordinator.h).
 #pragma once
 
-#include <cstdint>
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <vector>
 

@@ -20,9 +20,13 @@ namespace failsim {
 inline constexpr std::int64_t kClockRatePerMille = 1;
 
 // A lease of length D on the clock of its holder ends no later than this ...
-constexpr Duration shortened(Duration lease) { return lease - lease * kClockRatePerMille / 1000; }
+constexpr Duration shortened(Duration lease) {
+  return lease - lease * kClockRatePerMille / 1000;
+}
 // ... and on the clock of the one who waits for its end, no earlier than this.
-constexpr Duration lengthened(Duration lease) { return lease + lease * kClockRatePerMille / 1000; }
+constexpr Duration lengthened(Duration lease) {
+  return lease + lease * kClockRatePerMille / 1000;
+}
 
 // The node's side.
 class LeaseHolder {
@@ -35,9 +39,7 @@ class LeaseHolder {
   // Guests may execute before this time; 0 = never granted.
   Time until() const { return until_; }
   // Whether the lease in force was granted after the entry at `index`.
-  bool covers(Index index, Time now) const {
-    return newest_index_ >= index && now < newest_until_;
-  }
+  bool covers(Index index, Time now) const { return newest_index_ >= index && now < newest_until_; }
   Time last_asked() const { return last_asked_; }
 
  private:
@@ -46,7 +48,7 @@ class LeaseHolder {
   std::map<std::uint64_t, Time> asked_;  // nonce -> when; a few, oldest dropped
   std::map<Index, Time> waiting_;        // grants beyond the applied index -> until
   Time until_ = 0;
-  Index newest_index_ = 0;               // of the grant with the highest index, and its end
+  Index newest_index_ = 0;  // of the grant with the highest index, and its end
   Time newest_until_ = 0;
 };
 

@@ -22,12 +22,12 @@ struct Applied {
   bool nodes = false;
   bool cluster_properties = false;
   std::vector<std::uint64_t> events;
-  bool refused_by_guard = false;     // the no-op of a command that came too late
-  std::optional<pb::Reply> reply;    // of a client's request
+  bool refused_by_guard = false;   // the no-op of a command that came too late
+  std::optional<pb::Reply> reply;  // of a client's request
 };
 
 inline constexpr std::size_t kEventsKept = 10'000;
-inline constexpr std::size_t kTasksKept = 2'000;   // ended ones beyond it go, oldest first
+inline constexpr std::size_t kTasksKept = 2'000;  // ended ones beyond it go, oldest first
 inline constexpr std::size_t kRepliesKept = 4'096;
 
 // How long a phase may last when the client set no limit of its own.

@@ -17,7 +17,9 @@ Error no_such_vm(const std::string& name) {
           "See 'failsim vm list'."};
 }
 
-std::string mebibytes(std::uint64_t bytes) { return std::to_string(bytes >> 20) + " MiB"; }
+std::string mebibytes(std::uint64_t bytes) {
+  return std::to_string(bytes >> 20) + " MiB";
+}
 
 // Everything that can be known before a job exists.
 std::optional<Error> migration_refused(ClusterState& state, const pb::Vm& vm,
@@ -30,10 +32,10 @@ std::optional<Error> migration_refused(ClusterState& state, const pb::Vm& vm,
                  "See 'failsim node list'."};
   }
   if (vm.job() != 0) {
-    return Error{Code::kClusterBusy,
-                 "VM '" + vm.name() + "' is being migrated already (job " +
-                     std::to_string(vm.job()) + ").",
-                 "Wait for it, or 'failsim migrate cancel " + vm.name() + "'."};
+    return Error{
+        Code::kClusterBusy,
+        "VM '" + vm.name() + "' is being migrated already (job " + std::to_string(vm.job()) + ").",
+        "Wait for it, or 'failsim migrate cancel " + vm.name() + "'."};
   }
   if (state_of(vm) != VmState::kRunning || vm.has_operation()) {
     return Error{Code::kInvalidState,
@@ -47,10 +49,10 @@ std::optional<Error> migration_refused(ClusterState& state, const pb::Vm& vm,
                  "Choose another node: 'failsim node list'."};
   }
   if (target->state() != pb::NODE_UP) {
-    return Error{Code::kNodeNotAvailable,
-                 "VM '" + vm.name() + "' cannot be migrated to " + target->name() +
-                     ": it is not Up.",
-                 "Start it ('failsim node start " + target->name() + "') or choose another node."};
+    return Error{
+        Code::kNodeNotAvailable,
+        "VM '" + vm.name() + "' cannot be migrated to " + target->name() + ": it is not Up.",
+        "Start it ('failsim node start " + target->name() + "') or choose another node."};
   }
   const pb::Node* source = state.node(vm.owner());
   if (source->state() != pb::NODE_UP || source->incarnation() != vm.owner_incarnation()) {
@@ -89,8 +91,8 @@ template <typename Command>
 std::optional<InFlight> in_flight(Change& change, const Command& command) {
   const pb::Vm* vm = change.state().vm(command.vm());
   const pb::Task* task = vm == nullptr ? nullptr : change.state().job_of(*vm);
-  const bool stands = task != nullptr && task->id() == command.job() &&
-                      task->job().attempt() == command.attempt();
+  const bool stands =
+      task != nullptr && task->id() == command.job() && task->job().attempt() == command.attempt();
   if (!stands) {
     change.too_late();
     return std::nullopt;
@@ -107,9 +109,9 @@ void cancel(Change& change, const pb::Vm& found, JobState ends_in) {
   pb::Vm vm = found;
   const TaskId job = vm.job();
   change.end_migration(vm, MigrationState::kCanceled, ends_in, VMTaskResult::kCancelled,
-                       {Code::kOperationAborted, "The migration of VM '" + vm.name() +
-                                                     "' was canceled; the VM runs on " +
-                                                     node_name(vm.owner()) + ".",
+                       {Code::kOperationAborted,
+                        "The migration of VM '" + vm.name() + "' was canceled; the VM runs on " +
+                            node_name(vm.owner()) + ".",
                         ""},
                        false);
   change.put(std::move(vm));
@@ -152,8 +154,8 @@ void apply_cancel_migration(Change& change, const pb::Request::CancelMigration& 
   const pb::Vm* vm = change.state().vm(request.vm());
   if (vm == nullptr) return change.refuse(no_such_vm(request.vm()));
   const pb::Task* task = change.state().job_of(*vm);
-  const MigrationState phase = task == nullptr ? MigrationState::kNoMigration
-                                               : *migration_state_of(task->job().phase());
+  const MigrationState phase =
+      task == nullptr ? MigrationState::kNoMigration : *migration_state_of(task->job().phase());
   if (const auto error = cancel_refused(phase, vm->name())) return change.refuse(*error);
   cancel(change, *vm, JobState::kTerminated);
 }
@@ -299,8 +301,7 @@ void apply_report_digest(Change& change, const pb::Command::ReportDigest& comman
   const pb::Task* task = change.state().task(command.job());
   const bool stands = task != nullptr && task->has_job() &&
                       task->job().attempt() == command.attempt() && task->job().phase() == 0 &&
-                      task->job().statistics().digest() ==
-                          pb::MigrationStatistics::DIGEST_UNKNOWN;
+                      task->job().statistics().digest() == pb::MigrationStatistics::DIGEST_UNKNOWN;
   if (!stands) return change.too_late();
   pb::Task row = *task;
   row.mutable_job()->mutable_statistics()->set_digest(

@@ -39,12 +39,11 @@ void raise_lease_bound(ClusterState& state) {
 
 void write_migration_state(Change& change, const pb::Vm& vm, const Value& value) {
   if (vm.job() != 0) {
-    return change.refuse({Code::kInvalidState,
-                          "MigrationState of VM '" + vm.name() +
-                              "' cannot be written while job " + std::to_string(vm.job()) +
-                              " is in flight.",
-                          "Wait for the migration, or 'failsim migrate cancel " + vm.name() +
-                              "'."});
+    return change.refuse(
+        {Code::kInvalidState,
+         "MigrationState of VM '" + vm.name() + "' cannot be written while job " +
+             std::to_string(vm.job()) + " is in flight.",
+         "Wait for the migration, or 'failsim migrate cancel " + vm.name() + "'."});
   }
   const auto to = migration_state_of(static_cast<std::uint32_t>(value.number()));
   change.set_migration_state(vm, *to, 0);
@@ -80,9 +79,7 @@ void apply_set_property(Change& change, const pb::Request::SetProperty& request)
   }
   const std::string object =
       request.object().empty() ? request.kind() : request.kind() + "/" + request.object();
-  change.event("property", object)
-      .text("name", property)
-      .text("value", to_text(value.value()));
+  change.event("property", object).text("name", property).text("value", to_text(value.value()));
   change.accept();
 }
 

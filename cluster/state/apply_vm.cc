@@ -7,8 +7,8 @@
 #include "cluster/failover/placement.h"
 #include "cluster/migration/precopy.h"
 #include "cluster/state/change.h"
-#include "cluster/state/object_name.h"
 #include "cluster/state/field_hash.h"
+#include "cluster/state/object_name.h"
 
 namespace failsim {
 namespace {
@@ -18,7 +18,8 @@ constexpr std::uint64_t kVmMemoryMax = std::uint64_t{12} * 1024 * 1024 * kMebiby
 
 // A GUID that every replica derives alike.
 std::string make_vm_id(const ClusterState& state, Index index) {
-  const std::uint64_t high = hash_number(index, hash_number(state.cluster().cluster_id(), kHashSeed));
+  const std::uint64_t high =
+      hash_number(index, hash_number(state.cluster().cluster_id(), kHashSeed));
   const std::uint64_t low = hash_number(high, kHashSeed);
   char text[64];
   std::snprintf(text, sizeof text, "%08X-%04X-4%03X-%04X-%012llX",
@@ -29,7 +30,9 @@ std::string make_vm_id(const ClusterState& state, Index index) {
   return text;
 }
 
-std::string megabytes(std::uint64_t bytes) { return std::to_string(bytes / kMebibyte) + " MiB"; }
+std::string megabytes(std::uint64_t bytes) {
+  return std::to_string(bytes / kMebibyte) + " MiB";
+}
 
 std::optional<Error> config_refused(const pb::VmConfig& config) {
   const auto bad = [](std::string message, std::string next) {
@@ -111,10 +114,10 @@ void apply_create_vm(Change& change, const pb::Request::CreateVm& request) {
                           "Stop a VM, choose a smaller --memory, or start a node."});
   }
   if (node->state() != pb::NODE_UP) {
-    return change.refuse({Code::kNodeNotAvailable,
-                          "VM '" + request.name() + "' cannot be created on " + node->name() +
-                              ": it is not Up.",
-                          "Choose a node that is Up: 'failsim node list'."});
+    return change.refuse(
+        {Code::kNodeNotAvailable,
+         "VM '" + request.name() + "' cannot be created on " + node->name() + ": it is not Up.",
+         "Choose a node that is Up: 'failsim node list'."});
   }
   if (memory > node->memory_bytes()) {
     return change.refuse(*no_room(state, owner, memory));
@@ -193,10 +196,9 @@ namespace {
 template <typename Command>
 const pb::Vm* vm_at_step(Change& change, const Command& command) {
   const pb::Vm* vm = change.state().vm(command.vm());
-  const bool stands = vm != nullptr && vm->has_operation() &&
-                      same_epoch(vm->epoch(), command.epoch()) &&
-                      vm->boot_id() == command.boot_id() &&
-                      vm->operation().step() == command.step();
+  const bool stands =
+      vm != nullptr && vm->has_operation() && same_epoch(vm->epoch(), command.epoch()) &&
+      vm->boot_id() == command.boot_id() && vm->operation().step() == command.step();
   if (!stands) change.too_late();
   return stands ? vm : nullptr;
 }

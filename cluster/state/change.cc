@@ -10,7 +10,9 @@ bool same_epoch(const pb::Epoch& a, const pb::Epoch& b) {
   return a.recovery() == b.recovery() && a.counter() == b.counter();
 }
 
-Epoch epoch_of(const pb::Epoch& epoch) { return {epoch.recovery(), epoch.counter()}; }
+Epoch epoch_of(const pb::Epoch& epoch) {
+  return {epoch.recovery(), epoch.counter()};
+}
 
 void set_epoch(pb::Epoch* to, const Epoch& epoch) {
   to->set_recovery(epoch.recovery);
@@ -39,7 +41,9 @@ EventBuilder::EventBuilder(Change& change, std::string_view kind, std::string ob
   record_.set_node(node);
 }
 
-EventBuilder::~EventBuilder() { change_.add(std::move(record_)); }
+EventBuilder::~EventBuilder() {
+  change_.add(std::move(record_));
+}
 
 pb::EventRecord::Field& EventBuilder::field(std::string_view name) {
   pb::EventRecord::Field& field = *record_.add_fields();

@@ -41,11 +41,21 @@ auto find_row(const Map& map, const Key& key) -> const typename Map::mapped_type
 
 }  // namespace
 
-std::string cluster_key() { return "cluster"; }
-std::string node_key(NodeId id) { return "node/" + padded(id, 3); }
-std::string vm_key(const std::string& name) { return "vm/" + name; }
-std::string task_key(TaskId id) { return "task/" + padded(id, 20); }
-std::string event_key(std::uint64_t number) { return "event/" + padded(number, 20); }
+std::string cluster_key() {
+  return "cluster";
+}
+std::string node_key(NodeId id) {
+  return "node/" + padded(id, 3);
+}
+std::string vm_key(const std::string& name) {
+  return "vm/" + name;
+}
+std::string task_key(TaskId id) {
+  return "task/" + padded(id, 20);
+}
+std::string event_key(std::uint64_t number) {
+  return "event/" + padded(number, 20);
+}
 std::string reply_key(const std::string& client, std::uint64_t sequence) {
   return "reply/" + client + "/" + padded(sequence, 20);
 }
@@ -112,7 +122,9 @@ ClusterState ClusterState::from_rows(const std::vector<RowChange>& rows) {
   return state;
 }
 
-const pb::Node* ClusterState::node(NodeId id) const { return find_row(nodes_, id); }
+const pb::Node* ClusterState::node(NodeId id) const {
+  return find_row(nodes_, id);
+}
 
 const pb::Node* ClusterState::node_named(std::string_view name) const {
   for (const auto& [id, row] : nodes_) {
@@ -121,8 +133,12 @@ const pb::Node* ClusterState::node_named(std::string_view name) const {
   return nullptr;
 }
 
-const pb::Vm* ClusterState::vm(const std::string& name) const { return find_row(vms_, name); }
-const pb::Task* ClusterState::task(TaskId id) const { return find_row(tasks_, id); }
+const pb::Vm* ClusterState::vm(const std::string& name) const {
+  return find_row(vms_, name);
+}
+const pb::Task* ClusterState::task(TaskId id) const {
+  return find_row(tasks_, id);
+}
 
 const pb::Task* ClusterState::job_of(const pb::Vm& vm) const {
   return vm.job() == 0 ? nullptr : task(vm.job());

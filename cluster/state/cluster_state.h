@@ -93,9 +93,9 @@ class ClusterState {
   std::map<std::string, RowPtr<pb::Vm>> vms_;
   std::map<TaskId, RowPtr<pb::Task>> tasks_;
   std::map<std::uint64_t, RowPtr<pb::EventRecord>> events_;
-  std::map<std::string, RowPtr<pb::StoredReply>> replies_;        // by row key
-  std::map<std::uint64_t, std::string> replies_by_order_;         // oldest first
-  std::map<std::string, RowPtr<Value>> properties_;               // by row key; default = no row
+  std::map<std::string, RowPtr<pb::StoredReply>> replies_;  // by row key
+  std::map<std::uint64_t, std::string> replies_by_order_;   // oldest first
+  std::map<std::string, RowPtr<Value>> properties_;         // by row key; default = no row
 
   // A changed row by its key, serialized when it is taken; both null = erased.
   struct Touched {

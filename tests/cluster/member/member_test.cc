@@ -1,0 +1,126 @@
+#include <gtest/gtest.h>
+
+#include "tests/cluster/member/member_cluster.h"
+
+namespace failsim {
+namespace {
+
+using Names = std::vector<std::string>;
+
+Code code(const std::optional<pb::Reply>& reply) {
+  EXPECT_TRUE(reply.has_value());
+  return reply.has_value() ? static_cast<Code>(reply->code()) : Code::kTimeout;
+}
+
+TEST(Member, ThreeNodesElectALeaderAndAllAreUp) {
+  MemberCluster cluster(3);
+  ASSERT_NE(cluster.leader(), kNoNode);
+  for (const auto& [id, node] : cluster.state().nodes()) EXPECT_EQ(node->state(), pb::NODE_UP);
+}
+
+TEST(Member, ClusterOfOneServesToo) {
+  MemberCluster cluster(1);
+  EXPECT_EQ(code(cluster.create_vm("web", 1)), Code::kOk);
+  EXPECT_TRUE(cluster.run_until([&] { return cluster.executes(1, "web"); }));
+}
+
+TEST(Member, EveryNodeTakesARequestAndTheVmRunsOnItsOwnerOnly) {
+  MemberCluster cluster(3);
+  for (const NodeId owner : {1u, 2u, 3u}) {
+    const std::string vm = "vm" + std::to_string(owner);
+    EXPECT_EQ(code(cluster.create_vm(vm, owner)), Code::kOk);
+    ASSERT_TRUE(cluster.run_until([&] { return cluster.vm_state(vm) == VmState::kRunning; }));
+    for (const NodeId node : {1u, 2u, 3u}) EXPECT_EQ(cluster.executes(node, vm), node == owner);
+  }
+}
+
+TEST(Member, MethodsAnnounceTheStatesOfTheDiagram) {
+  MemberCluster cluster(3);
+  cluster.create_vm("web", 2);
+  ASSERT_TRUE(cluster.run_until([&] { return cluster.vm_state("web") == VmState::kRunning; }));
+  cluster.method("web", VmMethod::kSave);
+  ASSERT_TRUE(cluster.run_until([&] { return cluster.vm_state("web") == VmState::kSaved; }));
+  cluster.method("web", VmMethod::kStartUp);
+  ASSERT_TRUE(cluster.run_until([&] { return cluster.vm_state("web") == VmState::kRunning; }));
+  cluster.method("web", VmMethod::kPause);
+  ASSERT_TRUE(cluster.run_until([&] { return cluster.vm_state("web") == VmState::kPaused; }));
+  EXPECT_FALSE(cluster.executes(2, "web"));
+  cluster.method("web", VmMethod::kResume);
+  ASSERT_TRUE(cluster.run_until([&] { return cluster.vm_state("web") == VmState::kRunning; }));
+  cluster.method("web", VmMethod::kTurnOff);
+  ASSERT_TRUE(cluster.run_until([&] { return cluster.vm_state("web") == VmState::kTurnedOff; }));
+  EXPECT_EQ(cluster.events("vm-state"),
+            (Names{"TurningOn", "Running", "Saving", "TurningOff", "DeleteMachine", "TurnedOff",
+                   "TurningOn", "Restoring", "Running", "Paused", "Running", "TurningOff",
+                   "DeleteMachine", "TurnedOff"}));
+}
+
+TEST(Member, AMethodThatDoesNotFitIsRefusedAndChangesNothing) {
+  MemberCluster cluster(3);
+  cluster.create_vm("web", 1, false);
+  const std::size_t events = cluster.state().events().size();
+  EXPECT_EQ(code(cluster.method("web", VmMethod::kPause)), Code::kVmNotRunning);
+  EXPECT_EQ(code(cluster.method("nobody", VmMethod::kPause)), Code::kGroupNotFound);
+  EXPECT_EQ(cluster.state().events().size(), events);
+  EXPECT_EQ(cluster.vm_state("web"), VmState::kTurnedOff);
+}
+
+TEST(Member, BadNamesSizesAndDuplicatesAreRefused) {
+  MemberCluster cluster(3);
+  EXPECT_EQ(code(cluster.create_vm("a/b", 1)), Code::kInvalidParameter);
+  EXPECT_EQ(code(cluster.create_vm(std::string(10'000, 'x'), 1)), Code::kInvalidParameter);
+  EXPECT_EQ(code(cluster.create_vm("cancel", 1)), Code::kInvalidParameter);
+  EXPECT_EQ(code(cluster.create_vm("web", 1)), Code::kOk);
+  EXPECT_EQ(code(cluster.create_vm("web", 1)), Code::kAlreadyExists);
+}
+
+TEST(Member, ARepeatedRequestIsAnsweredAndNotPerformedAgain) {
+  MemberCluster cluster(3);
+  pb::Request request;
+  request.set_client("me");
+  request.set_sequence(7);
+  request.mutable_create_vm()->set_name("web");
+  request.mutable_create_vm()->mutable_config()->set_memory_bytes(4096);
+  const auto first = cluster.ask(1, request);
+  const auto again = cluster.ask(2, request);
+  ASSERT_TRUE(first.has_value());
+  ASSERT_TRUE(again.has_value());
+  EXPECT_EQ(first->code(), 0u);
+  EXPECT_EQ(again->code(), 0u);
+  EXPECT_EQ(first->task(), again->task());
+}
+
+TEST(Member, MigrationStateIsWritableWithinItsRange) {
+  MemberCluster cluster(3);
+  cluster.create_vm("web", 1);
+  for (const std::uint32_t value : {1u, 2u, 3u, 4u, 5u, 0u}) {
+    EXPECT_EQ(code(cluster.set("vm", "web", "MigrationState", Value::dword(value))), Code::kOk);
+    EXPECT_EQ(static_cast<std::uint32_t>(cluster.state().migration_state("web")), value);
+  }
+  EXPECT_EQ(code(cluster.set("vm", "web", "MigrationState", Value::dword(6))), Code::kInvalidData);
+  EXPECT_EQ(cluster.state().migration_state("web"), MigrationState::kNoMigration);
+  EXPECT_EQ(code(cluster.set("vm", "web", "MigrationProgress", Value::dword(1))),
+            Code::kPropertyUnchangeable);
+}
+
+TEST(Member, AllReplicasHoldTheSameState) {
+  MemberCluster cluster(5);
+  for (int i = 0; i < 20; ++i) cluster.create_vm("vm" + std::to_string(i), kNoNode);
+  cluster.run_for(2 * kSecond);
+  for (const NodeId id : {2u, 3u, 4u, 5u}) {
+    EXPECT_EQ(cluster.member(id).state().hash(), cluster.member(1).state().hash());
+  }
+}
+
+TEST(Member, ARestartedProcessReadsItsStateBack) {
+  MemberCluster cluster(3);
+  cluster.create_vm("web", 1);
+  cluster.run_for(kSecond);
+  const std::uint64_t before = cluster.member(3).state().hash();
+  cluster.kill(3);
+  cluster.restart(3);
+  EXPECT_EQ(cluster.member(3).state().hash(), before);
+}
+
+}  // namespace
+}  // namespace failsim

@@ -1,0 +1,217 @@
+// A live migration as the members see it: the table of docs/design.md, row by row.
+
+#include <gtest/gtest.h>
+
+#include "cluster/vm/task_result.h"
+#include "tests/cluster/member/member_cluster.h"
+
+namespace failsim {
+namespace {
+
+using Names = std::vector<std::string>;
+
+class MigrationStory : public testing::Test {
+ protected:
+  MigrationStory() {
+    cluster.create_vm("web", 1);
+    cluster.run_until([&] { return cluster.vm_state("web") == VmState::kRunning; });
+    const auto reply = cluster.migrate("web", 2);
+    EXPECT_TRUE(reply.has_value());
+    EXPECT_EQ(reply->code(), 0u) << reply->message();
+    job = reply->task();
+  }
+
+  void target_ready() {
+    cluster.run_for(50 * kMillisecond);
+    cluster.report(2, "web", pb::TRANSFER_READY);
+    cluster.run_for(50 * kMillisecond);
+  }
+  void source_converges() {
+    cluster.report(1, "web", pb::TRANSFER_CONVERGED);
+    cluster.run_for(50 * kMillisecond);
+  }
+  void target_holds_all() {
+    cluster.report(1, "web", pb::TRANSFER_RELEASED);
+    cluster.report(2, "web", pb::TRANSFER_HOLDS_ALL);
+    cluster.run_for(50 * kMillisecond);
+  }
+  MigrationState phase() { return cluster.state().migration_state("web"); }
+  const pb::Task& task() { return *cluster.state().task(job); }
+  TransferStage source_stage() {
+    return cluster.transfers(1, "web").at(TransferRole::kSource).stage;
+  }
+
+  MemberCluster cluster{3};
+  TaskId job = 0;
+};
+
+TEST_F(MigrationStory, GoesThroughSetupDataTransferAndMove) {
+  EXPECT_EQ(phase(), MigrationState::kSetup);
+  target_ready();
+  EXPECT_EQ(phase(), MigrationState::kDataTransfer);
+  EXPECT_EQ(source_stage(), TransferStage::kStream);
+  EXPECT_TRUE(cluster.executes(1, "web"));
+  source_converges();
+  EXPECT_EQ(phase(), MigrationState::kMove);
+  EXPECT_EQ(source_stage(), TransferStage::kFinish);
+  EXPECT_FALSE(cluster.executes(1, "web"));
+  EXPECT_FALSE(cluster.executes(2, "web"));
+  target_holds_all();
+  EXPECT_EQ(phase(), MigrationState::kNoMigration);
+  EXPECT_EQ(cluster.state().vm("web")->owner(), 2u);
+  EXPECT_TRUE(cluster.executes(2, "web"));
+  EXPECT_EQ(cluster.guests(2).at("web").order.origin, pb::ORIGIN_IMAGE);
+  EXPECT_EQ(cluster.guests(1).at("web").order.want, pb::GUEST_ABSENT);
+  EXPECT_FALSE(task().complete());
+  cluster.report(2, "web", pb::TRANSFER_RESUMED);
+  cluster.run_for(50 * kMillisecond);
+  EXPECT_TRUE(task().complete());
+  EXPECT_EQ(task().result(), 0u);
+  EXPECT_EQ(task().job().job_state(), 7u);
+  EXPECT_EQ(cluster.events("migration-state"),
+            (Names{"Setup", "Data Transfer", "Move", "No Migration"}));
+}
+
+TEST_F(MigrationStory, KeepsTheBootOfTheGuestAndRaisesTheEpoch) {
+  const std::uint64_t boot = cluster.state().vm("web")->boot_id();
+  const std::uint64_t epoch = cluster.state().vm("web")->epoch().counter();
+  target_ready();
+  source_converges();
+  target_holds_all();
+  EXPECT_EQ(cluster.state().vm("web")->boot_id(), boot);
+  EXPECT_GT(cluster.state().vm("web")->epoch().counter(), epoch);
+}
+
+TEST_F(MigrationStory, CancelInSetupAndInDataTransferLeavesTheVmWithTheSource) {
+  const auto reply = cluster.cancel("web");
+  ASSERT_TRUE(reply.has_value());
+  EXPECT_EQ(reply->code(), 0u);
+  EXPECT_EQ(phase(), MigrationState::kCanceled);
+  EXPECT_EQ(task().result(), static_cast<std::uint32_t>(VMTaskResult::kCancelled));
+  EXPECT_TRUE(cluster.executes(1, "web"));
+
+  job = cluster.migrate("web", 2)->task();
+  target_ready();
+  EXPECT_EQ(phase(), MigrationState::kDataTransfer);
+  EXPECT_EQ(cluster.cancel("web")->code(), 0u);
+  EXPECT_EQ(phase(), MigrationState::kCanceled);
+  EXPECT_TRUE(cluster.executes(1, "web"));
+  EXPECT_EQ(source_stage(), TransferStage::kDrop);
+  EXPECT_EQ(cluster.transfers(2, "web").at(TransferRole::kTarget).stage, TransferStage::kDrop);
+}
+
+TEST_F(MigrationStory, CancelInMoveIsRefused) {
+  target_ready();
+  source_converges();
+  const auto reply = cluster.cancel("web");
+  ASSERT_TRUE(reply.has_value());
+  EXPECT_EQ(static_cast<Code>(reply->code()), Code::kInvalidState);
+  EXPECT_EQ(phase(), MigrationState::kMove);
+}
+
+TEST_F(MigrationStory, ARefusingTargetEndsInFailure) {
+  cluster.report(2, "web", pb::TRANSFER_FAILED);
+  cluster.run_for(50 * kMillisecond);
+  EXPECT_EQ(phase(), MigrationState::kFailure);
+  EXPECT_TRUE(cluster.executes(1, "web"));
+  // Sticky until another migration starts.
+  cluster.run_for(kSecond);
+  EXPECT_EQ(phase(), MigrationState::kFailure);
+  job = cluster.migrate("web", 2)->task();
+  EXPECT_EQ(phase(), MigrationState::kSetup);
+}
+
+TEST_F(MigrationStory, ADeadTargetEndsInFailureInEachPhaseAndTheSourceResumes) {
+  target_ready();
+  source_converges();
+  EXPECT_FALSE(cluster.executes(1, "web"));
+  cluster.kill(2);
+  cluster.evidence(2);
+  ASSERT_TRUE(cluster.run_until([&] { return phase() == MigrationState::kFailure; }));
+  cluster.run_for(100 * kMillisecond);
+  EXPECT_TRUE(cluster.executes(1, "web"));
+  EXPECT_EQ(cluster.state().vm("web")->owner(), 1u);
+}
+
+TEST_F(MigrationStory, ASourceThatDiesBeforeTheHandOverIsAFailover) {
+  target_ready();
+  cluster.kill(1);
+  cluster.evidence(1);
+  ASSERT_TRUE(cluster.run_until([&] {
+    return cluster.leader() != kNoNode && cluster.leader() != 1 &&
+           cluster.state().vm("web")->owner() != 1 && cluster.vm_state("web") == VmState::kRunning;
+  }));
+  EXPECT_EQ(phase(), MigrationState::kFailure);
+  EXPECT_TRUE(task().job().restarted_elsewhere());
+}
+
+TEST_F(MigrationStory, ASourceThatDiesAfterTheReleaseDoesNotStopTheHandOver) {
+  target_ready();
+  source_converges();
+  if (cluster.leader() == 1) GTEST_SUCCEED();
+  cluster.report(1, "web", pb::TRANSFER_RELEASED);
+  cluster.kill(1);
+  cluster.report(2, "web", pb::TRANSFER_HOLDS_ALL);
+  ASSERT_TRUE(cluster.run_until(
+      [&] { return cluster.leader() != kNoNode && cluster.state().vm("web")->owner() == 2; }));
+  cluster.run_for(100 * kMillisecond);
+  EXPECT_TRUE(cluster.executes(2, "web"));
+  EXPECT_EQ(cluster.guests(2).at("web").order.origin, pb::ORIGIN_IMAGE);
+}
+
+TEST_F(MigrationStory, ALostImageIsAColdRestartOnANewEpoch) {
+  target_ready();
+  source_converges();
+  cluster.obedient_guests = false;
+  target_holds_all();
+  ASSERT_EQ(cluster.state().vm("web")->owner(), 2u);
+  const GuestOrder order = cluster.guests(2).at("web").order;
+  cluster.obedient_guests = true;
+  cluster.report(2, GuestReport{"web", order.epoch, order.boot_id, pb::CONDITION_IMAGE_LOST, 2,
+                                "The image is not here."});
+  ASSERT_TRUE(cluster.run_until([&] {
+    return cluster.vm_state("web") == VmState::kRunning && cluster.state().vm("web")->job() == 0;
+  }));
+  EXPECT_TRUE(task().job().restarted_elsewhere());
+  EXPECT_NE(cluster.state().vm("web")->boot_id(), order.boot_id);
+}
+
+TEST_F(MigrationStory, APhaseThatLastsTooLongEndsInFailure) {
+  target_ready();
+  source_converges();
+  EXPECT_TRUE(cluster.run_until([&] { return phase() == MigrationState::kFailure; }) ||
+              cluster.run_until([&] { return phase() == MigrationState::kFailure; }));
+  EXPECT_EQ(task().result(), static_cast<std::uint32_t>(VMTaskResult::kTimeOutError));
+  EXPECT_TRUE(cluster.executes(1, "web"));
+}
+
+TEST_F(MigrationStory, ANewLeaderContinuesWhereTheOldOneStopped) {
+  target_ready();
+  const NodeId leader = cluster.leader();
+  if (leader == 3) {
+    cluster.kill(3);
+    cluster.evidence(3);
+    ASSERT_TRUE(cluster.run_until([&] { return cluster.leader() != kNoNode; }));
+  }
+  source_converges();
+  EXPECT_EQ(phase(), MigrationState::kMove);
+}
+
+TEST_F(MigrationStory, WithoutAQuorumThePausedGuestStaysPausedUntilItReturns) {
+  target_ready();
+  source_converges();
+  ASSERT_EQ(source_stage(), TransferStage::kFinish);
+  cluster.cut(1, 2);
+  cluster.cut(1, 3);
+  cluster.cut(2, 3);
+  cluster.run_for(5 * kSecond);
+  for (const NodeId node : {1u, 2u, 3u}) EXPECT_FALSE(cluster.executes(node, "web"));
+  cluster.heal();
+  EXPECT_TRUE(cluster.run_until([&] {
+    return cluster.leader() != kNoNode &&
+           (cluster.executes(1, "web") || cluster.executes(2, "web"));
+  }) || cluster.run_until([&] { return cluster.executes(1, "web"); }));
+}
+
+}  // namespace
+}  // namespace failsim
