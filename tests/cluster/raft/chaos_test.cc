@@ -63,6 +63,16 @@ class Chaos {
     if (!world_.is_up(id)) return;
     if (drawn < 96) return world_.stop_for(id, milliseconds(10, 3000));
     if (drawn < 97 && !stopped(id)) return world_.step_down(id);
+    if (drawn == 99 && random_.below(4) == 0) return replace_disk(id);
+  }
+
+  // One voter at most: more could lose the quorum for ever.
+  void replace_disk(NodeId id) {
+    if (options_.members < 3 || blank_ != kNoNode) return;
+    blank_ = id;
+    if (world_.is_up(id)) world_.crash(id);
+    world_.format_store(id);
+    world_.start(id);
   }
 
   // Whoever believes to lead is asked, also a leader that is deposed and does not know.
@@ -75,7 +85,16 @@ class Chaos {
             id, "command " + std::to_string(++commands_) + std::string(random_.below(100), '.'));
       }
       if (random_.below(2) == 0) world_.confirm(id, ++nonce_);
+      if (random_.below(12) == 0) lose_while_writing(id);
     }
+  }
+
+  // What a leader has sent and stored is then a matter of luck.
+  void lose_while_writing(NodeId id) {
+    world_.run_for(milliseconds(0, 20));
+    if (world_.is_up(id)) world_.crash(id);
+    world_.run_for(milliseconds(0, 1500));
+    if (!world_.is_up(id)) world_.start(id);
   }
 
   void crash_or_start(NodeId id) {
@@ -99,6 +118,7 @@ class Chaos {
     world_.heal();
     world_.set_loss(0);
     start_everybody();
+    if (blank_ != kNoNode) world_.crash(blank_);  // no voter any more: nobody waits for it
     world_.run_for(8 * kSecond);
     const NodeId leader = world_.ready_leader();
     ASSERT_NE(leader, kNoNode) << "nobody leads after healing";
@@ -114,6 +134,7 @@ class Chaos {
   RaftWorld world_;
   std::uint64_t commands_ = 0;
   std::uint64_t nonce_ = 0;
+  NodeId blank_ = kNoNode;  // whose disk was replaced
 };
 
 std::uint64_t seeds_from_environment(std::uint64_t otherwise) {

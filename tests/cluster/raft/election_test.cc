@@ -66,6 +66,19 @@ TEST(RaftElection, CandidateCountsItsOwnVoteOnlyWhenStored) {
   EXPECT_TRUE(member.raft.leads());
 }
 
+TEST(RaftElection, AnEarlierWriteDoesNotMakeTheVoteCount) {
+  OneMember member;
+  member.receive(2, 1, OneMember::append(0, 0, {}));
+  const std::uint64_t earlier = member.out.mark;
+  member.time_out();
+  member.receive(3, 1, OneMember::pre_vote_reply(2));
+  member.receive(3, 2, OneMember::vote_reply());
+  member.raft.persisted(member.now, earlier, member.out);
+  EXPECT_EQ(member.raft.role(), Role::kCandidate);
+  member.sync();
+  EXPECT_TRUE(member.raft.leads());
+}
+
 TEST(RaftElection, VoteOfAnotherStoreDoesNotCount) {
   OneMember member;
   member.time_out();

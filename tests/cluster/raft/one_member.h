@@ -91,7 +91,10 @@ class OneMember {
     const auto appends = appends_to(to);
     return appends.empty() ? 0 : appends.back().append().round();
   }
-  pb::RaftMessage last_answer() const { return out.after.back().message; }
+  // Of those that wait for the disk; an empty message if there is none.
+  pb::RaftMessage last_answer() const {
+    return out.after.empty() ? pb::RaftMessage() : out.after.back().message;
+  }
 
   static pb::RaftMessage pre_vote(Index last_index, Term last_term, Term next_term) {
     pb::RaftMessage message;

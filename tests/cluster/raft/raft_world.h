@@ -101,6 +101,7 @@ class RaftWorld {
   };
   struct Member {
     Store store;
+    Store voting;  // the one that had the vote, as it was when it was replaced
     std::deque<Batch> unsynced;
     bool syncing = false;
     Time stalled_until = 0;
