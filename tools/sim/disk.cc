@@ -1,0 +1,95 @@
+#include "tools/sim/disk.h"
+
+#include <algorithm>
+#include <cassert>
+#include <optional>
+#include <utility>
+
+namespace failsim::sim {
+
+Disk::Disk(EventQueue& queue, std::uint64_t seed, NodeId node, StoreId store_id,
+           const pb::Bootstrap& bootstrap)
+    : queue_(queue), random_(seed), store_(MemoryStore::format(node, store_id, bootstrap)) {}
+
+Recovered Disk::open(User user) {
+  store_->open();
+  user_ = std::move(user);
+  ++openings_;
+  has_failed_ = false;
+  Result<Recovered> recovered = store_->recover();
+  assert(recovered.ok());
+  return recovered.take();
+}
+
+void Disk::forget_user() {
+  waiting_.clear();
+  writing_ = 0;
+  user_ = {};
+  ++openings_;
+}
+
+void Disk::kill() {
+  if (!store_->is_open()) return;  // the power went before
+  // What was being written may have reached the disk in part, in its order.
+  if (writing_ > 0) write(random_.below(writing_ + 1));
+  forget_user();
+  store_->close();
+}
+
+void Disk::lose_power() {
+  if (writing_ > 0) write(random_.below(writing_ + 1));
+  forget_user();
+  store_->crash(random_.below(store_->unsynced() + 1));
+}
+
+void Disk::fail_writes() {
+  store_->fail_writes(Error{Code::kWriteFault, "The disk does not take any more.", ""});
+}
+
+void Disk::submit(DurableBatch batch, std::uint64_t sequence) {
+  waiting_.push_back(Waiting{std::move(batch), sequence});
+  if (writing_ == 0) begin();
+}
+
+void Disk::begin() {
+  writing_ = waiting_.size();
+  const bool synced = std::any_of(waiting_.begin(), waiting_.end(), [](const Waiting& waiting) {
+    return waiting.batch.needs_sync();
+  });
+  Duration duration = 0;
+  if (synced) {
+    const auto span = static_cast<std::uint64_t>(quality_.sync_max - quality_.sync_min);
+    duration = quality_.sync_min + static_cast<Duration>(random_.below(span + 1));
+  }
+  queue_.at(std::max(queue_.now(), stalled_until_) + duration, [this, openings = openings_] {
+    if (openings == openings_) finish();
+  });
+}
+
+// Returns how many were written before the disk failed.
+std::size_t Disk::write(std::size_t count) {
+  for (std::size_t done = 0; done < count; ++done) {
+    if (has_failed_) return done;
+    has_failed_ = store_->write(waiting_[done].batch).has_value();
+    if (has_failed_) return done;
+  }
+  return count;
+}
+
+void Disk::finish() {
+  const std::size_t asked = writing_;
+  const std::size_t done = write(asked);
+  const std::uint64_t sequence = done == 0 ? 0 : waiting_[done - 1].sequence;
+  writing_ = 0;
+  if (done < asked) {
+    waiting_.clear();
+    if (sequence != 0) user_.written(sequence);
+    user_.failed("a write failed: the disk does not take any more");
+    return;
+  }
+  waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<std::ptrdiff_t>(done));
+  if (!waiting_.empty()) begin();
+  user_.written(sequence);
+}
+
+}  // namespace failsim::sim

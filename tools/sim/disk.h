@@ -1,0 +1,77 @@
+// The disk of one node: what it has stored outlives the node's processes; what a process has only
+// asked to be written does not have to.
+//
+// Batches are written in order, as many at a time as are waiting when the disk is free: one sync
+// for all of them. A killed process loses what it had not handed over yet; a power failure takes
+// what was not synced, too.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "cluster/durable.h"
+#include "cluster/random.h"
+#include "cluster/time.h"
+#include "storage/memory_store.h"
+#include "tools/sim/event_queue.h"
+
+namespace failsim::sim {
+
+struct DiskQuality {
+  Duration sync_min = 100 * kMicrosecond;
+  Duration sync_max = 2 * kMillisecond;
+};
+
+class Disk {
+ public:
+  // The process that uses the disk.
+  struct User {
+    std::function<void(std::uint64_t sequence)> written;  // with every batch before it
+    std::function<void(const std::string& reason)> failed;
+  };
+
+  Disk(EventQueue& queue, std::uint64_t seed, NodeId node, StoreId store_id,
+       const pb::Bootstrap& bootstrap);
+
+  // A process starts: what it finds.
+  Recovered open(User user);
+  std::uint64_t starts() const { return store_->identity().starts; }
+  void kill();        // the process is gone
+  void lose_power();  // with the machine
+
+  void submit(DurableBatch batch, std::uint64_t sequence);
+  bool is_idle() const { return waiting_.empty(); }
+
+  void set_quality(const DiskQuality& quality) { quality_ = quality; }
+  // Nothing is written before this time.
+  void stall_until(Time time) { stalled_until_ = time; }
+  // The next write fails, and all later ones of this process.
+  void fail_writes();
+
+ private:
+  struct Waiting {
+    DurableBatch batch;
+    std::uint64_t sequence = 0;
+  };
+  void begin();
+  void finish();
+  std::size_t write(std::size_t count);
+  void forget_user();
+
+  EventQueue& queue_;
+  Random random_;
+  DiskQuality quality_;
+  std::unique_ptr<MemoryStore> store_;
+  User user_;
+  std::deque<Waiting> waiting_;  // the first `writing_` of them are being written
+  std::size_t writing_ = 0;
+  bool has_failed_ = false;
+  std::uint64_t openings_ = 0;
+  Time stalled_until_ = 0;
+};
+
+}  // namespace failsim::sim

@@ -1,0 +1,48 @@
+#include "tools/sim/guest.h"
+
+#include <limits>
+#include <utility>
+
+namespace failsim::sim {
+
+Guest::Guest(const pb::VmConfig& config, DeviceState state)
+    : config_(config), model_(config, std::move(state)) {}
+
+void Guest::execute(Duration elapsed) {
+  if (config_.modelled()) {
+    executed_ += elapsed;
+    return;
+  }
+  model_.execute(elapsed, std::numeric_limits<std::uint64_t>::max(),
+                 [this](std::uint64_t page, std::uint32_t) {
+                   if (dirty_pages_) dirty_pages_->set(page);
+                 });
+}
+
+void Guest::track_dirty() {
+  is_tracking_ = true;
+  is_all_dirty_ = true;
+  if (config_.modelled()) return;
+  dirty_pages_ = std::make_unique<DirtyBitmap>(model_.pages());
+  dirty_pages_->set_all();
+}
+
+void Guest::stop_tracking() {
+  is_tracking_ = false;
+  dirty_pages_.reset();
+}
+
+std::uint64_t Guest::dirty_bytes() const {
+  if (dirty_pages_) return dirty_pages_->count() * kPageBytes;
+  if (!is_tracking_) return 0;
+  return is_all_dirty_ ? config_.memory_bytes() : expected_dirty_bytes(config_, executed_);
+}
+
+std::uint64_t Guest::take_dirty_bytes() {
+  const std::uint64_t taken = dirty_bytes();
+  is_all_dirty_ = false;
+  executed_ = 0;
+  return taken;
+}
+
+}  // namespace failsim::sim

@@ -1,0 +1,46 @@
+// The memory and the clockwork of a virtual guest: a write count for each page instead of its
+// bytes, or, for a modelled VM, only how much of it is dirty.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "cluster/migration/precopy.h"
+#include "cluster/proto/state.pb.h"
+#include "cluster/time.h"
+#include "cluster/vm/guest_model.h"
+
+namespace failsim::sim {
+
+class Guest {
+ public:
+  Guest(const pb::VmConfig& config, DeviceState state);
+
+  // It executed for this long.
+  void execute(Duration elapsed);
+  // The next value of its counter, for its disk.
+  std::uint64_t count() { return model_.count(); }
+
+  const DeviceState& device() const { return model_.state(); }
+  const pb::VmConfig& config() const { return config_; }
+  std::uint64_t counter() const { return model_.state().counter; }
+
+  // From now on written pages are remembered; all of them are at first.
+  void track_dirty();
+  void stop_tracking();
+  // Null unless tracking and not modelled.
+  DirtyBitmap* dirty_pages() { return dirty_pages_.get(); }
+  std::uint64_t dirty_bytes() const;
+  // Of a modelled VM: how much is dirty; from now on nothing is.
+  std::uint64_t take_dirty_bytes();
+
+ private:
+  const pb::VmConfig config_;
+  GuestModel model_;
+  bool is_tracking_ = false;
+  std::unique_ptr<DirtyBitmap> dirty_pages_;
+  bool is_all_dirty_ = false;  // of a modelled VM: nothing was taken yet
+  Duration executed_ = 0;      // of a modelled VM, since nothing was dirty
+};
+
+}  // namespace failsim::sim

@@ -1,0 +1,372 @@
+#include "tools/sim/guest_runner.h"
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+#include "cluster/vm/task_result.h"
+#include "tools/sim/transfer.h"
+
+namespace failsim::sim {
+namespace {
+
+constexpr Duration kVolumeRetry = 100 * kMillisecond;
+constexpr Duration kBootTime = 2 * kMillisecond;
+constexpr std::uint64_t kStatePieceBytes = 256 * 1024;
+
+std::uint32_t number(VMTaskResult result) {
+  return static_cast<std::uint32_t>(result);
+}
+
+bool is_refused(const pb::VolumeReply& reply) {
+  return reply.code() == static_cast<std::uint32_t>(Code::kAccessDenied);
+}
+
+bool is_done(const pb::VolumeReply& reply) {
+  return reply.code() == static_cast<std::uint32_t>(Code::kOk);
+}
+
+}  // namespace
+
+GuestRunner::~GuestRunner() {
+  destroy();
+}
+
+// ---- Orders -------------------------------------------------------------------------------------
+
+void GuestRunner::order(const GuestOrder& order) {
+  const bool is_other_boot = phase_ != Phase::kAbsent && order.boot_id != order_.boot_id;
+  if (is_other_boot) {
+    destroy();
+    phase_ = Phase::kAbsent;
+  }
+  order_ = order;
+  // A guest that a transfer has paused runs again only by an order given after the transfer's end.
+  if (held_by_ != 0 && !host_.has_sender(vm_, held_by_)) {
+    held_by_ = 0;
+    drained_ = {};
+  }
+  reach_want();
+}
+
+void GuestRunner::stop() {
+  destroy();
+  phase_ = Phase::kAbsent;
+}
+
+void GuestRunner::reach_want() {
+  if (order_.want == pb::GUEST_ABSENT) {
+    destroy();
+    phase_ = Phase::kAbsent;
+    say(pb::CONDITION_ABSENT);
+    return;
+  }
+  if (phase_ == Phase::kStarting) {
+    say(pb::CONDITION_STARTING);
+    return;
+  }
+  if (order_.want == pb::GUEST_SAVED) {
+    if (phase_ == Phase::kSaved) say(pb::CONDITION_SAVED);
+    if (phase_ == Phase::kPresent) save();
+    if (phase_ == Phase::kAbsent || phase_ == Phase::kFailed || phase_ == Phase::kImageLost) {
+      fail(number(VMTaskResult::kUnexpectedError), "there is no guest here to save");
+    }
+    return;
+  }
+  if (phase_ == Phase::kSaving) return;
+  if (phase_ != Phase::kPresent) {
+    start();
+  } else if (registered_epoch_ != order_.epoch) {
+    register_again();
+  } else if (order_.want == pb::GUEST_RUNNING) {
+    say(pb::CONDITION_RUNNING);
+  } else {
+    say_pause_reached();
+  }
+}
+
+void GuestRunner::say(pb::GuestCondition condition) {
+  host_.report(GuestReport{vm_, order_.epoch, order_.boot_id, condition, 0, ""});
+}
+
+void GuestRunner::fail(std::uint32_t task_result, const std::string& error) {
+  if (guest_ == nullptr) {
+    destroy();
+    phase_ = Phase::kFailed;
+  }
+  host_.report(GuestReport{vm_, order_.epoch, order_.boot_id, pb::CONDITION_FAILED, task_result,
+                           "VM '" + vm_ + "' on " + node_name(host_.self()) + ": " + error + "."});
+}
+
+// Frozen is said once the guest's last write is at rest.
+void GuestRunner::say_pause_reached() {
+  if (order_.want == pb::GUEST_FROZEN && phase_ == Phase::kPresent && !is_appending_) {
+    say(pb::CONDITION_FROZEN);
+  }
+}
+
+void GuestRunner::destroy() {
+  ++work_;
+  if (is_executing_) {
+    host_.observer().guest_stops(host_.self(), vm_);
+    is_executing_ = false;
+  }
+  guest_.reset();
+  host_.release(std::exchange(reserved_bytes_, 0));
+  registered_epoch_.reset();
+  is_fenced_ = false;
+  is_appending_ = false;
+  held_by_ = 0;
+  drained_ = {};
+}
+
+// ---- Coming to be -------------------------------------------------------------------------------
+
+void GuestRunner::start() {
+  destroy();
+  phase_ = Phase::kStarting;
+  if (order_.origin == pb::ORIGIN_IMAGE) {
+    const Receiver* image = host_.receiver(vm_, order_.image_job, order_.image_attempt);
+    if (image == nullptr || !image->holds_all()) {
+      phase_ = Phase::kImageLost;
+      host_.report(GuestReport{
+          vm_, order_.epoch, order_.boot_id, pb::CONDITION_IMAGE_LOST, 0,
+          "The image of VM '" + vm_ + "' is not on " + node_name(host_.self()) + " any more."});
+      return;
+    }
+  } else {
+    if (std::exchange(host_.faults().fail_start, false)) {
+      return fail(number(VMTaskResult::kUnexpectedError), "the guest does not start");
+    }
+    if (!host_.reserve(order_.config.memory_bytes())) {
+      return fail(number(VMTaskResult::kOutOfMemoryError), "the node has not enough memory for it");
+    }
+    reserved_bytes_ = order_.config.memory_bytes();
+  }
+  say(pb::CONDITION_STARTING);
+  pb::VolumeRequest asked = request();
+  asked.mutable_register_();
+  ask(std::move(asked), [this, epoch = order_.epoch](const pb::VolumeReply& reply) {
+    if (!is_done(reply)) {
+      return fail(number(VMTaskResult::kDiskRelatedError),
+                  "the shared volume does not take its registration: " + reply.message());
+    }
+    registered_epoch_ = epoch;
+    registered(reply);
+  });
+}
+
+void GuestRunner::registered(const pb::VolumeReply& reply) {
+  switch (order_.origin) {
+    case pb::ORIGIN_SAVED_STATE:
+      return read_saved_state();
+    case pb::ORIGIN_IMAGE:
+      return resume_image();
+    default:
+      break;
+  }
+  host_.later(kBootTime, [this, work = work_, counter = reply.last_counter()] {
+    if (work != work_) return;
+    present(fresh_device_state(order_.config, order_.boot_id, counter, !order_.config.modelled()));
+  });
+}
+
+void GuestRunner::read_saved_state() {
+  pb::VolumeRequest asked = request();
+  asked.mutable_read_state()->set_length(std::uint32_t{1} << 20);
+  ask(std::move(asked), [this](const pb::VolumeReply& reply) {
+    std::optional<DeviceState> state;
+    if (is_done(reply)) state = decode_device_state(reply.data(), order_.config);
+    if (!state) {
+      return fail(number(VMTaskResult::kIncompatibleSavedStateError),
+                  "its saved state cannot be read: " + reply.message());
+    }
+    state->boot_id = order_.boot_id;
+    present(std::move(*state));
+  });
+}
+
+void GuestRunner::resume_image() {
+  Receiver* image = host_.receiver(vm_, order_.image_job, order_.image_attempt);
+  if (image == nullptr) {
+    phase_ = Phase::kImageLost;
+    say(pb::CONDITION_IMAGE_LOST);
+    return;
+  }
+  host_.later(image->time_before_resume(), [this, work = work_] {
+    if (work != work_) return;
+    Receiver* checked = host_.receiver(vm_, order_.image_job, order_.image_attempt);
+    if (checked == nullptr) {
+      phase_ = Phase::kImageLost;
+      say(pb::CONDITION_IMAGE_LOST);
+      return;
+    }
+    reserved_bytes_ = checked->hand_over_memory();
+    present(checked->device());
+    checked->resumed();
+  });
+}
+
+void GuestRunner::present(DeviceState state) {
+  guest_ = std::make_unique<Guest>(order_.config, std::move(state));
+  phase_ = Phase::kPresent;
+  reach_want();
+  settle();
+}
+
+// The same guest under a newer epoch: it goes on once the volume knows.
+void GuestRunner::register_again() {
+  registered_epoch_.reset();
+  pb::VolumeRequest asked = request();
+  asked.mutable_register_();
+  ask(std::move(asked), [this, epoch = order_.epoch](const pb::VolumeReply& reply) {
+    if (epoch != order_.epoch) return;
+    if (!is_done(reply)) {
+      is_fenced_ = true;
+      return fail(number(VMTaskResult::kDiskRelatedError), "the shared volume has fenced it");
+    }
+    registered_epoch_ = epoch;
+    reach_want();
+    settle();
+  });
+}
+
+// ---- Executing ----------------------------------------------------------------------------------
+
+void GuestRunner::settle() {
+  const Time now = host_.now();
+  const bool may_execute = phase_ == Phase::kPresent && order_.want == pb::GUEST_RUNNING &&
+                           registered_epoch_ == order_.epoch && !is_fenced_ && held_by_ == 0 &&
+                           !host_.is_suspended() && now < host_.lease_until();
+  catch_up();
+  const bool executed = is_executing();
+  if (!may_execute) {
+    if (executed) host_.observer().guest_stops(host_.self(), vm_);
+    is_executing_ = false;
+    return;
+  }
+  if (!executed) executed_to_ = now;
+  if (!executed || executes_until_ != host_.lease_until()) {
+    host_.observer().guest_executes(host_.self(), vm_, host_.lease_until());
+  }
+  is_executing_ = true;
+  executes_until_ = host_.lease_until();
+  if (std::exchange(has_quantum_, true)) return;
+  host_.later(host_.quality().quantum, [this] { quantum(); });
+}
+
+void GuestRunner::catch_up() {
+  if (!is_executing_) return;
+  const Time end = std::min(host_.now(), executes_until_);
+  if (end <= executed_to_) return;
+  guest_->execute(end - executed_to_);
+  executed_to_ = end;
+}
+
+void GuestRunner::quantum() {
+  has_quantum_ = false;
+  if (!is_executing()) return;
+  catch_up();
+  if (!is_appending_) {
+    guest_->count();
+    append();
+  }
+  has_quantum_ = true;
+  host_.later(host_.quality().quantum, [this] { quantum(); });
+}
+
+void GuestRunner::append() {
+  is_appending_ = true;
+  pb::VolumeRequest asked = request();
+  *asked.mutable_epoch() = pb::Epoch();
+  asked.mutable_epoch()->set_recovery(registered_epoch_->recovery);
+  asked.mutable_epoch()->set_counter(registered_epoch_->counter);
+  asked.mutable_append()->set_counter(guest_->counter());
+  asked.mutable_append()->set_boot_id(order_.boot_id);
+  ask(std::move(asked), [this, epoch = *registered_epoch_](const pb::VolumeReply& reply) {
+    if (is_refused(reply) && registered_epoch_ && registered_epoch_ != epoch) {
+      return append();  // it was under way while the guest registered anew
+    }
+    append_answered(reply);
+  });
+}
+
+void GuestRunner::append_answered(const pb::VolumeReply& reply) {
+  is_appending_ = false;
+  if (!is_done(reply)) {
+    is_fenced_ = true;
+    settle();
+    fail(number(VMTaskResult::kDiskRelatedError),
+         "the shared volume refuses its write: " + reply.message());
+  }
+  drain_ended();
+}
+
+void GuestRunner::drain_ended() {
+  say_pause_reached();
+  if (phase_ == Phase::kSaving) save();
+  if (drained_) std::exchange(drained_, {})();
+}
+
+void GuestRunner::hold(TaskId job, std::function<void()> drained) {
+  held_by_ = job;
+  settle();
+  drained_ = std::move(drained);
+  if (!is_appending_) std::exchange(drained_, {})();
+}
+
+// ---- Saving -------------------------------------------------------------------------------------
+
+void GuestRunner::save() {
+  phase_ = Phase::kSaving;
+  settle();
+  if (is_appending_) return;
+  if (std::exchange(host_.faults().fail_save, false) || is_fenced_) {
+    phase_ = Phase::kPresent;
+    return fail(number(VMTaskResult::kDiskRelatedError), "its saved state cannot be written");
+  }
+  write_state(std::make_shared<const std::string>(encode(guest_->device())), 0);
+}
+
+void GuestRunner::write_state(std::shared_ptr<const std::string> bytes, std::uint64_t offset) {
+  const std::uint64_t end = std::min<std::uint64_t>(bytes->size(), offset + kStatePieceBytes);
+  pb::VolumeRequest asked = request();
+  asked.mutable_write_state()->set_offset(offset);
+  asked.mutable_write_state()->set_data(bytes->substr(offset, end - offset));
+  asked.mutable_write_state()->set_last(end == bytes->size());
+  ask(std::move(asked), [this, bytes, end](const pb::VolumeReply& reply) {
+    if (!is_done(reply)) {
+      phase_ = Phase::kPresent;
+      return fail(number(VMTaskResult::kDiskRelatedError),
+                  "its saved state cannot be written: " + reply.message());
+    }
+    if (end < bytes->size()) return write_state(bytes, end);
+    destroy();
+    phase_ = Phase::kSaved;
+    reach_want();
+  });
+}
+
+// ---- The shared volume --------------------------------------------------------------------------
+
+pb::VolumeRequest GuestRunner::request() const {
+  pb::VolumeRequest request;
+  request.set_vm(vm_);
+  request.mutable_epoch()->set_recovery(order_.epoch.recovery);
+  request.mutable_epoch()->set_counter(order_.epoch.counter);
+  return request;
+}
+
+// A question whose answer was lost is asked again: each of them may be performed twice.
+void GuestRunner::ask(pb::VolumeRequest request,
+                      std::function<void(const pb::VolumeReply&)> answered) {
+  host_.ask_volume(request, [this, work = work_, request, answered](const pb::VolumeReply* reply) {
+    if (work != work_) return;
+    if (reply != nullptr) return answered(*reply);
+    host_.later(kVolumeRetry, [this, work, request, answered] {
+      if (work == work_) ask(request, answered);
+    });
+  });
+}
+
+}  // namespace failsim::sim

@@ -1,0 +1,122 @@
+// The virtual hypervisor of one node process: its guests, its transfers, their memory.
+//
+// It does what node/hypervisor does in the process world, for the same orders and with the same
+// reports. It lives and dies with its process; a stopped process (SIGSTOP) does nothing, and what
+// happened meanwhile is done when it continues.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <variant>
+
+#include "cluster/effects.h"
+#include "cluster/ids.h"
+#include "cluster/invariants.h"
+#include "cluster/random.h"
+#include "cluster/time.h"
+#include "tools/sim/event_queue.h"
+#include "tools/sim/network.h"
+#include "tools/sim/observer.h"
+#include "tools/sim/shared_volume.h"
+
+namespace failsim::sim {
+
+class GuestRunner;
+class Receiver;
+class Sender;
+class Host;
+
+// Of every host of a world.
+struct HostQuality {
+  Duration quantum = 10 * kMillisecond;  // of a guest: one value of its counter
+  std::uint64_t link_bytes_per_second = std::uint64_t{1} << 30;
+  std::uint64_t prepare_bytes_per_second = std::uint64_t{1} << 30;
+};
+
+// What a host is given of its world; all of it outlives the host.
+struct HostWorld {
+  EventQueue& queue;
+  Network& network;
+  SharedVolume& volume;
+  Observer& observer;
+  const HostQuality& quality;
+  std::function<std::shared_ptr<Host>(NodeId)> host_of;  // null when no process runs there
+};
+
+// Things that go wrong on a host, each once, when a test wants them to.
+struct HostFaults {
+  bool refuse_prepare = false;  // the target says no in Setup
+  bool fail_start = false;      // a guest does not start
+  bool fail_save = false;       // a saved state cannot be written
+  bool forget_page = false;     // the sender loses one dirty page: the digest has to see it
+};
+
+class Host : public std::enable_shared_from_this<Host> {
+ public:
+  using Report = std::function<void(Event)>;
+
+  Host(HostWorld world, NodeId self, Incarnation incarnation, std::uint64_t memory_bytes,
+       std::uint64_t random_seed, Report report);
+  ~Host();
+
+  void order(const TransferOrder& order);
+  void order(const GuestOrder& order);
+  void set_lease(Time until) { lease_until_ = until; }
+  // After the orders of one step: guests start and stop executing.
+  void settle();
+  void stop_guests();
+  void suspend();
+  void resume();
+
+  invariants::Holdings holdings() const;
+  // The guest of this VM has memory here. Its counter, 0 if it has none.
+  bool has_guest(const std::string& vm) const;
+  std::uint64_t counter(const std::string& vm) const;
+  bool is_executing(const std::string& vm) const;
+  HostFaults& faults() { return faults_; }
+
+  // ---- for its guests and transfers ----
+  Time now() const { return world_.queue.now(); }
+  Time lease_until() const { return lease_until_; }
+  bool is_suspended() const { return is_suspended_; }
+  NodeId self() const { return self_; }
+  const HostQuality& quality() const { return world_.quality; }
+  Observer& observer() { return world_.observer; }
+  Random& random() { return random_; }
+  void report(Event event) { report_(std::move(event)); }
+  // In this process, unless it is dead by then; when it is stopped, once it continues.
+  void later(Duration delay, std::function<void()> action);
+  void ask_volume(pb::VolumeRequest request, std::function<void(const pb::VolumeReply*)> answered);
+  // On the node `peer`, in order; `lost` here when the connection broke or nobody listens there.
+  void send_data(NodeId peer, std::function<void(Host&)> arrive, std::function<void()> lost);
+  bool reserve(std::uint64_t bytes);  // false if the memory of the node does not suffice
+  void release(std::uint64_t bytes);
+  GuestRunner* runner(const std::string& vm);
+  Sender* sender(const std::string& vm, TaskId job, std::uint64_t attempt);
+  Receiver* receiver(const std::string& vm, TaskId job, std::uint64_t attempt);
+  bool has_sender(const std::string& vm, TaskId job) const;
+
+ private:
+  void run(std::function<void()> action);
+
+  const HostWorld world_;
+  const NodeId self_;
+  const Incarnation incarnation_;
+  const std::uint64_t memory_bytes_;
+  Random random_;
+  const Report report_;
+  HostFaults faults_;
+  Time lease_until_ = 0;
+  bool is_suspended_ = false;
+  std::uint64_t used_bytes_ = 0;
+  std::deque<std::function<void()>> postponed_;  // while suspended
+  std::map<std::string, std::unique_ptr<GuestRunner>> runners_;
+  std::map<std::string, std::unique_ptr<Sender>> senders_;
+  std::map<std::string, std::unique_ptr<Receiver>> receivers_;
+};
+
+}  // namespace failsim::sim

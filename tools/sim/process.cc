@@ -1,0 +1,247 @@
+#include "tools/sim/process.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace failsim::sim {
+namespace {
+
+constexpr Duration kLongestFarewell = 2 * kSecond;
+
+template <typename... Visitors>
+struct Overloaded : Visitors... {
+  using Visitors::operator()...;
+};
+template <typename... Visitors>
+Overloaded(Visitors...) -> Overloaded<Visitors...>;
+
+std::uint64_t number(Time time) {
+  return static_cast<std::uint64_t>(time);
+}
+
+}  // namespace
+
+std::shared_ptr<Process> Process::start(const ProcessWorld& world, MemberConfig config, Disk& disk,
+                                        std::uint64_t memory_bytes, std::uint32_t instance) {
+  std::shared_ptr<Process> process(new Process(world));
+  const std::weak_ptr<Process> weak = process;
+  // Weak throughout: what waits for a process must not keep it alive.
+  const auto in_process = [weak](auto action) {
+    const std::shared_ptr<Process> running = weak.lock();
+    if (running == nullptr) return;
+    running->post([weak, action] {
+      if (const std::shared_ptr<Process> alive = weak.lock()) action(*alive);
+    });
+  };
+  process->disk_ = &disk;
+  const Recovered recovered = disk.open(
+      Disk::User{[in_process](std::uint64_t sequence) {
+                   in_process([sequence](Process& self) { self.written(sequence); });
+                 },
+                 [in_process](const std::string& reason) {
+                   in_process([reason](Process& self) { self.deliver(StorageFailed{reason}); });
+                 }});
+  config.incarnation = (disk.starts() << 32) | instance;
+  process->member_ = std::make_unique<Member>(config, recovered, world.queue.now());
+  process->host_ = std::make_shared<Host>(
+      world.host_world, config.self, config.incarnation, memory_bytes,
+      config.random_seed ^ instance, [weak, &queue = world.queue](Event event) {
+        // A report is posted to the loop, as hypervisor threads do.
+        queue.after(0, [weak, event = std::move(event)] {
+          if (const std::shared_ptr<Process> alive = weak.lock()) alive->deliver(event);
+        });
+      });
+  return process;
+}
+
+// ---- Inputs -------------------------------------------------------------------------------------
+
+void Process::post(std::function<void()> action) {
+  if (is_stopped_) {
+    postponed_.push_back(std::move(action));
+  } else {
+    action();
+  }
+}
+
+void Process::deliver(Event event) {
+  if (!is_stopped_) return step(event);
+  postponed_.push_back([weak = weak_from_this(), event = std::move(event)] {
+    if (const std::shared_ptr<Process> alive = weak.lock()) alive->deliver(event);
+  });
+}
+
+void Process::ask(const pb::Request& request, Replied replied) {
+  const std::uint64_t token = next_token_++;
+  replied_[token] = std::move(replied);
+  deliver(ClientAsks{token, request});
+}
+
+void Process::read(ReadAnswered answered) {
+  const std::uint64_t token = next_token_++;
+  read_answered_[token] = std::move(answered);
+  deliver(ClientReads{token});
+}
+
+void Process::stop() {
+  if (is_stopped_) return;
+  is_stopped_ = true;
+  host_->suspend();
+}
+
+void Process::cont() {
+  if (!is_stopped_) return;
+  is_stopped_ = false;
+  host_->resume();
+  std::deque<std::function<void()>> postponed = std::move(postponed_);
+  postponed_.clear();
+  for (const std::function<void()>& action : postponed) post(action);
+  wake_at(world_.queue.now());
+}
+
+void Process::leave() {
+  host_->stop_guests();
+  deliver(Leaving{});
+  if (is_ending_) return;
+  is_ending_ = true;
+  // It goes when its farewell is written, or when it has waited long enough.
+  world_.queue.after(kLongestFarewell, [weak = weak_from_this()] {
+    if (const std::shared_ptr<Process> alive = weak.lock()) {
+      alive->world_.ended(alive->member_->self());
+    }
+  });
+}
+
+// ---- A step -------------------------------------------------------------------------------------
+
+void Process::step(const Event& event) {
+  const Time now = world_.queue.now();
+  note(event);
+  Effects effects;
+  member_->step(now, event, effects);
+  note(effects);
+  world_.checker.after_step(*member_, effects);
+  perform(effects);
+  wake_at(member_->next_deadline());
+  if (!member_->is_failed() || is_ending_) return;
+  is_ending_ = true;
+  world_.queue.at(std::max(now, member_->lease_until()), [weak = weak_from_this()] {
+    if (const std::shared_ptr<Process> alive = weak.lock()) {
+      alive->world_.ended(alive->member_->self());
+    }
+  });
+}
+
+void Process::perform(Effects& effects) {
+  for (pb::PeerMessage& message : effects.send_now) world_.send(std::move(message));
+  if (effects.lease_until) host_->set_lease(*effects.lease_until);
+  for (const TransferOrder& order : effects.transfers) host_->order(order);
+  for (const GuestOrder& order : effects.guests) host_->order(order);
+  if (effects.lease_until || !effects.transfers.empty() || !effects.guests.empty()) {
+    host_->settle();
+  }
+  if (!effects.durable.empty()) {
+    waiting_.push_back(Waiting{effects.sequence, std::move(effects.after)});
+    disk_->submit(std::move(effects.durable), effects.sequence);
+  } else if (!waiting_.empty()) {
+    if (!effects.after.empty()) waiting_.push_back(Waiting{0, std::move(effects.after)});
+  } else {
+    perform_after(effects.after);
+  }
+}
+
+void Process::perform_after(std::vector<After>& after) {
+  for (After& item : after) {
+    std::visit(Overloaded{
+                   [this](pb::PeerMessage& message) { world_.send(std::move(message)); },
+                   [this](ReplyToClient& reply) {
+                     const auto found = replied_.extract(reply.token);
+                     if (found.empty()) return;
+                     // The client is somewhere else: it does not act inside this step.
+                     world_.queue.after(0, [replied = std::move(found.mapped()),
+                                            answer = reply.reply] { replied(answer); });
+                   },
+                   [this](ReadAllowed& allowed) {
+                     const auto found = read_answered_.extract(allowed.token);
+                     if (!found.empty()) found.mapped()(static_cast<Code>(allowed.code));
+                   },
+               },
+               item);
+  }
+}
+
+void Process::written(std::uint64_t sequence) {
+  deliver(Persisted{sequence});
+  while (!waiting_.empty() && waiting_.front().sequence <= sequence) {
+    std::vector<After> after = std::move(waiting_.front().after);
+    waiting_.pop_front();
+    perform_after(after);
+  }
+}
+
+// One wake-up is enough: when it comes too early it asks for the next.
+void Process::wake_at(Time time) {
+  if (time == kNever || time >= wake_at_) return;
+  const Time due = std::max(time, world_.queue.now());
+  wake_at_ = due;
+  world_.queue.at(due, [weak = weak_from_this(), due] {
+    const std::shared_ptr<Process> alive = weak.lock();
+    if (alive == nullptr || alive->wake_at_ != due) return;
+    alive->wake_at_ = kNever;
+    if (alive->is_stopped_) return;  // cont() asks again
+    if (alive->member_->next_deadline() > due) {
+      alive->wake_at(alive->member_->next_deadline());
+    } else {
+      alive->step(Tick{});
+    }
+  });
+}
+
+// ---- The trace ----------------------------------------------------------------------------------
+
+void Process::note(const Event& event) {
+  const auto kind = static_cast<std::uint64_t>(event.index());
+  std::uint64_t detail = 0;
+  if (const auto* received = std::get_if<MessageReceived>(&event)) {
+    detail =
+        received->message.from() * 256 + static_cast<std::uint64_t>(received->message.body_case());
+  } else if (const auto* persisted = std::get_if<Persisted>(&event)) {
+    detail = persisted->sequence;
+  } else if (const auto* guest = std::get_if<GuestReport>(&event)) {
+    world_.trace.note(world_.queue.now(), member_->self(), "guest",
+                      {guest->boot_id, static_cast<std::uint64_t>(guest->condition)}, guest->vm);
+  } else if (const auto* transfer = std::get_if<TransferReport>(&event)) {
+    world_.trace.note(world_.queue.now(), member_->self(), "transfer",
+                      {transfer->job, static_cast<std::uint64_t>(transfer->status)}, transfer->vm);
+  }
+  world_.trace.note(world_.queue.now(), member_->self(), "step", {kind, detail});
+}
+
+void Process::note(const Effects& effects) {
+  const Time now = world_.queue.now();
+  const NodeId self = member_->self();
+  world_.trace.note(now, self, "effects",
+                    {effects.send_now.size(), effects.sequence, effects.durable.append.size(),
+                     effects.durable.rows.size(), effects.after.size(), effects.guests.size(),
+                     effects.transfers.size(), number(effects.lease_until.value_or(0))});
+  for (const GuestOrder& order : effects.guests) {
+    world_.trace.note(now, self, "order-guest",
+                      {order.epoch.counter, order.boot_id, static_cast<std::uint64_t>(order.want)},
+                      order.vm);
+  }
+  for (const TransferOrder& order : effects.transfers) {
+    world_.trace.note(now, self, "order-transfer",
+                      {order.job, order.attempt, static_cast<std::uint64_t>(order.role),
+                       static_cast<std::uint64_t>(order.stage)},
+                      order.vm);
+  }
+  for (const Fact& fact : effects.trace) world_.trace.note(now, self, fact.kind, {}, fact.text);
+  for (const std::uint64_t event : effects.new_events) {
+    const auto found = member_->state().events().find(event);
+    if (found != member_->state().events().end()) {
+      world_.trace.note(now, self, "event", {event}, found->second->kind());
+    }
+  }
+}
+
+}  // namespace failsim::sim

@@ -1,0 +1,67 @@
+#include "tools/sim/shared_volume.h"
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+namespace failsim::sim {
+namespace {
+
+constexpr Duration kSyncMin = 50 * kMicrosecond;
+constexpr Duration kSyncMax = 2 * kMillisecond;
+
+bool is_recorded(const pb::VolumeRequest& request) {
+  return request.has_register_() || request.has_append();
+}
+
+}  // namespace
+
+SharedVolume::SharedVolume(EventQueue& queue, Network& network, std::uint64_t seed)
+    : queue_(queue), network_(network), random_(seed) {
+  open();
+}
+
+void SharedVolume::open() {
+  auto opened = Volume::open(disk_);
+  assert(opened.ok());
+  volume_ = opened.take();
+  ++starts_;
+}
+
+void SharedVolume::restart() {
+  volume_.reset();
+  disk_.crash(random_.below(disk_.unsynced() + 1));
+  open();
+}
+
+void SharedVolume::ask(NodeId from, Incarnation writer, pb::VolumeRequest request,
+                       Answered answered) {
+  // One shared copy travels; the closures on the way only hold a reference to it.
+  auto question = std::make_shared<pb::VolumeRequest>(std::move(request));
+  auto arrive = [this, from, writer, question, answered] {
+    const Duration sync = kSyncMin + static_cast<Duration>(random_.below(kSyncMax - kSyncMin + 1));
+    busy_until_ = std::max({queue_.now(), busy_until_, stalled_until_}) + sync;
+    queue_.at(busy_until_, [this, from, writer, question, answered, starts = starts_] {
+      if (starts != starts_) return answered(nullptr);
+      perform(from, writer, *question, answered);
+    });
+  };
+  network_.send_stream(from, kVolumeSite, std::move(arrive), [answered] { answered(nullptr); });
+}
+
+void SharedVolume::perform(NodeId from, Incarnation writer, const pb::VolumeRequest& request,
+                           Answered answered) {
+  const VolumeVm* before = volume_->vm(request.vm());
+  const Epoch epoch = before == nullptr ? Epoch{} : before->epoch;
+  const std::uint64_t counter = before == nullptr ? 0 : before->last_counter;
+  auto reply = std::make_shared<pb::VolumeReply>(volume_->handle(request));
+  const VolumeVm* after = volume_->vm(request.vm());
+  const bool changed =
+      after != nullptr && (after->epoch != epoch || after->last_counter != counter);
+  if (changed && is_recorded(request) && recorded_) recorded_(request, from, writer);
+  network_.send_stream(
+      kVolumeSite, from, [answered, reply] { answered(reply.get()); },
+      [answered] { answered(nullptr); });
+}
+
+}  // namespace failsim::sim

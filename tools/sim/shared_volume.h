@@ -1,0 +1,55 @@
+// The cluster shared volume as an actor of the virtual world: the code of the volume process behind
+// the network, on a disk that can be slow, stand still and fail.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+
+#include "cluster/ids.h"
+#include "cluster/random.h"
+#include "storage/proto/volume.pb.h"
+#include "storage/volume.h"
+#include "storage/volume_memory.h"
+#include "tools/sim/event_queue.h"
+#include "tools/sim/network.h"
+
+namespace failsim::sim {
+
+class SharedVolume {
+ public:
+  // An append or a registration was accepted as a new record.
+  using Recorded = std::function<void(const pb::VolumeRequest&, NodeId, Incarnation)>;
+  // Nothing if the request or its answer was lost.
+  using Answered = std::function<void(const pb::VolumeReply*)>;
+
+  SharedVolume(EventQueue& queue, Network& network, std::uint64_t seed);
+
+  void set_recorded(Recorded recorded) { recorded_ = std::move(recorded); }
+  // The node's process `writer` asks; the answer comes through the network, or null after a while.
+  void ask(NodeId from, Incarnation writer, pb::VolumeRequest request, Answered answered);
+  // Nothing is answered before this time.
+  void stall_until(Time time) { stalled_until_ = time; }
+  // The process dies and is started again: what was not synced is lost.
+  void restart();
+
+  const Volume& volume() const { return *volume_; }
+
+ private:
+  void perform(NodeId from, Incarnation writer, const pb::VolumeRequest& request,
+               Answered answered);
+  void open();
+
+  EventQueue& queue_;
+  Network& network_;
+  Random random_;
+  VolumeMemory disk_;
+  std::unique_ptr<Volume> volume_;
+  Recorded recorded_;
+  Time stalled_until_ = 0;
+  Time busy_until_ = 0;  // one request after another
+  std::uint64_t starts_ = 0;
+};
+
+}  // namespace failsim::sim

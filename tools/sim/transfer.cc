@@ -1,0 +1,373 @@
+#include "tools/sim/transfer.h"
+
+#include <algorithm>
+
+#include "cluster/vm/task_result.h"
+#include "tools/sim/guest_runner.h"
+
+namespace failsim::sim {
+namespace {
+
+constexpr std::uint64_t kChunkPages = 64;
+constexpr std::uint64_t kModelledSlicesPerSecond = 4;  // pieces of a round, to notice a cut
+constexpr Duration kIdleRound = 20 * kMillisecond;     // nothing is dirty: look again then
+constexpr Duration kFixedDowntime = 20 * kMillisecond;
+// Checking the pages of an image: 4 GiB a second.
+constexpr std::uint64_t kPagesCheckedPerMillisecond = 1024;
+
+__extension__ typedef unsigned __int128 Wide;  // products of bytes and nanoseconds
+
+Duration duration_of(std::uint64_t bytes, std::uint64_t bytes_per_second) {
+  return static_cast<Duration>(Wide{bytes} * std::uint64_t{kSecond} / bytes_per_second);
+}
+
+std::uint32_t number(VMTaskResult result) {
+  return static_cast<std::uint32_t>(result);
+}
+
+}  // namespace
+
+// ---- The source ---------------------------------------------------------------------------------
+
+Sender::~Sender() {
+  GuestRunner* runner = host_.runner(order_.vm);
+  if (runner != nullptr && runner->guest() != nullptr) runner->guest()->stop_tracking();
+}
+
+void Sender::order(const TransferOrder& order) {
+  const TransferStage stage = order.stage;
+  order_ = order;
+  if (stage == TransferStage::kStream && status_ == pb::TRANSFER_IDLE) connect();
+  if (stage == TransferStage::kFinish && !is_paused_) pause();
+}
+
+// The steps run later; by then another attempt may have taken this one's place.
+std::function<void()> Sender::guarded(void (Sender::*step)()) {
+  return [host = &host_, vm = order_.vm, job = order_.job, attempt = order_.attempt, step] {
+    Sender* sender = host->sender(vm, job, attempt);
+    if (sender != nullptr && sender->status_ != pb::TRANSFER_FAILED) (sender->*step)();
+  };
+}
+
+bool Sender::has_guest() {
+  GuestRunner* runner = host_.runner(order_.vm);
+  return runner != nullptr && runner->guest() != nullptr && runner->boot_id() == order_.boot_id;
+}
+
+void Sender::say(pb::TransferStatus status) {
+  status_ = status;
+  TransferReport report{order_.vm, order_.job, order_.attempt, status, 0, "", {}};
+  report.statistics.set_rounds(round_);
+  report.statistics.set_bytes_sent(bytes_sent_);
+  report.statistics.set_forced_switch(forced_switch_);
+  host_.report(std::move(report));
+}
+
+void Sender::fail(const std::string& why) {
+  if (status_ == pb::TRANSFER_FAILED) return;
+  status_ = pb::TRANSFER_FAILED;
+  host_.report(TransferReport{order_.vm,
+                              order_.job,
+                              order_.attempt,
+                              pb::TRANSFER_FAILED,
+                              number(VMTaskResult::kUnexpectedError),
+                              "The transfer of VM '" + order_.vm + "' from " +
+                                  node_name(host_.self()) + " to " + node_name(order_.peer) +
+                                  " ended: " + why + ".",
+                              {}});
+}
+
+void Sender::connect() {
+  if (!has_guest()) return fail("the guest is not here");
+  status_ = pb::TRANSFER_STREAMING;
+  started_at_ = host_.now();
+  host_.runner(order_.vm)->guest()->track_dirty();
+  auto refused = [this_host = &host_, vm = order_.vm, job = order_.job,
+                  attempt = order_.attempt](const std::string& why) {
+    Sender* sender = this_host->sender(vm, job, attempt);
+    if (sender != nullptr) sender->fail(why);
+  };
+  auto begin = guarded(&Sender::send_chunk);
+  auto broken = [refused] { refused("the connection broke"); };
+  // The target's word that the image is expected, there and back.
+  host_.send_data(
+      order_.peer,
+      [vm = order_.vm, job = order_.job, attempt = order_.attempt, source = host_.self(), begin,
+       refused, broken](Host& target) {
+        Receiver* receiver = target.receiver(vm, job, attempt);
+        const bool accepted = receiver != nullptr && receiver->accepts();
+        target.send_data(
+            source,
+            [accepted, begin, refused](Host&) {
+              if (!accepted) return refused("the target does not expect it");
+              begin();
+            },
+            broken);
+      },
+      broken);
+  round_started_at_ = host_.now();
+  say(pb::TRANSFER_STREAMING);
+}
+
+std::uint64_t Sender::rate() const {
+  const std::uint64_t limit = order_.parameters.bandwidth_bytes_per_second();
+  const std::uint64_t link = host_.quality().link_bytes_per_second;
+  return limit > 0 ? std::min(link, limit) : link;
+}
+
+Duration Sender::time_for(std::uint64_t bytes) const {
+  return duration_of(bytes, rate());
+}
+
+PageCounts Sender::take_pages(std::uint64_t most_pages) {
+  GuestRunner* runner = host_.runner(order_.vm);
+  runner->catch_up();
+  Guest& guest = *runner->guest();
+  PageRuns taken;
+  while (next_page_ < guest.dirty_pages()->pages() && taken.pages < most_pages) {
+    next_page_ = guest.dirty_pages()->take_runs(next_page_, most_pages - taken.pages, taken);
+  }
+  PageCounts counts;
+  counts.reserve(taken.pages);
+  for (const PageRun& run : taken.runs) {
+    for (std::uint64_t page = run.first; page < run.first + run.count; ++page) {
+      counts.emplace_back(page, guest.device().write_counts[page]);
+    }
+  }
+  if (round_ > 0 && !counts.empty() && std::exchange(host_.faults().forget_page, false)) {
+    counts.pop_back();
+  }
+  return counts;
+}
+
+void Sender::send_pages(PageCounts pages) {
+  host_.send_data(
+      order_.peer,
+      [vm = order_.vm, job = order_.job, attempt = order_.attempt,
+       pages = std::move(pages)](Host& target) {
+        Receiver* receiver = target.receiver(vm, job, attempt);
+        if (receiver != nullptr) receiver->take_pages(pages);
+      },
+      [this_host = &host_, vm = order_.vm, job = order_.job, attempt = order_.attempt] {
+        Sender* sender = this_host->sender(vm, job, attempt);
+        if (sender != nullptr) sender->fail("the connection broke");
+      });
+}
+
+// One piece of a round, then the next at the pace of the link.
+void Sender::send_chunk() {
+  if (is_paused_) return;
+  if (!has_guest()) return fail("the guest is not here any more");
+  Guest& guest = *host_.runner(order_.vm)->guest();
+  const bool is_modelled = guest.dirty_pages() == nullptr;
+  const std::uint64_t bytes = is_modelled ? send_modelled(guest) : send_some_pages();
+  const bool is_round_over =
+      is_modelled ? round_left_ == 0 : next_page_ >= guest.dirty_pages()->pages();
+  round_bytes_ += bytes;
+  bytes_sent_ += bytes;
+  if (!is_round_over) return host_.later(time_for(bytes), guarded(&Sender::send_chunk));
+  host_.later(round_bytes_ == 0 ? kIdleRound : time_for(bytes), guarded(&Sender::end_round));
+}
+
+std::uint64_t Sender::send_some_pages() {
+  PageCounts pages = take_pages(kChunkPages);
+  const std::uint64_t bytes = pages.size() * kPageBytes;
+  if (!pages.empty()) send_pages(std::move(pages));
+  return bytes;
+}
+
+// As much as the link takes in a moment; what becomes dirty meanwhile belongs to the next round.
+std::uint64_t Sender::send_modelled(Guest& guest) {
+  host_.runner(order_.vm)->catch_up();
+  if (is_round_new_) round_left_ = guest.take_dirty_bytes();
+  is_round_new_ = false;
+  const std::uint64_t bytes = std::min(rate() / kModelledSlicesPerSecond + 1, round_left_);
+  round_left_ -= bytes;
+  send_pages({});
+  return bytes;
+}
+
+void Sender::end_round() {
+  if (is_paused_) return;
+  if (!has_guest()) return fail("the guest is not here any more");
+  GuestRunner* runner = host_.runner(order_.vm);
+  runner->catch_up();
+  RoundEnd end;
+  end.round = round_;
+  end.bytes_sent = round_bytes_;
+  end.duration = host_.now() - round_started_at_;
+  end.dirty_bytes = runner->guest()->dirty_bytes();
+  end.fixed_downtime = kFixedDowntime;
+  PrecopyLimits limits;
+  limits.bandwidth_bytes_per_second = order_.parameters.bandwidth_bytes_per_second();
+  if (order_.parameters.downtime_limit_ns() > 0) {
+    limits.downtime_limit = order_.parameters.downtime_limit_ns();
+  }
+  if (order_.parameters.max_rounds() > 0) limits.max_rounds = order_.parameters.max_rounds();
+  ++round_;
+  if (status_ != pb::TRANSFER_CONVERGED) {
+    const PrecopyDecision decision = decide_at_round_end(limits, end);
+    forced_switch_ = decision == PrecopyDecision::kSwitchForced;
+    say(decision == PrecopyDecision::kContinue ? pb::TRANSFER_STREAMING : pb::TRANSFER_CONVERGED);
+  }
+  // Until the switch is agreed the rounds go on, so that little is left then.
+  next_page_ = 0;
+  is_round_new_ = true;
+  round_bytes_ = 0;
+  round_started_at_ = host_.now();
+  send_chunk();
+}
+
+void Sender::pause() {
+  is_paused_ = true;
+  if (status_ == pb::TRANSFER_FAILED) return fail("it had failed before");
+  if (!has_guest()) return fail("the guest is not here any more");
+  host_.runner(order_.vm)->hold(order_.job, guarded(&Sender::send_rest));
+}
+
+void Sender::send_rest() {
+  if (!has_guest()) return fail("the guest is not here any more");
+  Guest& guest = *host_.runner(order_.vm)->guest();
+  PageCounts rest;
+  std::uint64_t bytes = 0;
+  if (guest.dirty_pages() == nullptr) {
+    bytes = guest.take_dirty_bytes() + round_left_;
+  } else {
+    next_page_ = 0;
+    rest = take_pages(guest.dirty_pages()->pages());
+    bytes = rest.size() * kPageBytes;
+  }
+  bytes_sent_ += bytes;
+  auto pages = std::make_shared<PageCounts>(std::move(rest));
+  host_.later(time_for(bytes),
+              [host = &host_, vm = order_.vm, job = order_.job, attempt = order_.attempt, pages] {
+                Sender* sender = host->sender(vm, job, attempt);
+                if (sender != nullptr) sender->send_release(std::move(*pages));
+              });
+}
+
+void Sender::send_release(PageCounts rest) {
+  if (status_ == pb::TRANSFER_FAILED) return;
+  if (!has_guest()) return fail("the guest is not here any more");
+  GuestRunner* runner = host_.runner(order_.vm);
+  auto release = std::make_shared<Release>();
+  release->device = runner->guest()->device();
+  release->started_at = started_at_;
+  release->paused_at = runner->paused_at();
+  release->sent_at = host_.now();
+  release->rounds = round_;
+  release->bytes_sent = bytes_sent_;
+  release->forced_switch = forced_switch_;
+  send_pages(std::move(rest));
+  host_.send_data(
+      order_.peer,
+      [vm = order_.vm, job = order_.job, attempt = order_.attempt, release](Host& target) {
+        Receiver* receiver = target.receiver(vm, job, attempt);
+        if (receiver != nullptr) receiver->take_release(std::move(*release));
+      },
+      [this_host = &host_, vm = order_.vm, job = order_.job, attempt = order_.attempt] {
+        Sender* sender = this_host->sender(vm, job, attempt);
+        if (sender != nullptr) sender->fail("the connection broke");
+      });
+  say(pb::TRANSFER_RELEASED);
+}
+
+// ---- The target ---------------------------------------------------------------------------------
+
+Receiver::~Receiver() {
+  host_.release(reserved_bytes_);
+}
+
+void Receiver::say(pb::TransferStatus status) {
+  host_.report(TransferReport{order_.vm, order_.job, order_.attempt, status, 0, "", statistics_});
+}
+
+void Receiver::fail(std::uint32_t task_result, const std::string& why) {
+  status_ = pb::TRANSFER_FAILED;
+  host_.report(
+      TransferReport{order_.vm,
+                     order_.job,
+                     order_.attempt,
+                     pb::TRANSFER_FAILED,
+                     task_result,
+                     node_name(host_.self()) + " cannot take VM '" + order_.vm + "': " + why + ".",
+                     {}});
+}
+
+void Receiver::prepare() {
+  if (status_ == pb::TRANSFER_READY) return say(pb::TRANSFER_READY);
+  if (std::exchange(host_.faults().refuse_prepare, false)) {
+    return fail(number(VMTaskResult::kUnexpectedError), "the node refuses it");
+  }
+  const std::uint64_t memory = order_.config.memory_bytes();
+  if (!host_.reserve(memory)) {
+    return fail(number(VMTaskResult::kOutOfMemoryError), "the node has not enough memory");
+  }
+  reserved_bytes_ = memory;
+  if (!order_.config.modelled()) counts_.assign(memory / kPageBytes, 0);
+  const Duration time = duration_of(memory, host_.quality().prepare_bytes_per_second);
+  host_.later(time, [host = &host_, vm = order_.vm, job = order_.job, attempt = order_.attempt] {
+    Receiver* receiver = host->receiver(vm, job, attempt);
+    if (receiver == nullptr) return;
+    receiver->status_ = pb::TRANSFER_READY;
+    receiver->say(pb::TRANSFER_READY);
+  });
+}
+
+void Receiver::take_pages(const PageCounts& pages) {
+  for (const auto& [page, count] : pages) counts_[page] = count;
+}
+
+void Receiver::take_release(Release release) {
+  release_ = std::move(release);
+  holds_all_ = true;
+  status_ = pb::TRANSFER_HOLDS_ALL;
+  statistics_.set_rounds(release_.rounds);
+  statistics_.set_bytes_sent(release_.bytes_sent);
+  statistics_.set_forced_switch(release_.forced_switch);
+  say(pb::TRANSFER_HOLDS_ALL);
+}
+
+bool Receiver::matches() const {
+  return counts_ == release_.device.write_counts;
+}
+
+Duration Receiver::time_before_resume() const {
+  if (order_.parameters.verify() != pb::VERIFY_BEFORE_RESUME) return 0;
+  return static_cast<Duration>(counts_.size() / kPagesCheckedPerMillisecond) * kMillisecond;
+}
+
+std::uint64_t Receiver::hand_over_memory() {
+  return std::exchange(reserved_bytes_, 0);
+}
+
+void Receiver::resumed() {
+  status_ = pb::TRANSFER_RESUMED;
+  const Duration downtime = host_.now() - release_.paused_at;
+  statistics_.set_total_ns(host_.now() - release_.started_at);
+  statistics_.set_downtime_ns(downtime);
+  const Duration limit = order_.parameters.downtime_limit_ns();
+  if (limit > 0 && downtime > limit) {
+    const bool is_sending = release_.sent_at - release_.paused_at > downtime / 2;
+    statistics_.set_downtime_cause(is_sending ? "the last pages took longer than the limit"
+                                              : "the agreement took longer than the limit");
+  }
+  say(pb::TRANSFER_RESUMED);
+  const auto time = static_cast<Duration>(counts_.size() / kPagesCheckedPerMillisecond + 1);
+  host_.later(time * kMillisecond,
+              [host = &host_, vm = order_.vm, job = order_.job, attempt = order_.attempt] {
+                Receiver* receiver = host->receiver(vm, job, attempt);
+                if (receiver != nullptr) receiver->verified();
+              });
+}
+
+void Receiver::verified() {
+  const bool match = matches();
+  host_.observer().image_verified(host_.self(), order_.vm, order_.job, match);
+  status_ = pb::TRANSFER_VERIFIED;
+  statistics_.set_digest(match ? pb::MigrationStatistics::DIGEST_MATCH
+                               : pb::MigrationStatistics::DIGEST_MISMATCH);
+  say(pb::TRANSFER_VERIFIED);
+}
+
+}  // namespace failsim::sim

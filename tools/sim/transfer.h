@@ -1,0 +1,124 @@
+// The virtual data path of a live migration: what the two ends do for the stages of a
+// TransferOrder.
+//
+// The sender copies write counts page by page, with the bitmap, the rounds and the decision of
+// cluster/migration/precopy.h, at the pace of its link. The receiver keeps the counts it was sent;
+// at the resume they are compared with those in the source's device state, so that a forgotten page
+// is found. Of a modelled VM only sizes travel.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cluster/effects.h"
+#include "cluster/migration/precopy.h"
+#include "cluster/vm/guest_model.h"
+#include "tools/sim/guest.h"
+#include "tools/sim/host.h"
+
+namespace failsim::sim {
+
+// Pages and the counts they had when they were sent.
+using PageCounts = std::vector<std::pair<std::uint64_t, std::uint32_t>>;
+
+// Everything that is not memory, and the source's word that it will not run without a committed
+// abort.
+struct Release {
+  DeviceState device;
+  Time started_at = 0;
+  Time paused_at = 0;
+  Time sent_at = 0;
+  std::uint32_t rounds = 0;
+  std::uint64_t bytes_sent = 0;
+  bool forced_switch = false;
+};
+
+class Sender {
+ public:
+  Sender(Host& host, const TransferOrder& order) : host_(host), order_(order) {}
+  ~Sender();
+
+  void order(const TransferOrder& order);
+  bool is(TaskId job, std::uint64_t attempt) const {
+    return order_.job == job && order_.attempt == attempt;
+  }
+  const std::string& vm() const { return order_.vm; }
+  TaskId job() const { return order_.job; }
+
+ private:
+  void connect();
+  void send_chunk();
+  void end_round();
+  void pause();
+  void send_rest();
+  void send_release(PageCounts rest);
+  PageCounts take_pages(std::uint64_t most_pages);
+  void send_pages(PageCounts pages);
+  std::uint64_t send_some_pages();
+  std::uint64_t send_modelled(Guest& guest);
+  std::uint64_t rate() const;
+  Duration time_for(std::uint64_t bytes) const;
+  bool has_guest();
+  void fail(const std::string& why);
+  void say(pb::TransferStatus status);
+  std::function<void()> guarded(void (Sender::*step)());
+
+  Host& host_;
+  TransferOrder order_;
+  pb::TransferStatus status_ = pb::TRANSFER_IDLE;
+  bool is_paused_ = false;       // kFinish was ordered
+  std::uint64_t next_page_ = 0;  // of this round
+  bool is_round_new_ = true;
+  std::uint64_t round_left_ = 0;  // bytes of this round, of a modelled VM
+  std::uint32_t round_ = 0;
+  std::uint64_t round_bytes_ = 0;
+  Time round_started_at_ = 0;
+  Time started_at_ = 0;
+  std::uint64_t bytes_sent_ = 0;
+  bool forced_switch_ = false;
+};
+
+class Receiver {
+ public:
+  Receiver(Host& host, const TransferOrder& order) : host_(host), order_(order) {}
+  ~Receiver();
+
+  void prepare();
+  // Of the sender, in order.
+  bool accepts() const { return status_ == pb::TRANSFER_READY; }
+  void take_pages(const PageCounts& pages);
+  void take_release(Release release);
+
+  bool is(TaskId job, std::uint64_t attempt) const {
+    return order_.job == job && order_.attempt == attempt;
+  }
+  const std::string& vm() const { return order_.vm; }
+  TaskId job() const { return order_.job; }
+  bool holds_all() const { return holds_all_; }
+
+  // ---- the resume, by the guest's runner ----
+  Duration time_before_resume() const;  // a check that has to come first
+  const DeviceState& device() const { return release_.device; }
+  std::uint64_t hand_over_memory();  // the reservation becomes the guest's
+  void resumed();
+
+ private:
+  bool matches() const;
+  void verified();
+  void say(pb::TransferStatus status);
+  void fail(std::uint32_t task_result, const std::string& why);
+
+  Host& host_;
+  const TransferOrder order_;
+  pb::TransferStatus status_ = pb::TRANSFER_IDLE;
+  std::uint64_t reserved_bytes_ = 0;
+  bool holds_all_ = false;
+  std::vector<std::uint32_t> counts_;
+  Release release_;
+  pb::MigrationStatistics statistics_;
+};
+
+}  // namespace failsim::sim

@@ -1,0 +1,247 @@
+#include "tools/sim/world.h"
+
+#include <cassert>
+
+#include "cluster/property/clusprop.h"
+
+namespace failsim::sim {
+namespace {
+
+// The launcher waits for its children: it knows of a death at once, and tells it over HTTP.
+constexpr Duration kLauncherMin = 1 * kMillisecond;
+constexpr Duration kLauncherMax = 50 * kMillisecond;
+
+// The purposes that draw from streams of their own; those of the nodes follow behind.
+enum Purpose : std::uint64_t {
+  kBootstrap = 1,
+  kNetwork,
+  kVolume,
+  kWorld,
+  kDisks = 100,
+  kMembers = 200
+};
+
+std::uint64_t stream(std::uint64_t seed, std::uint64_t purpose) {
+  return Random(seed * 0x2545f4914f6cdd1du + purpose).next();
+}
+
+}  // namespace
+
+pb::Bootstrap World::bootstrap_of(const WorldConfig& config) {
+  Random random(stream(config.seed, kBootstrap));
+  pb::Bootstrap bootstrap;
+  bootstrap.set_format(1);
+  bootstrap.set_cluster_id(random.next());
+  bootstrap.set_cluster_name("virtual");
+  for (NodeId id = 1; id <= config.nodes; ++id) {
+    pb::Bootstrap::Node& node = *bootstrap.add_nodes();
+    node.set_id(id);
+    node.set_store_id(random.next());
+    node.set_address("virtual-" + std::to_string(id));
+    node.set_memory_bytes(config.node_memory_bytes);
+  }
+  for (const auto& [name, value] : config.properties) {
+    pb::Bootstrap::Property& property = *bootstrap.add_properties();
+    property.set_name(name);
+    property.set_value(encode_value(Value::dword(value)).take());
+  }
+  return bootstrap;
+}
+
+World::World(const WorldConfig& config)
+    : config_(config),
+      bootstrap_(bootstrap_of(config)),
+      trace_(config.trace_lines),
+      network_(queue_, stream(config.seed, kNetwork)),
+      volume_(queue_, network_, stream(config.seed, kVolume)),
+      checker_(queue_),
+      random_(stream(config.seed, kWorld)) {
+  network_.set_quality(config.link);
+  volume_.set_recorded([this](const pb::VolumeRequest& request, NodeId node, Incarnation writer) {
+    trace_.note(now(), node, "volume", {request.epoch().counter(), request.append().counter()},
+                request.vm());
+    checker_.volume_recorded(request, node, writer);
+  });
+  for (const pb::Bootstrap::Node& node : bootstrap_.nodes()) {
+    nodes_.push_back(node.id());
+    seats_[node.id()].disk = std::make_unique<Disk>(queue_, stream(config.seed, kDisks + node.id()),
+                                                    node.id(), node.store_id(), bootstrap_);
+    seats_[node.id()].disk->set_quality(config.disk);
+  }
+}
+
+World::~World() {
+  for (auto& [node, seat] : seats_) seat.process.reset();
+}
+
+// ---- Time ---------------------------------------------------------------------------------------
+
+void World::run_until(Time end) {
+  while (queue_.run_next(end)) {
+  }
+}
+
+bool World::run_until(const std::function<bool()>& condition, Duration at_most) {
+  const Time end = now() + at_most;
+  if (condition()) return true;
+  while (queue_.run_next(end)) {
+    if (condition()) return true;
+  }
+  return condition();
+}
+
+// ---- Processes ----------------------------------------------------------------------------------
+
+HostWorld World::host_world() {
+  return HostWorld{queue_, network_, volume_, checker_, config_.host, [this](NodeId node) {
+                     Process* running = process(node);
+                     return running == nullptr ? nullptr : running->shared_host();
+                   }};
+}
+
+void World::start(NodeId node) {
+  Seat& seat = seats_.at(node);
+  if (seat.process != nullptr) return;
+  MemberConfig config;
+  config.self = node;
+  config.bootstrap = bootstrap_;
+  config.compact_every = config_.compact_every;
+  const auto instance = static_cast<std::uint32_t>(random_.next());
+  config.random_seed = stream(config_.seed, kMembers + node) ^ instance;
+  trace_.note(now(), node, "start", {instance});
+  checker_.process_started(node);
+  const ProcessWorld given{queue_, trace_, checker_, host_world(),
+                           [this](pb::PeerMessage message) { send(std::move(message)); },
+                           // The launcher reaps what ends by itself.
+                           [this](NodeId gone) { ended(gone, Evidence::kReported); }};
+  seat.process = Process::start(given, config, *seat.disk, config_.node_memory_bytes, instance);
+  seat.process->begin();
+}
+
+void World::start_all() {
+  for (const NodeId node : nodes_) start(node);
+}
+
+void World::ended(NodeId node, Evidence evidence) {
+  Seat& seat = seats_.at(node);
+  if (seat.process == nullptr) return;
+  trace_.note(now(), node, "end", {static_cast<std::uint64_t>(evidence)});
+  const std::shared_ptr<Process> gone = std::move(seat.process);
+  seat.process = nullptr;
+  seat.disk->kill();
+  checker_.process_ended(node);
+  if (evidence == Evidence::kReported) report_death(node, gone->incarnation());
+}
+
+void World::kill(NodeId node, Evidence evidence) {
+  ended(node, evidence);
+}
+
+void World::power_off(NodeId node, Evidence evidence) {
+  if (!is_running(node)) return;
+  seats_.at(node).disk->lose_power();
+  ended(node, evidence);
+}
+
+void World::report_death(NodeId node, Incarnation incarnation) {
+  for (const NodeId told : nodes_) {
+    if (told == node) continue;
+    const Duration delay =
+        kLauncherMin + static_cast<Duration>(random_.below(kLauncherMax - kLauncherMin));
+    queue_.after(delay, [this, told, node, incarnation] {
+      if (Process* running = process(told)) {
+        running->deliver(ProcessDied{node, static_cast<std::uint32_t>(incarnation)});
+      }
+    });
+  }
+}
+
+void World::stop(NodeId node) {
+  if (!is_running(node)) return;
+  trace_.note(now(), node, "stop", {});
+  process(node)->stop();
+}
+
+void World::cont(NodeId node) {
+  if (!is_running(node)) return;
+  trace_.note(now(), node, "cont", {});
+  process(node)->cont();
+}
+
+void World::leave(NodeId node) {
+  if (!is_running(node)) return;
+  trace_.note(now(), node, "leave", {});
+  process(node)->leave();
+}
+
+bool World::is_stopped(NodeId node) const {
+  return is_running(node) && process(node)->is_stopped();
+}
+
+Process* World::process(NodeId node) const {
+  const auto found = seats_.find(node);
+  return found == seats_.end() ? nullptr : found->second.process.get();
+}
+
+const Member& World::member(NodeId node) const {
+  assert(is_running(node));
+  return process(node)->member();
+}
+
+// ---- Clients ------------------------------------------------------------------------------------
+
+bool World::ask(NodeId node, const pb::Request& request, Process::Replied replied) {
+  Process* running = process(node);
+  if (running == nullptr) return false;
+  running->ask(request, std::move(replied));
+  return true;
+}
+
+bool World::read(NodeId node, Process::ReadAnswered answered) {
+  Process* running = process(node);
+  if (running == nullptr) return false;
+  running->read(std::move(answered));
+  return true;
+}
+
+// ---- Messages -----------------------------------------------------------------------------------
+
+void World::send(pb::PeerMessage message) {
+  const NodeId from = message.from();
+  const NodeId to = message.to();
+  auto shared = std::make_shared<pb::PeerMessage>();
+  if (config_.encode_messages) {
+    const std::string bytes = message.SerializeAsString();
+    const bool parsed = shared->ParseFromString(bytes);
+    assert(parsed);
+    static_cast<void>(parsed);
+  } else {
+    *shared = std::move(message);
+  }
+  if (shared->has_heartbeat()) {
+    network_.send_datagram(from, to, [this, to, shared] { hand_over(to, shared); });
+    return;
+  }
+  // A connection ends with either process: nothing of it reaches the next one.
+  const auto seat = seats_.find(to);
+  if (seat == seats_.end()) return;
+  network_.send_stream(from, to,
+                       [this, to, shared, listener = std::weak_ptr<Process>(seat->second.process)] {
+                         if (!listener.expired()) hand_over(to, shared);
+                       });
+}
+
+void World::hand_over(NodeId to, const std::shared_ptr<const pb::PeerMessage>& message) {
+  if (Process* running = process(to)) running->deliver(MessageReceived{*message});
+}
+
+void World::partition(const std::vector<NodeId>& one, const std::vector<NodeId>& other) {
+  for (const NodeId left : one) {
+    for (const NodeId right : other) {
+      network_.cut(left, right);
+      network_.cut(right, left);
+    }
+  }
+}
+
+}  // namespace failsim::sim
