@@ -22,12 +22,12 @@ namespace failsim::node {
 struct HypervisorConfig {
   NodeId self = kNoNode;
   std::uint64_t cluster_id = 0;
-  std::string address;                     // data port listens here; peers are asked by peer_address
-  std::uint16_t data_port = 6600;          // TCP port of Hyper-V live migration
+  std::string address;             // data port listens here; peers are asked by peer_address
+  std::uint16_t data_port = 6600;  // TCP port of Hyper-V live migration
   std::function<std::string(NodeId)> peer_address;
-  std::string volume_address;              // of the shared volume process
+  std::string volume_address;  // of the shared volume process
   std::uint16_t volume_port = 3260;
-  std::uint64_t memory_bytes = 0;          // what guests and reservations may use
+  std::uint64_t memory_bytes = 0;  // what guests and reservations may use
 };
 
 class Hypervisor {
@@ -40,11 +40,11 @@ class Hypervisor {
 
   virtual void order(const GuestOrder& order) = 0;
   virtual void order(const TransferOrder& order) = 0;
-  // Guests execute only while CLOCK_BOOTTIME is before `until`; each compares it itself at the start
-  // of every quantum.
+  // Guests execute only while CLOCK_BOOTTIME is before `until`; each compares it itself at the
+  // start of every quantum.
   virtual void set_lease(Time until) = 0;
   // What is true this moment; `token` is left 0.
-  virtual pb::LiveReply live(const std::string& vm) const = 0;
+  virtual pb::PeerMessage::LiveReply live(const std::string& vm) const = 0;
   // Stops every guest and transfer; returns when none can execute any more.
   virtual void stop_guests() = 0;
 };

@@ -1,0 +1,93 @@
+// A stream socket between two nodes that is given up at a moment's notice.
+//
+// No call blocks but in poll(), and each poll also waits for the signal of the transfer: an abort
+// ends any call at once, however long the peer is silent or the socket is full.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <sys/uio.h>
+
+#include "cluster/error.h"
+#include "cluster/time.h"
+
+namespace failsim::node {
+
+// Owns a file descriptor.
+class Fd {
+ public:
+  Fd() = default;
+  explicit Fd(int number) : number_(number) {}
+  Fd(Fd&& other) noexcept : number_(other.release()) {}
+  Fd& operator=(Fd&& other) noexcept;
+  ~Fd() { reset(); }
+
+  int get() const { return number_; }
+  bool valid() const { return number_ >= 0; }
+  int release();
+  void reset();
+
+ private:
+  int number_ = -1;
+};
+
+// Wakes the one thread that waits for it. What it is woken for lies elsewhere, as a state: a
+// wake-up may come for nothing and several may come as one.
+class Signal {
+ public:
+  Signal();
+  void wake();
+  void abort();
+  bool aborted() const { return aborted_.load(std::memory_order_acquire); }
+  const std::atomic<bool>& abort_flag() const { return aborted_; }
+  int fd() const { return event_.get(); }
+  void drain();
+  // Until woken, or this time. May return early.
+  void wait(Time until);
+
+ private:
+  Fd event_;
+  std::atomic<bool> aborted_ = false;
+};
+
+enum class Io { kDone, kAborted, kClosed, kTimedOut };
+
+class Channel {
+ public:
+  // `signal` must outlive the channel.
+  Channel(Fd socket, Signal& signal) : socket_(std::move(socket)), signal_(signal) {}
+
+  // Sends or receives all of the pieces. The time limit is on silence: on the wait for the next
+  // byte, not on the whole. The pieces are overwritten.
+  Io send(iovec* pieces, std::size_t count, Duration silence_limit);
+  Io receive(iovec* pieces, std::size_t count, Duration silence_limit);
+  Io receive(void* data, std::size_t bytes, Duration silence_limit);
+
+  // Waits until the time or a wake-up; kClosed if the peer has gone.
+  Io pause(Time until);
+
+  // Why the last call was kClosed, for people.
+  const std::string& reason() const { return reason_; }
+
+ private:
+  Io wait_for(short events, Duration silence_limit);
+  Io closed(const std::string& why);
+
+  Fd socket_;
+  Signal& signal_;
+  std::string reason_;
+};
+
+// A listening socket, or why not.
+Result<Fd> listen_on(const std::string& address, std::uint16_t port);
+// Prepares a connected or connecting socket for bulk data.
+void tune_for_bulk(int socket);
+// Connects from `local` to `peer`; kClosed in `outcome` comes with a reason.
+Fd connect_to(const std::string& local, const std::string& peer, std::uint16_t port, Signal& signal,
+              Duration limit, Io& outcome, std::string& reason);
+
+}  // namespace failsim::node

@@ -1,0 +1,76 @@
+#include "node/hypervisor/frames.h"
+
+#include <cstring>
+
+namespace failsim::node {
+namespace {
+
+constexpr std::uint32_t kMagic = 0x314d4c46;  // "FLM1"
+
+template <typename Number>
+void put(Number number, std::vector<std::byte>& out) {
+  for (std::size_t i = 0; i < sizeof(Number); ++i) {
+    out.push_back(static_cast<std::byte>((std::uint64_t{number} >> (8 * i)) & 0xff));
+  }
+}
+
+std::uint64_t get(const std::byte* from, std::size_t bytes) {
+  std::uint64_t number = 0;
+  for (std::size_t i = 0; i < bytes; ++i) {
+    number |= static_cast<std::uint64_t>(from[i]) << (8 * i);
+  }
+  return number;
+}
+
+}  // namespace
+
+void append_header(const FrameHeader& header, std::vector<std::byte>& out) {
+  put(kMagic, out);
+  put(static_cast<std::uint16_t>(header.type), out);
+  put(std::uint16_t{0}, out);
+  put(header.runs, out);
+  put(std::uint32_t{0}, out);
+  put(header.bytes, out);
+}
+
+void append_runs(const std::vector<PageRun>& runs, std::vector<std::byte>& out) {
+  for (const PageRun& run : runs) {
+    put(run.first, out);
+    put(run.count, out);
+  }
+}
+
+std::optional<FrameHeader> decode_header(const std::array<std::byte, kFrameHeaderBytes>& bytes) {
+  if (get(bytes.data(), 4) != kMagic) return std::nullopt;
+  const std::uint64_t type = get(bytes.data() + 4, 2);
+  if (type < 1 || type > static_cast<std::uint64_t>(FrameType::kRelease)) return std::nullopt;
+  FrameHeader header;
+  header.type = static_cast<FrameType>(type);
+  header.runs = static_cast<std::uint32_t>(get(bytes.data() + 8, 4));
+  header.bytes = get(bytes.data() + 16, 8);
+  return header;
+}
+
+bool decode_runs(const std::vector<std::byte>& bytes, std::uint64_t pages, std::uint64_t page_bytes,
+                 std::vector<PageRun>& out) {
+  std::uint64_t sum = 0;
+  for (std::size_t offset = 0; offset + kRunBytes <= bytes.size(); offset += kRunBytes) {
+    const PageRun run{get(bytes.data() + offset, 8), get(bytes.data() + offset + 8, 8)};
+    if (run.count == 0 || run.first >= pages || run.count > pages - run.first) return false;
+    if (run.count > kFrameRunsMax) return false;
+    sum += run.count;
+    out.push_back(run);
+  }
+  return sum * kPageBytes == page_bytes;
+}
+
+std::vector<std::byte> message_frame(FrameType type, const std::string& payload) {
+  std::vector<std::byte> frame;
+  frame.reserve(kFrameHeaderBytes + payload.size());
+  append_header({type, 0, payload.size()}, frame);
+  const auto* from = reinterpret_cast<const std::byte*>(payload.data());
+  frame.insert(frame.end(), from, from + payload.size());
+  return frame;
+}
+
+}  // namespace failsim::node

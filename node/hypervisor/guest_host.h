@@ -1,0 +1,57 @@
+// What a guest needs from the node it lives on.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "cluster/effects.h"
+#include "cluster/time.h"
+#include "node/hypervisor/image.h"
+#include "node/hypervisor/memory_budget.h"
+#include "node/hypervisor/threads.h"
+#include "node/hypervisor/volume_port.h"
+
+namespace failsim::node {
+
+class Guest;
+
+class GuestHost {
+ public:
+  virtual ~GuestHost() = default;
+
+  virtual const std::string& node() const = 0;
+  virtual MemoryBudget& budget() = 0;
+  virtual Workers& workers() = 0;
+  virtual VolumePort& volume() = 0;
+
+  virtual void report(const GuestReport& report) = 0;
+  virtual void report(const TransferReport& report) = 0;
+
+  // Performs the task on the guest thread; from any thread. Dropped once the host has stopped.
+  virtual void post(std::function<void()> task) = 0;
+
+  // ---- on the guest thread only ----
+  // Guest::run is to be called at this time (kNever: not at all).
+  virtual void wake_at(Guest& guest, Time at) = 0;
+  // Looks at the clock and the lease at this very moment.
+  virtual bool may_execute() const = 0;
+  // Guest time between two counts: kGuestCountInterval, longer when very many guests share a node.
+  virtual Duration count_interval() const = 0;
+  // The image becomes the caller's; without one `why` says so in a sentence.
+  virtual std::optional<Image> take_image(const std::string& vm, TaskId job, std::uint64_t attempt,
+                                          std::string& why) = 0;
+};
+
+// What other threads may see of a guest at any moment.
+struct GuestView {
+  std::atomic<std::uint64_t> counter = 0;
+  std::atomic<std::uint64_t> boot_id = 0;
+  std::atomic<bool> exists = false;
+  std::atomic<bool> runnable = false;  // it executes whenever the lease allows
+};
+
+}  // namespace failsim::node

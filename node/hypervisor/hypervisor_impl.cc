@@ -1,0 +1,213 @@
+#include "node/hypervisor/hypervisor_impl.h"
+
+#include <utility>
+
+namespace failsim::node {
+namespace {
+
+constexpr unsigned kWorkers = 2;
+
+bool is_same(const TransferOrder& a, const TransferOrder& b) {
+  return a.job == b.job && a.attempt == b.attempt && a.role == b.role;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Hypervisor>> Hypervisor::open(const HypervisorConfig& config,
+                                                     Report report) {
+  HypervisorSeams seams;
+  seams.volume = connect_volume(config.volume_address, config.volume_port);
+  Result<std::unique_ptr<HypervisorImpl>> opened =
+      HypervisorImpl::open(config, std::move(seams), std::move(report));
+  if (!opened.ok()) return opened.error();
+  return std::unique_ptr<Hypervisor>(opened.take());
+}
+
+Result<std::unique_ptr<HypervisorImpl>> HypervisorImpl::open(const HypervisorConfig& config,
+                                                             HypervisorSeams seams, Report report) {
+  std::unique_ptr<HypervisorImpl> hypervisor(
+      new HypervisorImpl(config, std::move(seams), std::move(report)));
+  HypervisorImpl* self = hypervisor.get();
+  Result<std::unique_ptr<DataListener>> listener = DataListener::open(
+      config.address, config.data_port,
+      [self](const pb::TransferHello& hello, Fd& socket) { return self->accept(hello, socket); });
+  if (!listener.ok()) return listener.error();
+  hypervisor->listener_ = listener.take();
+  return hypervisor;
+}
+
+HypervisorImpl::HypervisorImpl(const HypervisorConfig& config, HypervisorSeams seams, Report report)
+    : config_(config),
+      seams_(std::move(seams)),
+      report_(std::move(report)),
+      budget_(config.memory_bytes),
+      workers_(kWorkers) {
+  scheduler_ = std::make_unique<GuestScheduler>(
+      node_name(config.self), budget_, workers_, *seams_.volume,
+      [this](const GuestReport& guest) { report_(guest); }, transfer_reporter(),
+      [this](const std::string& vm, TaskId job, std::uint64_t attempt, std::string& why) {
+        return take_image(vm, job, attempt, why);
+      });
+}
+
+HypervisorImpl::~HypervisorImpl() {
+  stop_guests();
+  scheduler_.reset();
+}
+
+// ---- orders -------------------------------------------------------------------------------------
+
+void HypervisorImpl::order(const GuestOrder& order) {
+  scheduler_->order(order);
+}
+
+void HypervisorImpl::set_lease(Time until) {
+  scheduler_->set_lease(until);
+}
+
+void HypervisorImpl::order(const TransferOrder& order) {
+  const std::lock_guard lock(mutex_);
+  if (stopped_.load()) return;
+  if (order.stage == TransferStage::kDrop) {
+    drop(order);
+  } else {
+    begin_or_advance(order);
+  }
+}
+
+void HypervisorImpl::begin_or_advance(const TransferOrder& order) {
+  const auto found = transfers_.find(order.vm);
+  if (found != transfers_.end() && !is_same(found->second.order(), order)) {
+    drop(found->second.order());
+  }
+  Transfer& transfer = transfers_[order.vm];
+  if (order.role == TransferRole::kTarget) {
+    if (transfer.target == nullptr) {
+      start_target(order);
+    } else {
+      transfer.target->repeat_report();
+    }
+    return;
+  }
+  const bool is_new = transfer.source == nullptr;
+  if (is_new) start_source(order);
+  if (order.stage == TransferStage::kFinish) {
+    transfer.source->finish();
+  } else if (!is_new) {
+    transfer.source->repeat_report();
+  }
+}
+
+void HypervisorImpl::start_source(const TransferOrder& order) {
+  TransferSource::Route route;
+  route.cluster_id = config_.cluster_id;
+  route.node = node_name(config_.self);
+  route.local_address = config_.address;
+  route.peer = node_name(order.peer);
+  route.peer_address = config_.peer_address(order.peer);
+  route.port = config_.data_port;
+  auto source =
+      std::make_shared<TransferSource>(order, std::move(route), *scheduler_, transfer_reporter());
+  transfers_[order.vm].source = source;
+  threads_.spawn([source] { source->run(); });
+}
+
+void HypervisorImpl::start_target(const TransferOrder& order) {
+  TransferTarget::Site site;
+  site.cluster_id = config_.cluster_id;
+  site.node = node_name(config_.self);
+  site.peer = node_name(order.peer);
+  site.image_fault = seams_.image_fault;
+  auto target = std::make_shared<TransferTarget>(order, std::move(site), budget_, workers_,
+                                                 transfer_reporter());
+  transfers_[order.vm].target = target;
+  threads_.spawn([target] { target->run(); });
+}
+
+// The local side ends at once, whatever the peer does. At the source the hold of the guest can be
+// ended by the next order for it, because this is how a committed abort looks from here.
+void HypervisorImpl::drop(const TransferOrder& order) {
+  const auto found = transfers_.find(order.vm);
+  const bool known = found != transfers_.end() && found->second.order().job == order.job &&
+                     found->second.order().attempt == order.attempt;
+  if (known) {
+    found->second.drop();
+    transfers_.erase(found);
+  }
+  if (order.role == TransferRole::kSource) {
+    scheduler_->with_guest(order.vm, order.boot_id,
+                           [job = order.job, attempt = order.attempt](Guest* guest) {
+                             if (guest != nullptr) guest->drop_hold(job, attempt);
+                           });
+  }
+}
+
+void HypervisorImpl::Transfer::drop() {
+  if (source != nullptr) source->drop();
+  if (target != nullptr) target->drop();
+}
+
+void HypervisorImpl::stop_guests() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopped_.store(true);
+    for (auto& [vm, transfer] : transfers_) transfer.drop();
+    transfers_.clear();
+  }
+  scheduler_->stop();
+  if (listener_ != nullptr) listener_->stop();
+  threads_.join_all();
+  seams_.volume->stop();
+  workers_.stop();
+}
+
+// ---- what others ask for ------------------------------------------------------------------------
+
+bool HypervisorImpl::accept(const pb::TransferHello& hello, Fd& socket) {
+  const std::lock_guard lock(mutex_);
+  const auto found = transfers_.find(hello.vm());
+  if (found == transfers_.end() || found->second.target == nullptr) return false;
+  return found->second.target->accept(hello, socket);
+}
+
+std::optional<Image> HypervisorImpl::take_image(const std::string& vm, TaskId job,
+                                                std::uint64_t attempt, std::string& why) {
+  const std::lock_guard lock(mutex_);
+  const auto found = transfers_.find(vm);
+  const bool here = found != transfers_.end() && found->second.target != nullptr &&
+                    found->second.order().job == job && found->second.order().attempt == attempt;
+  if (here) return found->second.target->take_image(why);
+  why = "the image of VM '" + vm + "' from job " + std::to_string(job) + ", attempt " +
+        std::to_string(attempt) + ", is not on " + node_name(config_.self) +
+        "; the VM has to be started afresh";
+  return std::nullopt;
+}
+
+pb::PeerMessage::LiveReply HypervisorImpl::live(const std::string& vm) const {
+  pb::PeerMessage::LiveReply reply;
+  const std::shared_ptr<const GuestView> view = scheduler_->view(vm);
+  if (view != nullptr && view->exists.load()) {
+    reply.set_has_guest(true);
+    reply.set_counter(view->counter.load());
+    reply.set_boot_id(view->boot_id.load());
+    reply.set_executing(!stopped_.load() && view->runnable.load() && scheduler_->leased());
+  }
+  const std::lock_guard lock(mutex_);
+  const auto found = transfers_.find(vm);
+  if (found == transfers_.end() || found->second.source == nullptr) return reply;
+  const TransferProgress& progress = found->second.source->progress();
+  reply.set_has_transfer(true);
+  reply.set_migration_progress(progress.percent.load());
+  reply.set_bytes_remaining(progress.bytes_remaining.load());
+  reply.set_dirty_bytes_per_second(progress.dirty_bytes_per_second.load());
+  reply.set_sent_bytes_per_second(progress.sent_bytes_per_second.load());
+  reply.mutable_statistics()->set_rounds(progress.rounds.load());
+  reply.mutable_statistics()->set_bytes_sent(progress.bytes_sent.load());
+  return reply;
+}
+
+ReportTransfer HypervisorImpl::transfer_reporter() {
+  return [this](const TransferReport& report) { report_(report); };
+}
+
+}  // namespace failsim::node

@@ -1,0 +1,79 @@
+// The hypervisor of a node process: the guest thread, the data port, and one thread for each
+// transfer under way.
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "node/hypervisor/data_listener.h"
+#include "node/hypervisor/guest_scheduler.h"
+#include "node/hypervisor/hypervisor.h"
+#include "node/hypervisor/memory_budget.h"
+#include "node/hypervisor/threads.h"
+#include "node/hypervisor/transfer_source.h"
+#include "node/hypervisor/transfer_target.h"
+#include "node/hypervisor/volume_port.h"
+
+namespace failsim::node {
+
+// What a test or a benchmark puts in the place of the world.
+struct HypervisorSeams {
+  std::shared_ptr<VolumePort> volume;
+  // Called with the memory of each image that has arrived here, before it is held.
+  std::function<void(GuestMemory&)> image_fault;
+};
+
+class HypervisorImpl : public Hypervisor {
+ public:
+  static Result<std::unique_ptr<HypervisorImpl>> open(const HypervisorConfig& config,
+                                                      HypervisorSeams seams, Report report);
+  ~HypervisorImpl() override;
+
+  void order(const GuestOrder& order) override;
+  void order(const TransferOrder& order) override;
+  void set_lease(Time until) override;
+  pb::PeerMessage::LiveReply live(const std::string& vm) const override;
+  void stop_guests() override;
+
+  // Not in use by guests or reservations.
+  std::uint64_t free_memory() const { return budget_.free(); }
+
+ private:
+  // The transfer of a VM; one of the two.
+  struct Transfer {
+    std::shared_ptr<TransferSource> source;
+    std::shared_ptr<TransferTarget> target;
+    const TransferOrder& order() const { return source ? source->order() : target->order(); }
+    void drop();
+  };
+
+  HypervisorImpl(const HypervisorConfig& config, HypervisorSeams seams, Report report);
+
+  void begin_or_advance(const TransferOrder& order);
+  void start_source(const TransferOrder& order);
+  void start_target(const TransferOrder& order);
+  void drop(const TransferOrder& order);
+  bool accept(const pb::TransferHello& hello, Fd& socket);
+  std::optional<Image> take_image(const std::string& vm, TaskId job, std::uint64_t attempt,
+                                  std::string& why);
+  ReportTransfer transfer_reporter();
+
+  const HypervisorConfig config_;
+  const HypervisorSeams seams_;
+  const Report report_;
+  MemoryBudget budget_;
+  Workers workers_;
+  std::atomic<bool> stopped_ = false;
+
+  mutable std::mutex mutex_;
+  std::map<std::string, Transfer> transfers_;
+
+  std::unique_ptr<GuestScheduler> scheduler_;
+  ThreadGroup threads_;
+  std::unique_ptr<DataListener> listener_;
+};
+
+}  // namespace failsim::node

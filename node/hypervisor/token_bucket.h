@@ -1,0 +1,41 @@
+// Keeps a stream at a rate: says until when to wait before the next bytes may go.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "cluster/migration/precopy.h"
+#include "cluster/time.h"
+
+namespace failsim::node {
+
+class TokenBucket {
+ public:
+  // 0 = no limit.
+  explicit TokenBucket(std::uint64_t bytes_per_second) : rate_(bytes_per_second) {}
+
+  // The time from which `bytes` may go; they count as gone then. What was not used in the last
+  // kSlack is lost, so that a pause is not followed by a burst.
+  Time take(std::uint64_t bytes, Time now) {
+    if (rate_ == 0) return now;
+    free_at_ = std::max(free_at_, now - kSlack);
+    const Time start = free_at_;
+    free_at_ += time_to_send(bytes, rate_);
+    return std::max(start, now);
+  }
+
+  bool is_limited() const { return rate_ != 0; }
+  // The time at which `bytes`, taken now, have gone.
+  Time take_and_finish(std::uint64_t bytes, Time now) {
+    take(bytes, now);
+    return free_at_;
+  }
+
+ private:
+  static constexpr Duration kSlack = 2 * kMillisecond;
+
+  std::uint64_t rate_;
+  Time free_at_ = 0;
+};
+
+}  // namespace failsim::node

@@ -1,0 +1,44 @@
+// What both sides of a transfer have in common: which it is, and whom it tells.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "cluster/effects.h"
+#include "cluster/time.h"
+#include "cluster/vm/task_result.h"
+
+namespace failsim::node {
+
+using ReportTransfer = std::function<void(const TransferReport&)>;
+
+// A peer that is silent this long has failed; while a transfer is set up, this long.
+inline constexpr Duration kStreamSilenceLimit = 30 * kSecond;
+inline constexpr Duration kSetupSilenceLimit = 5 * kSecond;
+// Between frames a source may be quiet for as long as the migration may last: it pauses between
+// rounds, and waits for the order to finish. The phases of the migration have deadlines.
+inline constexpr Duration kNoSilenceLimit = 1'000'000 * kSecond;
+
+struct Failure {
+  VMTaskResult result = VMTaskResult::kUnexpectedError;
+  std::string message;  // one sentence
+};
+
+inline TransferReport report_of(const TransferOrder& order, pb::TransferStatus status) {
+  TransferReport report;
+  report.vm = order.vm;
+  report.job = order.job;
+  report.attempt = order.attempt;
+  report.status = status;
+  return report;
+}
+
+inline TransferReport failure_report(const TransferOrder& order, const Failure& failure) {
+  TransferReport report = report_of(order, pb::TRANSFER_FAILED);
+  report.task_result = static_cast<std::uint32_t>(failure.result);
+  report.error = failure.message;
+  return report;
+}
+
+}  // namespace failsim::node

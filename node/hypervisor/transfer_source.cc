@@ -1,0 +1,379 @@
+#include "node/hypervisor/transfer_source.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "node/hypervisor/hypervisor.h"
+#include "node/hypervisor/page_stamp.h"
+#include "node/hypervisor/transfer.pb.h"
+
+namespace failsim::node {
+namespace {
+
+// Between rounds of a converged transfer, which only wait for the order to finish.
+constexpr Duration kShortestPause = 2 * kMillisecond;
+constexpr Duration kLongestPause = 20 * kMillisecond;
+// Device state, two hops, a commit and a registration.
+constexpr Duration kExpectedFixedDowntime = 20 * kMillisecond;
+
+// The pages of `runs` that are not zero.
+PageRuns written_pages(const GuestMemory& memory, const PageRuns& runs) {
+  PageRuns written;
+  for (const PageRun& run : runs.runs) {
+    for (std::uint64_t page = run.first; page < run.first + run.count; ++page) {
+      if (!is_zero_page(memory.page(page))) written.append(page);
+    }
+  }
+  return written;
+}
+
+}  // namespace
+
+TransferSource::TransferSource(TransferOrder order, Route route, GuestScheduler& scheduler,
+                               ReportTransfer report)
+    : order_(std::move(order)),
+      route_(std::move(route)),
+      limits_(limits_of(order_.parameters)),
+      scheduler_(scheduler),
+      report_(std::move(report)) {}
+
+// ---- from any thread ----------------------------------------------------------------------------
+
+void TransferSource::finish() {
+  finish_ordered_.store(true, std::memory_order_release);
+  signal_.wake();
+}
+
+void TransferSource::drop() {
+  signal_.abort();
+}
+
+void TransferSource::repeat_report() {
+  const std::lock_guard lock(mutex_);
+  if (last_report_ && !dropped()) report_(*last_report_);
+}
+
+void TransferSource::guest_stopped(Time at) {
+  const std::lock_guard lock(mutex_);
+  answers_.stopped_at = at;
+  signal_.wake();
+}
+
+void TransferSource::guest_drained(const DeviceState& state) {
+  const std::lock_guard lock(mutex_);
+  answers_.state = state;
+  signal_.wake();
+}
+
+void TransferSource::guest_unavailable(const std::string& why) {
+  const std::lock_guard lock(mutex_);
+  answers_.unavailable = why;
+  signal_.wake();
+}
+
+// ---- its thread ---------------------------------------------------------------------------------
+
+void TransferSource::run() {
+  stream();
+  channel_.reset();
+  memory_.reset();
+  const std::lock_guard lock(mutex_);
+  answers_.memory.reset();
+  answers_.state.reset();
+}
+
+bool TransferSource::stream() {
+  if (!find_guest() || !connect()) return false;
+  PageSender sender(*channel_, limits_.bandwidth_bytes_per_second);
+  report(pb::TRANSFER_STREAMING);
+  return send_rounds(sender) && send_rest(sender) && release(sender);
+}
+
+bool TransferSource::find_guest() {
+  scheduler_.with_guest(order_.vm, order_.boot_id, [self = shared_from_this()](Guest* guest) {
+    std::string why =
+        "VM '" + self->order_.vm + "' has no guest on " + self->route_.node + " to be migrated";
+    std::shared_ptr<GuestMemory> memory;
+    if (guest != nullptr) memory = guest->memory_to_send(why);
+    if (memory == nullptr) {
+      self->guest_unavailable(why);
+      return;
+    }
+    const std::lock_guard lock(self->mutex_);
+    self->answers_.memory = std::move(memory);
+    self->signal_.wake();
+  });
+  if (!wait_for_guest([](const GuestAnswers& answers) { return answers.memory != nullptr; })) {
+    return false;
+  }
+  const std::lock_guard lock(mutex_);
+  memory_ = answers_.memory;
+  return true;
+}
+
+bool TransferSource::connect() {
+  Io outcome = Io::kClosed;
+  std::string reason;
+  Fd socket = connect_to(route_.local_address, route_.peer_address, route_.port, signal_,
+                         kSetupSilenceLimit, outcome, reason);
+  const std::string doing = "connecting to the data port of " + route_.peer;
+  if (outcome == Io::kClosed) {
+    return fail(VMTaskResult::kUnexpectedError, doing + " failed: " + reason);
+  }
+  if (!check(outcome, doing)) return false;
+  channel_.emplace(std::move(socket), signal_);
+
+  pb::TransferHello hello;
+  hello.set_version(1);
+  hello.set_cluster_id(route_.cluster_id);
+  hello.set_vm(order_.vm);
+  hello.set_job(order_.job);
+  hello.set_attempt(order_.attempt);
+  hello.set_boot_id(order_.boot_id);
+  hello.set_memory_bytes(order_.config.memory_bytes());
+  hello.set_modelled(order_.config.modelled());
+  std::vector<std::byte> frame = message_frame(FrameType::kHello, hello.SerializeAsString());
+  iovec piece{frame.data(), frame.size()};
+  if (!check(channel_->send(&piece, 1, kSetupSilenceLimit), doing)) return false;
+  std::array<std::byte, kFrameHeaderBytes> answer;
+  const std::string asking = "asking " + route_.peer + " to accept the data connection";
+  if (!check(channel_->receive(answer.data(), answer.size(), kSetupSilenceLimit), asking)) {
+    return false;
+  }
+  const std::optional<FrameHeader> header = decode_header(answer);
+  if (!header || header->type != FrameType::kWelcome) {
+    return fail(VMTaskResult::kUnexpectedError, asking + " was answered in another language");
+  }
+  return true;
+}
+
+bool TransferSource::send_rounds(PageSender& sender) {
+  if (memory_->is_mapped()) memory_->dirty().set_all();
+  for (std::uint32_t round = 0;; ++round) {
+    const Time started = boottime_now();
+    const std::uint64_t sent_before = sender.bytes_sent();
+    if (!send_round(sender, round)) return false;
+    const Duration duration = boottime_now() - started;
+    const std::uint64_t sent = sender.bytes_sent() - sent_before;
+
+    RoundEnd end;
+    end.round = round;
+    end.bytes_sent = sent;
+    end.duration = duration;
+    end.dirty_bytes = dirty_bytes(started);
+    end.fixed_downtime = std::min(kExpectedFixedDowntime, limits_.downtime_limit / 4);
+    end.earlier_rate = earlier_rate_;
+    earlier_rate_ = expected_rate(limits_, end);
+    note_round(round, sent, duration, end.dirty_bytes);
+
+    const PrecopyDecision decision = decide_at_round_end(limits_, end);
+    if (!converged_ && decision != PrecopyDecision::kContinue) {
+      converged_ = true;
+      forced_ = decision == PrecopyDecision::kSwitchForced;
+      report(pb::TRANSFER_CONVERGED);
+    }
+    if (finish_ordered_.load(std::memory_order_acquire)) return true;
+    if (!converged_) continue;
+    const Duration pause = std::clamp(duration, kShortestPause, kLongestPause);
+    const Time until = boottime_now() + pause;
+    while (boottime_now() < until && !finish_ordered_.load(std::memory_order_acquire)) {
+      if (!check(channel_->pause(until), "waiting for the order to finish")) return false;
+    }
+    if (finish_ordered_.load(std::memory_order_acquire)) return true;
+  }
+}
+
+bool TransferSource::send_round(PageSender& sender, std::uint32_t round) {
+  if (memory_->is_mapped()) {
+    if (!send_dirty(sender, round == 0)) return false;
+  } else {
+    const Time began = boottime_now();
+    if (!send_modelled_round(sender, round, std::exchange(dirty_since_, began))) return false;
+  }
+  return check(sender.send_header({FrameType::kRoundEnd, 0, round}), "sending a round");
+}
+
+bool TransferSource::send_dirty(PageSender& sender, bool skip_zero_pages) {
+  PrecopyRound pages;
+  PageRuns runs;
+  round_bytes_left_ = memory_->dirty().count() * kPageBytes;
+  while (pages.take(memory_->dirty(), sender.frame_budget(), runs)) {
+    round_bytes_left_ -= std::min(round_bytes_left_, runs.pages * kPageBytes);
+    if (skip_zero_pages) runs = written_pages(*memory_, runs);
+    if (signal_.aborted()) return false;
+    if (runs.pages > 0 && !check(sender.send_pages(*memory_, runs), "sending memory")) {
+      return false;
+    }
+    runs.clear();
+    note_sent(sender);
+  }
+  return true;
+}
+
+// The first round is of all memory that the guest has ever touched, each later one of what the
+// closed form says was dirtied since the one before began.
+bool TransferSource::send_modelled_round(PageSender& sender, std::uint32_t round,
+                                         Time dirty_since) {
+  std::uint64_t bytes = expected_dirty_bytes(order_.config, boottime_now() - dirty_since);
+  if (round == 0) {
+    bytes = order_.config.fill() == pb::FILL_ZERO ? working_set_pages_of(order_.config) * kPageBytes
+                                                  : order_.config.memory_bytes();
+  }
+  constexpr std::uint64_t kPiece = std::uint64_t{16} << 20;
+  round_bytes_left_ = bytes;
+  while (round_bytes_left_ > 0) {
+    const std::uint64_t piece = std::min(round_bytes_left_, kPiece);
+    if (!check(sender.send_modelled(piece), "sending memory")) return false;
+    round_bytes_left_ -= piece;
+    note_sent(sender);
+  }
+  return true;
+}
+
+bool TransferSource::send_rest(PageSender& sender) {
+  scheduler_.with_guest(order_.vm, order_.boot_id, [self = shared_from_this()](Guest* guest) {
+    if (guest == nullptr) {
+      self->guest_unavailable("VM '" + self->order_.vm + "' has no guest on " + self->route_.node +
+                              " that could be paused");
+    } else {
+      guest->freeze_for(self, self->order_.job, self->order_.attempt);
+    }
+  });
+  if (!wait_for_guest([](const GuestAnswers& answers) { return answers.stopped_at.has_value(); })) {
+    return false;
+  }
+  // No page can change any more. The guest's last request at its disk may still be under way: the
+  // pages need not wait for it.
+  if (memory_->is_mapped()) {
+    if (!send_dirty(sender, false)) return false;
+  } else if (!send_modelled_round(sender, 1, dirty_since_)) {
+    return false;
+  }
+  progress_.rounds.fetch_add(1);
+  progress_.bytes_remaining.store(0);
+  return true;
+}
+
+bool TransferSource::release(PageSender& sender) {
+  if (!wait_for_guest([](const GuestAnswers& answers) { return answers.state.has_value(); })) {
+    return false;
+  }
+  std::string state;
+  pb::TransferRelease release;
+  {
+    const std::lock_guard lock(mutex_);
+    state = encode(*answers_.state);
+    release.set_frozen_at_ns(*answers_.stopped_at);
+  }
+  if (!check(sender.send_message(FrameType::kDeviceState, state), "sending the device state")) {
+    return false;
+  }
+  release.set_job(order_.job);
+  release.set_attempt(order_.attempt);
+  release.set_released_at_ns(boottime_now());
+  release.set_rounds(progress_.rounds.load());
+  release.set_bytes_sent(sender.bytes_sent());
+  release.set_forced_switch(forced_);
+  if (!check(sender.send_message(FrameType::kRelease, release.SerializeAsString()),
+             "sending the release")) {
+    return false;
+  }
+  note_sent(sender);
+  progress_.percent.store(100);
+  report(pb::TRANSFER_RELEASED);
+  memory_.reset();
+  // What is still in the socket is delivered: the target closes when it has read the release.
+  while (!signal_.aborted()) {
+    if (channel_->pause(kNever) != Io::kDone) break;
+  }
+  return true;
+}
+
+// ---- helpers ------------------------------------------------------------------------------------
+
+bool TransferSource::wait_for_guest(const std::function<bool(const GuestAnswers&)>& ready) {
+  for (;;) {
+    if (signal_.aborted()) return false;
+    std::optional<std::string> unavailable;
+    {
+      const std::lock_guard lock(mutex_);
+      if (ready(answers_)) return true;
+      unavailable = answers_.unavailable;
+    }
+    if (unavailable) return fail(VMTaskResult::kUnexpectedError, *unavailable);
+    if (!channel_) {
+      signal_.wait(kNever);
+    } else if (!check(channel_->pause(kNever), "waiting for the guest to pause")) {
+      return false;
+    }
+  }
+}
+
+std::uint64_t TransferSource::dirty_bytes(Time since) const {
+  if (memory_->is_mapped()) return memory_->dirty().count() * kPageBytes;
+  return expected_dirty_bytes(order_.config, boottime_now() - since);
+}
+
+void TransferSource::note_round(std::uint32_t round, std::uint64_t bytes, Duration duration,
+                                std::uint64_t dirty) {
+  progress_.rounds.store(round + 1);
+  progress_.bytes_remaining.store(dirty);
+  progress_.sent_bytes_per_second.store(rate_of(bytes, duration));
+  progress_.dirty_bytes_per_second.store(rate_of(dirty, duration));
+}
+
+// The share of what has to be sent that was sent. It may fall when the guest dirties faster than
+// the stream is; what is shown never falls, and says 100 only when all was sent.
+void TransferSource::note_sent(const PageSender& sender) {
+  const std::uint64_t sent = sender.bytes_sent();
+  progress_.bytes_sent.store(sent);
+  progress_.bytes_remaining.store(round_bytes_left_);
+  const std::uint64_t all = sent + round_bytes_left_;
+  const auto percent = static_cast<std::uint32_t>(all == 0 ? 0 : sent / (all / 100 + 1));
+  progress_.percent.store(std::clamp(percent, progress_.percent.load(), std::uint32_t{99}));
+}
+
+bool TransferSource::check(Io outcome, const std::string& doing) {
+  const std::string where =
+      " for VM '" + order_.vm + "' from " + route_.node + " to " + route_.peer;
+  switch (outcome) {
+    case Io::kDone:
+      return true;
+    case Io::kAborted:
+      return false;
+    case Io::kClosed:
+      return fail(VMTaskResult::kUnexpectedError, doing + where + " failed: " + channel_->reason());
+    case Io::kTimedOut:
+      return fail(VMTaskResult::kTimeOutError,
+                  doing + where + " failed: " + route_.peer + " takes nothing any more");
+  }
+  return false;
+}
+
+bool TransferSource::fail(VMTaskResult result, const std::string& message) {
+  if (!signal_.aborted()) report(failure_report(order_, {result, message}));
+  return false;
+}
+
+void TransferSource::report(pb::TransferStatus status) {
+  report(report_of(order_, status));
+}
+
+void TransferSource::report(const TransferReport& report) {
+  TransferReport complete = report;
+  complete.statistics = statistics();
+  const std::lock_guard lock(mutex_);
+  if (signal_.aborted()) return;
+  last_report_ = complete;
+  report_(complete);
+}
+
+pb::MigrationStatistics TransferSource::statistics() const {
+  pb::MigrationStatistics statistics;
+  statistics.set_rounds(progress_.rounds.load());
+  statistics.set_bytes_sent(progress_.bytes_sent.load());
+  statistics.set_forced_switch(forced_);
+  return statistics;
+}
+
+}  // namespace failsim::node

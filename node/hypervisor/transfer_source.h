@@ -1,0 +1,123 @@
+// The sending side of a live migration: one thread, from the connection to the release.
+//
+//   connect -> hello, welcome -> rounds -> (converged: goes on with rounds) -> finish ordered:
+//   freeze the guest, send the rest, device state, release -> released
+//
+// The guest writes on while rounds are sent; its dirty bitmap says what has to go again. After the
+// freeze the guest is held (see guest.h), whatever becomes of the transfer.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "cluster/effects.h"
+#include "cluster/migration/precopy.h"
+#include "node/hypervisor/channel.h"
+#include "node/hypervisor/guest_scheduler.h"
+#include "node/hypervisor/page_sender.h"
+#include "node/hypervisor/transfer.h"
+
+namespace failsim::node {
+
+// What live() shows of a transfer; written by its thread.
+struct TransferProgress {
+  std::atomic<std::uint32_t> percent = 0;  // never falls
+  std::atomic<std::uint32_t> rounds = 0;
+  std::atomic<std::uint64_t> bytes_sent = 0;
+  std::atomic<std::uint64_t> bytes_remaining = 0;
+  std::atomic<std::uint64_t> sent_bytes_per_second = 0;
+  std::atomic<std::uint64_t> dirty_bytes_per_second = 0;
+};
+
+class TransferSource : public FreezeObserver, public std::enable_shared_from_this<TransferSource> {
+ public:
+  struct Route {
+    std::uint64_t cluster_id = 0;
+    std::string node;  // this node, for messages
+    std::string local_address;
+    std::string peer;  // for messages
+    std::string peer_address;
+    std::uint16_t port = 0;
+  };
+
+  TransferSource(TransferOrder order, Route route, GuestScheduler& scheduler,
+                 ReportTransfer report);
+
+  // The body of its thread.
+  void run();
+  // From any thread; return at once.
+  void finish();
+  void drop();
+  void repeat_report();
+
+  const TransferOrder& order() const { return order_; }
+  const TransferProgress& progress() const { return progress_; }
+
+  // ---- FreezeObserver ----
+  void guest_stopped(Time at) override;
+  void guest_drained(const DeviceState& state) override;
+  void guest_unavailable(const std::string& why) override;
+  bool dropped() const override { return signal_.aborted(); }
+
+ private:
+  // What the guest thread has told.
+  struct GuestAnswers {
+    bool memory_known = false;
+    std::shared_ptr<GuestMemory> memory;
+    std::optional<Time> stopped_at;
+    std::optional<DeviceState> state;
+    std::optional<std::string> unavailable;
+  };
+
+  bool stream();
+  bool find_guest();
+  bool connect();
+  bool send_rounds(PageSender& sender);
+  bool send_round(PageSender& sender, std::uint32_t round);
+  bool send_dirty(PageSender& sender, bool skip_zero_pages);
+  bool send_modelled_round(PageSender& sender, std::uint32_t round, Time dirty_since);
+  bool send_rest(PageSender& sender);
+  bool release(PageSender& sender);
+
+  // Waits until `ready(answers_)`; false if the transfer is over.
+  bool wait_for_guest(const std::function<bool(const GuestAnswers&)>& ready);
+  std::uint64_t dirty_bytes(Time since) const;
+  void note_round(std::uint32_t round, std::uint64_t bytes, Duration duration, std::uint64_t dirty);
+  void note_sent(const PageSender& sender);
+
+  // Turns an outcome into true (go on) or false (over; failed, unless dropped).
+  bool check(Io outcome, const std::string& doing);
+  bool fail(VMTaskResult result, const std::string& message);
+  void report(pb::TransferStatus status);
+  void report(const TransferReport& report);
+  pb::MigrationStatistics statistics() const;
+
+  const TransferOrder order_;
+  const Route route_;
+  const PrecopyLimits limits_;
+  GuestScheduler& scheduler_;
+  const ReportTransfer report_;
+
+  Signal signal_;
+  std::atomic<bool> finish_ordered_ = false;
+  mutable std::mutex mutex_;
+  GuestAnswers answers_;
+  std::optional<TransferReport> last_report_;
+
+  // ---- of its thread ----
+  std::optional<Channel> channel_;
+  std::shared_ptr<GuestMemory> memory_;
+  bool converged_ = false;
+  bool forced_ = false;
+  std::uint64_t earlier_rate_ = 0;
+  Time dirty_since_ = 0;  // modelled: when the latest round began
+  std::uint64_t round_bytes_left_ = 0;
+  TransferProgress progress_;
+};
+
+}  // namespace failsim::node
