@@ -1,0 +1,213 @@
+// The writing half of the interface: requests to the cluster.
+#include <limits>
+#include <utility>
+
+#include <boost/json/object.hpp>
+#include <boost/json/value.hpp>
+
+#include "cluster/migration/job.h"
+#include "cluster/vm/lifecycle.h"
+#include "node/api/api.h"
+#include "node/api/render.h"
+
+namespace failsim::node {
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::uint64_t kMiB = 1024 * 1024;
+constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 60;
+constexpr std::uint64_t kMostMs = kMaximumTimeoutPeriod / kMillisecond;
+constexpr std::uint64_t kMost32 = std::numeric_limits<std::uint32_t>::max();
+
+constexpr std::uint64_t kDefaultMemoryBytes = 256 * kMiB;
+constexpr std::uint64_t kDefaultDirtyRate = 20 * kMiB;
+constexpr std::uint64_t kDefaultWorkingSet = 32 * kMiB;
+constexpr std::uint64_t kDefaultDowntimeLimitMs = 300;
+constexpr std::uint64_t kDefaultMaxRounds = 30;
+
+Error no_such_node(const std::string& name) {
+  return {Code::kNodeNotFound, "There is no node called '" + name.substr(0, 80) + "'.",
+          "See 'failsim node list'."};
+}
+
+Error no_such_task(const std::string& id) {
+  return {Code::kNotFound, "There is no task or job '" + id.substr(0, 80) + "'.",
+          "See 'failsim task list'."};
+}
+
+Duration of_ms(std::uint64_t ms) {
+  return static_cast<Duration>(ms) * kMillisecond;
+}
+
+pb::VmConfig config_of(Arguments& arguments) {
+  pb::VmConfig config;
+  config.set_memory_bytes(arguments.number("memory_bytes", kDefaultMemoryBytes, kMostBytes));
+  config.set_dirty_bytes_per_second(
+      arguments.number("dirty_bytes_per_second", kDefaultDirtyRate, kMostBytes));
+  config.set_working_set_bytes(
+      arguments.number("working_set_bytes", kDefaultWorkingSet, kMostBytes));
+  config.set_pattern(static_cast<pb::DirtyPattern>(
+      arguments.choice("pattern", {"uniform", "hot-set", "sequential"}, 0)));
+  config.set_fill(static_cast<pb::PageFill>(arguments.choice("fill", {"random", "zero"}, 0)));
+  config.set_modelled(arguments.flag("modelled", false));
+  return config;
+}
+
+pb::MigrationParameters parameters_of(Arguments& arguments) {
+  pb::MigrationParameters parameters;
+  parameters.set_bandwidth_bytes_per_second(
+      arguments.number("bandwidth_bytes_per_second", 0, kMostBytes));
+  parameters.set_downtime_limit_ns(
+      of_ms(arguments.number("downtime_limit_ms", kDefaultDowntimeLimitMs, kMostMs)));
+  parameters.set_max_rounds(
+      static_cast<std::uint32_t>(arguments.number("max_rounds", kDefaultMaxRounds, kMost32)));
+  parameters.set_timeout_ns(of_ms(arguments.number("timeout_ms", 0, kMostMs)));
+  parameters.set_verify(
+      static_cast<pb::VerifyMode>(arguments.choice("verify", {"background", "before-resume"}, 0)));
+  return parameters;
+}
+
+// A number, or one of the names of RequestedState. Numbers beyond the parameter's width are as
+// invalid as any other reserved one, which the job answers.
+std::optional<std::uint32_t> requested_state_of_text(const std::string& text) {
+  if (const auto number = parse_number(text, std::numeric_limits<std::uint64_t>::max())) {
+    return static_cast<std::uint32_t>(std::min(*number, kMost32));
+  }
+  for (std::uint32_t number = 2; number <= 6; ++number) {
+    if (requested_state_name(number) == text) return number;
+  }
+  return std::nullopt;
+}
+
+json::object state_change_answer(std::uint32_t return_value, std::uint32_t job_state) {
+  const auto value = return_value_of(return_value);
+  const auto state = job_state_of(job_state);
+  json::value state_name = nullptr;
+  if (state) state_name = json::string(name(*state).data(), name(*state).size());
+  const std::string_view value_name = value ? name(*value) : "Unknown";
+  return {
+      {"return_value", json::object{{"value", return_value},
+                                    {"name", json::string(value_name.data(), value_name.size())}}},
+      {"job_state", json::object{{"value", job_state}, {"name", state_name}}}};
+}
+
+}  // namespace
+
+void Api::create_vm(const CallPtr& call) {
+  Arguments arguments = Arguments::of_body(call->request.body);
+  pb::Request request;
+  pb::Request::CreateVm& create = *request.mutable_create_vm();
+  create.set_name(arguments.required_text("name"));
+  *create.mutable_config() = config_of(arguments);
+  const std::string owner = arguments.text("owner");
+  create.set_start(arguments.flag("start", false));
+  if (!accepts(call, arguments)) return;
+  if (!owner.empty()) {
+    const pb::Node* const node = node_.state().node_named(owner);
+    if (node == nullptr) return refuse(call, no_such_node(owner));
+    create.set_owner(node->id());
+  }
+  ask_for_task(call, std::move(request));
+}
+
+void Api::delete_vm(const CallPtr& call) {
+  Arguments none = Arguments::of_body(call->request.body);
+  if (!accepts(call, none)) return;
+  pb::Request request;
+  request.mutable_delete_vm()->set_vm(call->names[0]);
+  ask_for_task(call, std::move(request));
+}
+
+void Api::vm_method(const CallPtr& call) {
+  const auto method = vm_method_of_verb(call->names[1]);
+  if (!method) {
+    return refuse(call, {Code::kNotFound, "A VM has no method of that name.",
+                         "Use start, save, pause, resume, reset, turn-off or migrate."});
+  }
+  Arguments none = Arguments::of_body(call->request.body);
+  if (!accepts(call, none)) return;
+  pb::Request request;
+  request.mutable_vm_method()->set_vm(call->names[0]);
+  request.mutable_vm_method()->set_method(static_cast<std::uint32_t>(*method));
+  ask_for_task(call, std::move(request));
+}
+
+void Api::migrate(const CallPtr& call) {
+  Arguments arguments = Arguments::of_body(call->request.body);
+  pb::Request request;
+  pb::Request::Migrate& migrate = *request.mutable_migrate();
+  migrate.set_vm(call->names[0]);
+  migrate.set_target_name(arguments.required_text("to"));
+  *migrate.mutable_parameters() = parameters_of(arguments);
+  if (!accepts(call, arguments)) return;
+  // An unknown name stays 0 and is refused where all targets are judged.
+  const pb::Node* const target = node_.state().node_named(migrate.target_name());
+  if (target != nullptr) migrate.set_target(target->id());
+  ask_for_task(call, std::move(request));
+}
+
+void Api::cancel_migration(const CallPtr& call) {
+  Arguments none = Arguments::of_body(call->request.body);
+  if (!accepts(call, none)) return;
+  pb::Request request;
+  request.mutable_cancel_migration()->set_vm(call->names[0]);
+  ask_for_task(call, std::move(request));
+}
+
+void Api::request_state_change(const CallPtr& call) {
+  Arguments arguments = Arguments::of_body(call->request.body);
+  const std::string requested = arguments.required_scalar("requested_state");
+  const std::string timeout = arguments.text("timeout");
+  const auto state = requested_state_of_text(requested);
+  if (!state)
+    arguments.refuse("The argument 'requested_state' is no state a job can be asked for.");
+  if (!accepts(call, arguments)) return;
+  const auto job = parse_number(call->names[0], std::numeric_limits<std::uint64_t>::max());
+  if (!job) return refuse(call, no_such_task(call->names[0]));
+  const auto period = parse_interval(timeout);
+  if (!period) return answer_invalid_parameter(call, *job);
+
+  pb::Request request;
+  pb::Request::RequestStateChange& change = *request.mutable_request_state_change();
+  change.set_job(*job);
+  change.set_requested_state(*state);
+  change.set_timeout_ns(period.value());
+  ask(call, std::move(request), [call](const pb::Reply& reply) {
+    answer(call, state_change_answer(reply.return_value(), reply.job_state()));
+  });
+}
+
+// A period that is no interval is an answer of the job, not an error of the interface.
+void Api::answer_invalid_parameter(const CallPtr& call, std::uint64_t job) {
+  after_read(call, [this, call, job] {
+    const pb::Task* const task = node_.state().task(job);
+    if (task == nullptr || !task->has_job()) return refuse(call, no_such_task(call->names[0]));
+    answer(call, state_change_answer(static_cast<std::uint32_t>(ReturnValue::kInvalidParameter),
+                                     task->job().job_state()));
+  });
+}
+
+void Api::cancel_task(const CallPtr& call) {
+  Arguments none = Arguments::of_body(call->request.body);
+  if (!accepts(call, none)) return;
+  const auto id = parse_number(call->names[0], std::numeric_limits<std::uint64_t>::max());
+  if (!id) return refuse(call, no_such_task(call->names[0]));
+  pb::Request request;
+  request.mutable_cancel_task()->set_task(*id);
+  ask_for_task(call, std::move(request));
+}
+
+void Api::report_evidence(const CallPtr& call) {
+  Arguments arguments = Arguments::of_body(call->request.body);
+  const std::string name = arguments.required_text("node");
+  if (!arguments.has("instance")) arguments.refuse("The argument 'instance' is missing.");
+  const auto instance = static_cast<std::uint32_t>(arguments.number("instance", 0, kMost32));
+  if (!accepts(call, arguments)) return;
+  const pb::Node* const node = node_.state().node_named(name);
+  if (node == nullptr) return refuse(call, no_such_node(name));
+  node_.process_died(node->id(), instance);
+  answer(call, json::object());
+}
+
+}  // namespace failsim::node

@@ -1,0 +1,47 @@
+// What a guest is doing this moment, asked of its owner: never agreed upon, never waited for long.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "cluster/ids.h"
+#include "cluster/proto/message.pb.h"
+#include "cluster/time.h"
+#include "node/runtime/answers.h"
+
+namespace failsim::node {
+
+class LiveQueries {
+ public:
+  using Answer = std::optional<pb::PeerMessage::LiveReply>;
+
+  struct Config {
+    Incarnation incarnation = 0;
+    std::function<pb::PeerMessage::LiveReply(const std::string& vm)> own_guest;
+    std::function<pb::PeerMessage(NodeId to)> envelope;
+    std::function<void(const pb::PeerMessage&)> send;
+    std::function<void(Duration, std::function<void()>)> call_after;
+  };
+
+  explicit LiveQueries(Config config) : config_(std::move(config)) {}
+
+  // Nothing is answered when the owner does not answer within kAnswerLimit.
+  void ask(NodeId owner, const std::string& vm, std::function<void(Answer)> answer);
+
+  // True if the message was a query or a reply, and is dealt with.
+  bool handle(const pb::PeerMessage& message);
+
+  static constexpr Duration kAnswerLimit = 150 * kMillisecond;
+
+ private:
+  const Config config_;
+  // Tokens hold the instance, so that a reply to a former process of this node finds nobody.
+  std::uint32_t last_query_ = 0;
+  Answers<Answer> answers_;
+};
+
+}  // namespace failsim::node
