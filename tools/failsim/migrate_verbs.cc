@@ -1,0 +1,165 @@
+// migrate, and migrate cancel, list, show and watch.
+#include "tools/failsim/tasks.h"
+#include "tools/failsim/units.h"
+#include "tools/failsim/verb.h"
+
+namespace failsim::cli {
+namespace {
+
+std::string migration_target(const std::string& vm) {
+  return "/v1/migrations/" + percent_encoded(vm);
+}
+
+json::object parameters(const Arguments& arguments) {
+  json::object body = {{"to", arguments.text("--to")}};
+  if (arguments.given("--bandwidth")) {
+    const std::uint64_t rate = arguments.rate("--bandwidth");
+    if (rate == 0) {
+      fail_usage("--bandwidth: nothing would ever arrive at 0 bytes a second.",
+                 "Leave it out for an unlimited migration.");
+    }
+    body["bandwidth_bytes_per_second"] = rate;
+  }
+  body["downtime_limit_ms"] = arguments.duration("--downtime-limit") / kMillisecond;
+  if (arguments.given("--max-rounds")) {
+    body["max_rounds"] = arguments.count("--max-rounds", 1, 100'000);
+  }
+  if (arguments.given("--timeout")) {
+    body["timeout_ms"] = arguments.duration("--timeout") / kMillisecond;
+  }
+  const std::string verify = arguments.text("--verify");
+  if (verify != "background" && verify != "before-resume") {
+    fail_usage("--verify cannot be \"" + shortened(verify) + "\".",
+               "Give background or before-resume.");
+  }
+  body["verify"] = verify;
+  return body;
+}
+
+// Shows an ended migration and returns the exit status it calls for.
+int conclude(Context& context, const json::object& migration) {
+  if (context.json()) context.output().data(migration);
+  const int exit = migration_exit(migration);
+  if (exit != 0) throw Failure{migration_error(migration), exit};
+  if (!context.json()) context.output().line(migration_sentence(migration));
+  return 0;
+}
+
+int migrate(Context& context, const Arguments& arguments) {
+  const std::string vm = arguments.text("VM");
+  if (!arguments.given("--to")) {
+    fail_usage("`failsim migrate " + shortened(vm) + "` needs --to NODE.",
+               "See the nodes with: failsim node list");
+  }
+  if (arguments.flag("--wait") && arguments.flag("--no-wait")) {
+    fail_usage("--wait and --no-wait exclude each other.", "Give one of them; --wait is usual.");
+  }
+  const json::object body = parameters(arguments);
+  const json::value answer =
+      context.client().write("POST", "/v1/vms/" + percent_encoded(vm) + "/migrate", body);
+  const std::uint64_t job = task_in(answer);
+  if (arguments.flag("--no-wait")) {
+    if (context.json()) {
+      context.output().data(json::object{{"task", job}, {"job_id", job}});
+    } else {
+      context.output().line(std::to_string(job));
+    }
+    return 0;
+  }
+  Progress progress(!context.json());
+  PhaseLines phases(context.client(), job, progress);
+  return conclude(context, follow_migration(context.client(), vm, job, phases));
+}
+
+int cancel(Context& context, const Arguments& arguments) {
+  const std::string vm = arguments.text("VM");
+  Client& client = context.client();
+  const std::uint64_t job =
+      task_in(client.write("POST", "/v1/vms/" + percent_encoded(vm) + "/cancel-migration"));
+  wait_for_task(client, job);
+  const json::object migration = migration_of_job(client, vm, job);
+  if (context.json()) context.output().data(migration);
+  if (enum_value_in(migration, "result") != kResultCancelled) {
+    fail(Code::kInvalidState,
+         "The migration of " + vm + " was not canceled: it ended in " +
+             enum_name_in(migration, "result") + ".",
+         "See: failsim migrate show " + vm);
+  }
+  context.output().message(migration_sentence(migration));
+  return 0;
+}
+
+int list(Context& context, const Arguments&) {
+  const json::value migrations = context.client().get("/v1/migrations");
+  if (context.json()) {
+    context.output().data(migrations);
+  } else if (migrations.is_array() && !migrations.get_array().empty()) {
+    context.output().table_of(migrations.get_array(),
+                              {"job_id", "vm", "from", "to", "migration_state", "result", "rounds",
+                               "bytes_sent", "total_ms", "downtime_ms", "digest_match"});
+  } else {
+    context.output().message(
+        "There are no migrations. Start one with: failsim migrate VM --to NODE");
+  }
+  return 0;
+}
+
+int show(Context& context, const Arguments& arguments) {
+  const json::value migration = context.client().get(migration_target(arguments.text("VM")));
+  if (context.json() || !migration.is_object()) {
+    context.output().data(migration);
+  } else {
+    context.output().fields(migration.get_object());
+  }
+  return 0;
+}
+
+int watch(Context& context, const Arguments& arguments) {
+  const std::string vm = arguments.text("VM");
+  const json::value migration = context.client().get(migration_target(vm));
+  const std::uint64_t job = migration.is_object() ? number_in(migration.get_object(), "job_id") : 0;
+  Progress progress(!context.json());
+  PhaseLines phases(context.client(), job, progress);
+  return conclude(context, follow_migration(context.client(), vm, job, phases));
+}
+
+}  // namespace
+
+std::vector<Verb> migrate_verbs() {
+  const Argument vm = positional("VM", "The name of the VM");
+  return {
+      {"migrate",
+       "Move a running VM to another node without stopping it",
+       {vm, option("--to", "NODE", "The node it moves to"),
+        option("--bandwidth", "RATE", "At most so many bytes a second (default: unlimited)"),
+        option("--downtime-limit", "DURATION", "How long the guest may stand still", "300ms"),
+        option("--max-rounds", "COUNT", "Switch over after so many pre-copy rounds"),
+        option("--timeout", "DURATION", "Give up after that time (default: never)"),
+        option("--verify", "WHEN", "Check every page at the target: background or before-resume",
+               "background"),
+        flag("--wait", "Wait for the end and the check of every page (the default)"),
+        flag("--no-wait", "Print the job id and return at once")},
+       "  failsim migrate web --to node-2\n"
+       "  failsim migrate web --to node-3 --bandwidth 100MiB/s --downtime-limit 50ms\n"
+       "  failsim migrate cancel web\n",
+       migrate},
+      {"migrate cancel",
+       "Cancel the migration of a VM; it stays where it is",
+       {vm},
+       "  failsim migrate cancel web\n",
+       cancel},
+      {"migrate list", "List the migrations, newest last", {}, "  failsim migrate list\n", list},
+      {"migrate show",
+       "Show the newest migration of a VM",
+       {vm},
+       "  failsim migrate show web\n",
+       show},
+      {"migrate watch",
+       "Follow the newest migration of a VM to its end",
+       {vm},
+       "  failsim migrate watch web\n",
+       watch},
+  };
+}
+
+}  // namespace failsim::cli

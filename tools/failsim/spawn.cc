@@ -1,0 +1,54 @@
+#include "tools/failsim/spawn.h"
+
+#include <csignal>
+
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tools/failsim/errors.h"
+
+namespace failsim::cli {
+namespace {
+
+// Between fork and exec: only calls that are safe there.
+[[noreturn]] void become(char* const* words, int log, int input, pid_t parent) {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != parent) ::_exit(125);  // it died before the line above
+  ::setpgid(0, 0);
+  ::dup2(input, STDIN_FILENO);
+  ::dup2(log, STDOUT_FILENO);
+  ::dup2(log, STDERR_FILENO);
+  sigset_t none;
+  sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  ::signal(SIGPIPE, SIG_DFL);
+  ::execv(words[0], words);
+  ::_exit(127);
+}
+
+}  // namespace
+
+pid_t spawn(const std::vector<std::string>& command, const fs::path& log) {
+  const int output = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  if (output < 0) fail_errno("Opening " + log.string() + " failed", "Check the permissions there.");
+  const int input = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+  std::vector<char*> words;
+  for (const std::string& word : command) words.push_back(const_cast<char*>(word.c_str()));
+  words.push_back(nullptr);
+  const pid_t parent = ::getpid();
+  const pid_t child = ::fork();
+  if (child == 0) become(words.data(), output, input, parent);
+  ::close(output);
+  ::close(input);
+  if (child < 0) fail_errno("Starting " + command.front() + " failed", "Check the process limit.");
+  return child;
+}
+
+std::string describe_end(int status) {
+  if (WIFSIGNALED(status)) return "was killed by signal " + std::to_string(WTERMSIG(status));
+  return "exited with status " + std::to_string(WEXITSTATUS(status));
+}
+
+}  // namespace failsim::cli

@@ -1,0 +1,21 @@
+// Starting a child that cannot outlive its parent.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <sys/types.h>
+
+#include "tools/failsim/files.h"
+
+namespace failsim::cli {
+
+// Runs the command with its output appended to the log file, in a process group of its own; it is
+// killed when the calling thread's process dies. To be called from the main thread only, because
+// the kernel ties the child to the thread that forked it.
+pid_t spawn(const std::vector<std::string>& command, const fs::path& log);
+
+// "exited with status 74" or "was killed by signal 9", of a status of waitpid.
+std::string describe_end(int status);
+
+}  // namespace failsim::cli

@@ -1,0 +1,217 @@
+#include "tools/failsim/tasks.h"
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
+#include "tools/failsim/units.h"
+
+namespace failsim::cli {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+constexpr milliseconds kLongWait{20'000};
+constexpr milliseconds kTerminalWait{100};
+constexpr milliseconds kLineWait{250};
+constexpr milliseconds kQuorumPause{100};
+constexpr std::size_t kEventPage = 1000;
+
+json::object as_object(json::value value) {
+  if (value.is_object()) return std::move(value.get_object());
+  fail(Code::kInvalidData, "A node gave another kind of answer than was asked for.",
+       "Use failsim and failsim-node of the same version.");
+}
+
+bool succeeded(const json::object& object) {
+  return enum_value_in(object, "result") == kResultSuccess;
+}
+
+// The background check of the target goes on after the task has ended.
+json::object wait_for_digest(Client& client, const std::string& vm, std::uint64_t job) {
+  const auto deadline = steady_clock::now() + client.limit();
+  while (true) {
+    json::object migration = migration_of_job(client, vm, job);
+    if (!succeeded(migration) || !is_null_in(migration, "digest_match")) return migration;
+    if (steady_clock::now() >= deadline) {
+      fail(Code::kTimeout,
+           vm + " moved to " + text_in(migration, "to") +
+               ", but the check of its pages there has not answered.",
+           "See it later with: failsim migrate show " + vm);
+    }
+    std::this_thread::sleep_for(milliseconds(20));
+  }
+}
+
+}  // namespace
+
+std::uint64_t task_in(const json::value& answer) {
+  return answer.is_object() ? number_in(answer.get_object(), "task") : 0;
+}
+
+json::value patient_poll(Client& client, const std::string& target, milliseconds wait) {
+  const auto deadline = steady_clock::now() + client.limit();
+  while (true) {
+    try {
+      return client.poll(target, wait);
+    } catch (const Failure& failure) {
+      if (failure.error.code != Code::kNoQuorum) throw;
+      if (steady_clock::now() >= deadline) {
+        fail(Code::kTimeout, "The outcome is not known: " + failure.error.message,
+             failure.error.next);
+      }
+    }
+    std::this_thread::sleep_for(kQuorumPause);
+  }
+}
+
+json::object wait_for_task(Client& client, std::uint64_t id) {
+  const std::string target = "/v1/tasks/" + std::to_string(id);
+  set_interrupt_note("Task " + std::to_string(id) +
+                     " goes on; wait for it with: failsim task wait " + std::to_string(id) + "\n");
+  while (true) {
+    json::object task = as_object(patient_poll(client, target, kLongWait));
+    if (!flag_in(task, "is_complete")) continue;
+    set_interrupt_note("");
+    return task;
+  }
+}
+
+Error error_of_task(const json::object& task) {
+  Error error = error_from_json(object_in(task, "error"));
+  const bool canceled = enum_value_in(task, "result") == kResultCancelled;
+  if (error.code == Code::kOk) {
+    error.code = canceled ? Code::kOperationAborted : Code::kInvalidState;
+  }
+  if (error.message.empty()) {
+    error.message = "Task " + plain_in(task, "id") + " (" + plain_in(task, "kind") + " of " +
+                    plain_in(task, "object") + ") ended in " + enum_name_in(task, "result") + ".";
+  }
+  return error;
+}
+
+void require_success(const json::object& task) {
+  if (succeeded(task)) return;
+  const Error error = error_of_task(task);
+  const int exit = exit_code(error.code);
+  throw Failure{error, exit == 0 ? kExitFailed : exit};
+}
+
+json::object migration_of_job(Client& client, const std::string& vm, std::uint64_t job) {
+  json::value newest =
+      patient_poll(client, "/v1/migrations/" + percent_encoded(vm), milliseconds(0));
+  if (newest.is_object() && number_in(newest.get_object(), "job_id") == job) {
+    return std::move(newest.get_object());
+  }
+  json::value all = patient_poll(client, "/v1/migrations", milliseconds(0));
+  if (all.is_array()) {
+    for (json::value& value : all.get_array()) {
+      if (value.is_object() && number_in(value.get_object(), "job_id") == job) {
+        return std::move(value.get_object());
+      }
+    }
+  }
+  fail(Code::kNotFound, "The migration with job " + std::to_string(job) + " is not kept any more.",
+       "See those that are with: failsim migrate list");
+}
+
+void PhaseLines::print_new() {
+  if (!progress_.enabled() || progress_.on_terminal()) return;
+  std::size_t read = kEventPage;
+  while (read >= kEventPage) {
+    const json::value events = patient_poll(
+        client_,
+        "/v1/events?since=" + std::to_string(since_) + "&limit=" + std::to_string(kEventPage),
+        milliseconds(0));
+    read = events.is_array() ? events.get_array().size() : 0;
+    for (std::size_t i = 0; i < read; ++i) {
+      if (events.get_array()[i].is_object()) print(events.get_array()[i].get_object());
+    }
+  }
+}
+
+void PhaseLines::print(const json::object& event) {
+  since_ = std::max(since_, number_in(event, "number"));
+  if (text_in(event, "kind") != "migration-state" || number_in(event, "job_id") != job_) return;
+  progress_.phase(text_in(event, "vm") + ": " + enum_name_in(event, "to"));
+}
+
+std::string progress_line(const json::object& migration) {
+  return text_in(migration, "vm") + ": " + enum_name_in(migration, "migration_state") + "  " +
+         plain_in(migration, "migration_progress") + " %, round " + plain_in(migration, "rounds") +
+         ", " + show_size(number_in(migration, "bytes_sent")) + " sent, " +
+         show_size(number_in(migration, "bytes_remaining")) + " left, " +
+         show_rate(number_in(migration, "sent_bytes_per_second")) + ", dirtied at " +
+         show_rate(number_in(migration, "dirty_bytes_per_second"));
+}
+
+json::object follow_migration(Client& client, const std::string& vm, std::uint64_t job,
+                              PhaseLines& phases) {
+  Progress& progress = phases.progress();
+  const std::string target = "/v1/tasks/" + std::to_string(job);
+  const milliseconds wait = progress.on_terminal() ? kTerminalWait
+                            : progress.enabled()   ? kLineWait
+                                                   : kLongWait;
+  set_interrupt_note("The migration goes on; cancel it with: failsim migrate cancel " + vm + "\n");
+  while (true) {
+    const json::object task = as_object(patient_poll(client, target, wait));
+    phases.print_new();
+    if (flag_in(task, "is_complete")) break;
+    if (progress.on_terminal()) progress.draw(progress_line(migration_of_job(client, vm, job)));
+  }
+  json::object migration = wait_for_digest(client, vm, job);
+  progress.clear();
+  set_interrupt_note("");
+  return migration;
+}
+
+int migration_exit(const json::object& migration) {
+  if (succeeded(migration)) {
+    const bool differs =
+        !is_null_in(migration, "digest_match") && !flag_in(migration, "digest_match");
+    return differs ? kExitFailed : 0;
+  }
+  if (enum_value_in(migration, "result") == kResultCancelled) return kExitCanceled;
+  return flag_in(migration, "restarted_elsewhere") ? kExitElsewhere : kExitOnSource;
+}
+
+std::string migration_sentence(const json::object& migration) {
+  const std::string route = text_in(migration, "from") + " to " + text_in(migration, "to");
+  const std::string vm = text_in(migration, "vm");
+  switch (migration_exit(migration)) {
+    case 0:
+      return vm + " moved from " + route + " in " +
+             show_duration_ms(number_in(migration, "total_ms")) + ": " +
+             plain_in(migration, "rounds") + " rounds, " +
+             show_size(number_in(migration, "bytes_sent")) + " sent, " +
+             show_duration_ms(number_in(migration, "downtime_ms")) + " downtime, " +
+             "every page checked.";
+    case kExitFailed:
+      return vm + " moved from " + route + ", but a page there differs from what was sent.";
+    case kExitCanceled:
+      return "The migration of " + vm + " from " + route + " was canceled; it stays on " +
+             text_in(migration, "from") + ".";
+    case kExitElsewhere:
+      return "The migration of " + vm + " from " + route +
+             " failed, and it was restarted on another node.";
+    default:
+      return "The migration of " + vm + " from " + route + " failed (" +
+             enum_name_in(migration, "result") + "); it is on " + text_in(migration, "from") + ".";
+  }
+}
+
+Error migration_error(const json::object& migration) {
+  Error error = error_from_json(object_in(migration, "error"));
+  if (error.code == Code::kOk) {
+    error.code =
+        migration_exit(migration) == kExitCanceled ? Code::kOperationAborted : Code::kInvalidState;
+  }
+  const std::string reason = error.message;
+  error.message = migration_sentence(migration);
+  if (!reason.empty()) error.message += " " + reason;
+  if (error.next.empty()) error.next = "See: failsim migrate show " + text_in(migration, "vm");
+  return error;
+}
+
+}  // namespace failsim::cli
