@@ -247,12 +247,9 @@ std::string path_of(const CLI::App* app) {
 [[noreturn]] void unknown_word(const std::string& kind, const std::string& word,
                                const std::vector<std::string>& known, const CLI::App* app) {
   const std::string near = nearest(word, known);
-  const std::string path = app->get_parent() == nullptr ? "" : app->get_name() + " ";
-  const bool nested = app->get_parent() != nullptr && app->get_parent()->get_parent() != nullptr;
-  const std::string prefix = nested ? app->get_parent()->get_name() + " " : "";
-  fail_usage(
-      "failsim has no " + kind + " \"" + path + shortened(word) + "\".",
-      near.empty() ? "See: failsim " + prefix + path + "--help" : "Did you mean \"" + near + "\"?");
+  const std::string path = path_of(app);
+  fail_usage("`failsim" + path + "` has no " + kind + " \"" + shortened(word) + "\".",
+             near.empty() ? "See: failsim" + path + " --help" : "Did you mean \"" + near + "\"?");
 }
 
 // CLI11 tells that something is wrong; the words tell what a person meant.
