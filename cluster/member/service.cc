@@ -253,6 +253,7 @@ void Member::Service::receive_read_index(NodeId from, std::uint64_t question) {
 void Member::Service::receive_read_index_reply(const pb::PeerMessage::ReadIndexReply& reply) {
   if (reply.not_leader()) return;  // asked again when its time is over or a leader is known
   clients_.read_index(reply.token(), reply.index());
+  clients_.applied(applied_, out_->after);  // it may be here already
 }
 
 void Member::Service::receive_evidence(const pb::PeerMessage::Evidence& evidence, bool spread) {
