@@ -1,0 +1,74 @@
+#include "node/hypervisor/frames.h"
+
+#include <algorithm>
+
+#include <gtest/gtest.h>
+
+#include "node/hypervisor/token_bucket.h"
+
+namespace failsim::node {
+namespace {
+
+std::array<std::byte, kFrameHeaderBytes> header_bytes(const FrameHeader& header) {
+  std::vector<std::byte> bytes;
+  append_header(header, bytes);
+  std::array<std::byte, kFrameHeaderBytes> array{};
+  std::copy(bytes.begin(), bytes.end(), array.begin());
+  EXPECT_EQ(bytes.size(), kFrameHeaderBytes);
+  return array;
+}
+
+TEST(Frames, AHeaderComesBackAsItWas) {
+  const auto header = decode_header(header_bytes({FrameType::kPages, 7, 28672}));
+  ASSERT_TRUE(header.has_value());
+  EXPECT_EQ(header->type, FrameType::kPages);
+  EXPECT_EQ(header->runs, 7u);
+  EXPECT_EQ(header->bytes, 28672u);
+}
+
+TEST(Frames, ABrokenHeaderIsRefused) {
+  auto bytes = header_bytes({FrameType::kPages, 7, 28672});
+  bytes[0] ^= std::byte{1};
+  EXPECT_FALSE(decode_header(bytes).has_value());
+  bytes = header_bytes({FrameType::kPages, 7, 28672});
+  bytes[4] = std::byte{99};
+  EXPECT_FALSE(decode_header(bytes).has_value());
+}
+
+TEST(Frames, RunsMustLieInMemoryAndSumUp) {
+  const auto decode = [](std::vector<PageRun> runs, std::uint64_t pages, std::uint64_t bytes) {
+    std::vector<std::byte> encoded;
+    append_runs(runs, encoded);
+    std::vector<PageRun> decoded;
+    const bool good = decode_runs(encoded, pages, bytes, decoded);
+    if (good) {
+      EXPECT_EQ(decoded, runs);
+    }
+    return good;
+  };
+  EXPECT_TRUE(decode({{0, 2}, {9, 1}}, 10, 3 * kPageBytes));
+  EXPECT_FALSE(decode({{0, 2}, {10, 1}}, 10, 3 * kPageBytes));
+  EXPECT_FALSE(decode({{9, 2}}, 10, 2 * kPageBytes));
+  EXPECT_FALSE(decode({{0, 2}}, 10, 3 * kPageBytes));
+  EXPECT_FALSE(decode({{3, 0}}, 10, 0));
+  EXPECT_FALSE(decode({{1, ~std::uint64_t{0}}}, 10, kPageBytes));
+}
+
+TEST(TokenBucket, KeepsTheRateAndSavesNothingUp) {
+  TokenBucket bucket(1'000'000);
+  const Time start = 10 * kSecond;
+  Time now = start;
+  for (int i = 0; i < 100; ++i) now = bucket.take(10'000, now);  // 10 ms each
+  EXPECT_NEAR(static_cast<double>(now - start), 990e6, 5e6);
+  EXPECT_EQ(bucket.take(10'000, now + kSecond), now + kSecond);
+  EXPECT_GT(bucket.take(10'000, now + kSecond), now + kSecond + 7 * kMillisecond);
+}
+
+TEST(TokenBucket, NoLimitNeverWaits) {
+  TokenBucket bucket(0);
+  EXPECT_EQ(bucket.take(1'000'000'000, 5), 5);
+  EXPECT_EQ(bucket.take(1'000'000'000, 5), 5);
+}
+
+}  // namespace
+}  // namespace failsim::node
