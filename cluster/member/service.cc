@@ -94,7 +94,7 @@ void Member::Service::step(Time now, const Event& event, Effects& out) {
 }
 
 Time Member::Service::next_deadline() const {
-  if (failed_) return kNever;
+  if (failed_ || leaving_) return kNever;
   Time next = std::min(raft_.next_deadline(), next_beat_);
   next = std::min(next, next_report_);
   next = std::min(next, lease_due_ ? now_ : lease_.last_asked() + lease_interval());
