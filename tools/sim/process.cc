@@ -6,7 +6,7 @@
 namespace failsim::sim {
 namespace {
 
-constexpr Duration kLongestFarewell = 2 * kSecond;
+constexpr Duration kFarewell = 200 * kMillisecond;
 
 template <typename... Visitors>
 struct Overloaded : Visitors... {
@@ -104,8 +104,8 @@ void Process::leave() {
   deliver(Leaving{});
   if (is_ending_) return;
   is_ending_ = true;
-  // It goes when its farewell is written, or when it has waited long enough.
-  world_.queue.after(kLongestFarewell, [weak = weak_from_this()] {
+  // Long enough for its farewell to leave, also behind a write.
+  world_.queue.after(kFarewell, [weak = weak_from_this()] {
     if (const std::shared_ptr<Process> alive = weak.lock()) {
       alive->world_.ended(alive->member_->self());
     }

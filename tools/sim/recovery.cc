@@ -1,0 +1,106 @@
+#include "tools/sim/recovery.h"
+
+#include <optional>
+
+#include "cluster/vm/vm_state.h"
+
+namespace failsim::sim {
+namespace {
+
+constexpr Duration kWatch = 500 * kMillisecond;
+
+}  // namespace
+
+void Recovery::begin() {
+  watch();
+}
+
+void Recovery::watch() {
+  for (const NodeId node : world_.nodes()) world_.start(node);
+  world_.queue().after(kWatch, [this] { watch(); });
+}
+
+void Recovery::add(const std::string& label, const std::string& text) {
+  world_.checker().findings().add(label, text);
+}
+
+const Member* Recovery::leader() const {
+  const Member* leader = nullptr;
+  for (const NodeId node : world_.nodes()) {
+    if (!world_.is_running(node)) return nullptr;
+    const Member& member = world_.member(node);
+    if (!member.log().leads()) continue;
+    if (leader != nullptr) return nullptr;
+    leader = &member;
+  }
+  return leader;
+}
+
+void Recovery::check() {
+  invariants::Findings& findings = world_.checker().findings();
+  for (const char* label : {"L1", "L2", "L3", "L8"}) findings.evaluated(label);
+  const Member* leading = leader();
+  if (leading == nullptr) {
+    add("L1", "there is not exactly one leader although all is healed");
+    return;
+  }
+  check_members(*leading);
+  check_work(leading->state());
+  check_guests(leading->state());
+  for (const NodeId node : world_.nodes()) {
+    world_.checker().check_leaks(world_.process(node)->host().holdings(), leading->state());
+  }
+}
+
+void Recovery::check_members(const Member& leader) {
+  for (const NodeId node : world_.nodes()) {
+    const Member& member = world_.member(node);
+    if (member.leader() != leader.self()) {
+      add("L1", node_name(node) + " does not follow the leader " + node_name(leader.self()));
+    }
+    if (member.log().commit_index() != leader.log().commit_index()) {
+      add("L8", node_name(node) +
+                    " has not caught up: " + std::to_string(member.log().commit_index()) + " of " +
+                    std::to_string(leader.log().commit_index()));
+    } else {
+      world_.checker().compare_state(member);
+    }
+    const pb::Node* row = leader.state().node(node);
+    if (row == nullptr || row->state() != pb::NODE_UP ||
+        row->incarnation() != member.incarnation()) {
+      add("L1", node_name(node) + " is not taken for Up although all is healed");
+    }
+  }
+}
+
+void Recovery::check_work(const ClusterState& state) {
+  for (const auto& [id, task] : state.tasks()) {
+    if (task->complete()) continue;
+    add("L3", "task " + std::to_string(id) + " (" + task->kind() + " of " + task->object() +
+                  ") has not ended");
+  }
+  for (const auto& [name, vm] : state.vms()) {
+    if (vm->has_operation()) add("L2", "an operation of VM " + name + " has not ended");
+    const std::optional<VmState> at = vm_state_of(vm->state());
+    if (!at || !is_settled(*at)) {
+      add("L2", "VM " + name + " rests in state " + std::to_string(vm->state()));
+    }
+  }
+}
+
+// Every VM that should run does, where the state says; no other VM does anywhere.
+void Recovery::check_guests(const ClusterState& state) {
+  for (const auto& [name, vm] : state.vms()) {
+    const bool should_run = vm->want() == pb::GUEST_RUNNING;
+    const Process* owner = world_.process(vm->owner());
+    const bool runs = owner != nullptr && owner->host().is_executing(name);
+    if (should_run && !runs) {
+      add("L2", "VM " + name + " does not run on " + node_name(vm->owner()));
+    }
+    if (!should_run && runs) {
+      add("L2", "VM " + name + " runs on " + node_name(vm->owner()) + " and should not");
+    }
+  }
+}
+
+}  // namespace failsim::sim

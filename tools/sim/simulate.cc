@@ -1,0 +1,195 @@
+#include "tools/sim/simulate.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <map>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tools/sim/chaos.h"
+
+namespace failsim::sim {
+namespace {
+
+constexpr std::uint32_t kNodesMax = 7;
+constexpr int kUsage = 64;
+
+std::string hexadecimal(std::uint64_t number) {
+  char text[20];
+  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(number));
+  return text;
+}
+
+std::string quoted(const std::string& text) {
+  std::string result = "\"";
+  for (const char character : text) {
+    if (character == '"' || character == '\\') result += '\\';
+    result += character;
+  }
+  return result + "\"";
+}
+
+std::string seconds_text(double seconds) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.3f", seconds);
+  return text;
+}
+
+// The wall clock belongs to the person who waits, not to the run.
+class Stopwatch {
+ public:
+  double seconds() const {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+  }
+
+ private:
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+std::string replay_line(std::uint64_t seed, std::uint32_t nodes) {
+  return "failsim simulate --seed " + std::to_string(seed) + " --nodes " + std::to_string(nodes);
+}
+
+std::string violation_line(const invariants::Violation& violation) {
+  const std::int64_t milliseconds = violation.at / kMillisecond;
+  char at[32];
+  std::snprintf(at, sizeof at, "%lld.%03lld", static_cast<long long>(milliseconds / 1000),
+                static_cast<long long>(milliseconds % 1000));
+  return violation.label + " at " + at + " s: " + violation.text;
+}
+
+std::string violations_json(const std::vector<invariants::Violation>& violations) {
+  std::string json = "[";
+  for (const invariants::Violation& violation : violations) {
+    if (json.size() > 1) json += ',';
+    json += "{\"label\":" + quoted(violation.label) +
+            ",\"at_ms\":" + std::to_string(violation.at / kMillisecond) +
+            ",\"text\":" + quoted(violation.text) + "}";
+  }
+  return json + "]";
+}
+
+// ---- One seed -----------------------------------------------------------------------------------
+
+int simulate_one(const SimulateOptions& options, std::ostream& out, std::ostream& err) {
+  ChaosConfig config;
+  config.seed = *options.seed;
+  config.nodes = options.nodes;
+  // The object alone goes to `out`.
+  if (options.verbose) config.trace_lines = &err;
+  const Stopwatch stopwatch;
+  const ChaosResult result = run_chaos(config);
+  out << "{\"seed\":" << config.seed << ",\"nodes\":" << config.nodes << ",\"trace_hash\":\""
+      << hexadecimal(result.trace_hash)
+      << "\",\"violations\":" << violations_json(result.violations)
+      << ",\"virtual_seconds\":" << config.duration / kSecond
+      << ",\"wall_seconds\":" << seconds_text(stopwatch.seconds()) << "}\n";
+  for (const invariants::Violation& violation : result.violations) {
+    err << violation_line(violation) << '\n';
+  }
+  return result.violations.empty() ? 0 : 1;
+}
+
+// ---- Many seeds ---------------------------------------------------------------------------------
+
+struct Failure {
+  std::uint64_t seed = 0;
+  bool is_repeatable = true;
+  std::vector<invariants::Violation> violations;
+};
+
+// What the threads of a campaign share.
+struct Campaign {
+  std::atomic<std::uint64_t> next_seed{1};
+  std::mutex mutex;  // of the rest
+  std::vector<Failure> failures;
+  std::map<std::string, std::uint64_t> evaluations;
+  std::map<std::string, std::uint64_t> happened;
+};
+
+void run_seed(std::uint64_t seed, std::uint32_t nodes, Campaign& campaign) {
+  ChaosConfig config;
+  config.seed = seed;
+  config.nodes = nodes;
+  const ChaosResult result = run_chaos(config);
+  const bool is_repeatable = run_chaos(config).trace_hash == result.trace_hash;
+  const std::lock_guard lock(campaign.mutex);
+  for (const auto& [label, count] : result.evaluations) campaign.evaluations[label] += count;
+  for (const auto& [what, count] : result.happened) campaign.happened[what] += count;
+  if (is_repeatable && result.violations.empty()) return;
+  campaign.failures.push_back(Failure{seed, is_repeatable, result.violations});
+}
+
+void print_failure(const Failure& failure, std::uint32_t nodes, std::ostream& err) {
+  err << "seed " << failure.seed << ":";
+  if (!failure.is_repeatable) err << " two runs differ (S24);";
+  if (!failure.violations.empty()) err << ' ' << violation_line(failure.violations.front());
+  if (failure.violations.size() > 1) err << " (and " << failure.violations.size() - 1 << " more)";
+  err << "\n  " << replay_line(failure.seed, nodes) << '\n';
+}
+
+int simulate_many(const SimulateOptions& options, std::ostream& out, std::ostream& err) {
+  Campaign campaign;
+  const Stopwatch stopwatch;
+  const auto work = [&] {
+    for (;;) {
+      const std::uint64_t seed = campaign.next_seed++;
+      if (seed > options.seeds) return;
+      run_seed(seed, options.nodes, campaign);
+    }
+  };
+  std::thread second(work);
+  work();
+  second.join();
+  std::sort(campaign.failures.begin(), campaign.failures.end(),
+            [](const Failure& left, const Failure& right) { return left.seed < right.seed; });
+  for (const Failure& failure : campaign.failures) print_failure(failure, options.nodes, err);
+
+  const ChaosConfig config;
+  const std::uint64_t virtual_seconds =
+      2 * options.seeds * static_cast<std::uint64_t>(config.duration / kSecond);
+  if (options.json) {
+    out << "{\"seeds\":" << options.seeds << ",\"nodes\":" << options.nodes
+        << ",\"failed_seeds\":[";
+    for (std::size_t i = 0; i < campaign.failures.size(); ++i) {
+      out << (i == 0 ? "" : ",") << campaign.failures[i].seed;
+    }
+    out << "],\"virtual_seconds\":" << virtual_seconds
+        << ",\"wall_seconds\":" << seconds_text(stopwatch.seconds()) << "}\n";
+  } else {
+    out << options.seeds << " seeds of " << options.nodes
+        << " nodes, each twice: " << campaign.failures.size() << " failed; " << virtual_seconds
+        << " virtual seconds in " << seconds_text(stopwatch.seconds()) << " s\n";
+    if (options.verbose) {
+      for (const auto& [label, count] : campaign.evaluations) {
+        out << "  checked " << label << ": " << count << '\n';
+      }
+      for (const auto& [what, count] : campaign.happened) {
+        out << "  " << what << ": " << count << '\n';
+      }
+    }
+  }
+  return campaign.failures.empty() ? 0 : 1;
+}
+
+}  // namespace
+
+int simulate_main(const SimulateOptions& options, std::ostream& out, std::ostream& err) {
+  if (options.nodes < 1 || options.nodes > kNodesMax) {
+    err << "A simulated cluster has 1 to " << kNodesMax << " nodes, not " << options.nodes
+        << ". Choose another --nodes.\n";
+    return kUsage;
+  }
+  if (options.seed) return simulate_one(options, out, err);
+  if (options.seeds == 0) {
+    err << "Nothing to simulate: give --seeds N for the seeds 1..N, or --seed S for one.\n";
+    return kUsage;
+  }
+  return simulate_many(options, out, err);
+}
+
+}  // namespace failsim::sim

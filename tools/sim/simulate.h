@@ -1,0 +1,22 @@
+// `failsim simulate`: chaos in virtual time, from the command line.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <ostream>
+
+namespace failsim::sim {
+
+struct SimulateOptions {
+  std::uint64_t seeds = 0;            // run seeds 1..N, each twice
+  std::optional<std::uint64_t> seed;  // or this one
+  std::uint32_t nodes = 3;            // 1..7
+  bool json = false;
+  bool verbose = false;  // of one seed: every line of its trace
+};
+
+// Returns the exit code: 0 when nothing was violated and every seed replayed alike, 1 otherwise,
+// 64 for options that make no sense.
+int simulate_main(const SimulateOptions& options, std::ostream& out, std::ostream& err);
+
+}  // namespace failsim::sim
