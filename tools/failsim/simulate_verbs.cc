@@ -1,7 +1,8 @@
 // simulate: the same members in virtual time, by seed.
-#include "tools/failsim/verb.h"
+#include <iostream>
+#include <limits>
 
-#if __has_include("tools/sim/simulate.h")
+#include "tools/failsim/verb.h"
 #include "tools/sim/simulate.h"
 
 namespace failsim::cli {
@@ -12,12 +13,16 @@ int simulate(Context& context, const Arguments& arguments) {
     fail_usage("`failsim simulate` needs either --seeds N or --seed S.",
                "Write it like: failsim simulate --seeds 100");
   }
-  SimulateOptions options;
-  if (arguments.given("--seeds")) options.seeds = arguments.count("--seeds", 1, 1'000'000'000);
-  if (arguments.given("--seed")) options.seed = arguments.count("--seed", 0, ~std::uint64_t{0});
+  sim::SimulateOptions options;
+  if (arguments.given("--seed")) {
+    options.seed = arguments.count("--seed", 0, std::numeric_limits<std::uint64_t>::max());
+  } else {
+    options.seeds = arguments.count("--seeds", 1, 1'000'000'000);
+  }
   options.nodes = static_cast<std::uint32_t>(arguments.count("--nodes", 1, kMaximumNodes));
   options.json = context.json();
-  return simulate_main(options);
+  options.verbose = arguments.flag("--verbose");
+  return sim::simulate_main(options, std::cout, std::cerr);
 }
 
 }  // namespace
@@ -25,19 +30,12 @@ int simulate(Context& context, const Arguments& arguments) {
 std::vector<Verb> simulate_verbs() {
   return {{"simulate",
            "Run seeded chaos in virtual time and check the invariants",
-           {option("--seeds", "COUNT", "Run the seeds 1 to COUNT"),
+           {option("--seeds", "COUNT", "Run the seeds 1 to COUNT, each twice"),
             option("--seed", "SEED", "Run or replay one seed"),
-            option("--nodes", "COUNT", "How many nodes the cluster has", "3")},
+            option("--nodes", "COUNT", "How many nodes the cluster has", "3"),
+            flag("--verbose", "With --seed: print every line of its trace")},
            "  failsim simulate --seeds 100\n  failsim simulate --seed 42 --output json\n",
            simulate}};
 }
 
 }  // namespace failsim::cli
-
-#else
-
-namespace failsim::cli {
-std::vector<Verb> simulate_verbs() { return {}; }
-}  // namespace failsim::cli
-
-#endif
