@@ -10,6 +10,8 @@ set -euo pipefail
 cd "$1"
 
 pure=(cluster tools/sim)
+# The command around the worlds: it runs seeds side by side and says how long they took.
+not_pure=(tools/sim/simulate.h tools/sim/simulate.cc)
 
 forbidden=(
   '\bunordered_\w+'                 # iteration order differs between libraries
@@ -71,6 +73,7 @@ findings=$(
   for folder in "${pure[@]}"; do
     [[ -d $folder ]] || continue
     sources_of "$folder" | while IFS= read -r file; do
+      [[ " ${not_pure[*]} " == *" $file "* ]] && continue
       code_of "$file" | { grep -P "$pattern" || true; } |
         sed "s|^\([0-9]*\):|$file:\1: not in pure code: |"
     done
