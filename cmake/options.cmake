@@ -36,6 +36,10 @@ if(CCACHE)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
 endif()
 
+# Found here, once, because an imported target is visible only below the folder that found it.
 find_package(Threads REQUIRED)
+find_package(Boost 1.81 REQUIRED COMPONENTS json)
+find_package(RocksDB REQUIRED)
+find_package(CLI11 REQUIRED)
 find_package(GTest REQUIRED)
 include(GoogleTest)
