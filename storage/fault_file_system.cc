@@ -13,6 +13,7 @@
 
 #include <rocksdb/env.h>
 #include <rocksdb/file_system.h>
+#include <rocksdb/system_clock.h>
 
 namespace failsim {
 namespace {
@@ -318,8 +319,29 @@ void FaultFileSystem::Disk::note_name(const std::string& path) {
   unsynced_names_.try_emplace(path, std::move(before));
 }
 
+namespace {
+
+// RocksDB waits a second after a background job that failed; nobody has to in a test.
+class ImpatientClock : public rocksdb::SystemClockWrapper {
+ public:
+  ImpatientClock() : SystemClockWrapper(rocksdb::SystemClock::Default()) {}
+  const char* Name() const override { return "ImpatientClock"; }
+  void SleepForMicroseconds(int) override {}
+};
+
+class FaultEnv : public rocksdb::EnvWrapper {
+ public:
+  explicit FaultEnv(const std::shared_ptr<rocksdb::FileSystem>& files)
+      : EnvWrapper(rocksdb::NewCompositeEnv(files)) {
+    file_system_ = files;
+    system_clock_ = std::make_shared<ImpatientClock>();
+  }
+};
+
+}  // namespace
+
 FaultFileSystem::FaultFileSystem()
-    : disk_(std::make_shared<Disk>()), env_(rocksdb::NewCompositeEnv(disk_)) {}
+    : disk_(std::make_shared<Disk>()), env_(std::make_unique<FaultEnv>(disk_)) {}
 
 FaultFileSystem::~FaultFileSystem() = default;
 

@@ -64,6 +64,7 @@ rocksdb::Options options_for(const RocksStoreOptions& given) {
   options.max_total_wal_size = std::uint64_t{4} << 20;
   options.max_background_jobs = 1;
   options.max_open_files = 64;
+  options.max_file_opening_threads = 1;
   options.compression = rocksdb::kNoCompression;
   rocksdb::BlockBasedTableOptions table;
   table.no_block_cache = true;

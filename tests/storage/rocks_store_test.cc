@@ -21,10 +21,10 @@ namespace fs = std::filesystem;
 
 class RocksStoreTest : public ::testing::Test {
  protected:
-  RocksStoreTest() { EXPECT_FALSE(RocksStore::format(path_, some_identity())); }
+  RocksStoreTest() { EXPECT_FALSE(RocksStore::format(path_, some_identity(), {disk_.env()})); }
 
   std::unique_ptr<RocksStore> open() {
-    auto opened = RocksStore::open(path_);
+    auto opened = RocksStore::open(path_, {disk_.env()});
     EXPECT_TRUE(opened.ok()) << opened.error().message;
     return opened.ok() ? opened.take() : nullptr;
   }
@@ -37,23 +37,24 @@ class RocksStoreTest : public ::testing::Test {
     fs::copy(path_, copy, fs::copy_options::recursive);
   }
 
+  // What a store says after it was opened: its text, or the sentence of a refusal.
+  struct Outcome {
+    bool is_open = false;
+    std::string text;
+  };
+
+  Outcome outcome_of(const std::string& path) {
+    auto opened = RocksStore::open(path, {disk_.env()});
+    if (!opened) return {false, opened.error().message};
+    auto recovered = opened.value()->recover();
+    if (!recovered) return {false, recovered.error().message};
+    return {true, text_of(recovered.value())};
+  }
+
   TemporaryDirectory directory_;
+  FaultFileSystem disk_;  // without a fault: only much faster than one that really syncs
   const std::string path_ = directory_ / "db";
 };
-
-// What the store in `path` says after it was opened: its text, or the sentence of a refusal.
-struct Outcome {
-  bool is_open = false;
-  std::string text;
-};
-
-Outcome outcome_of(const std::string& path) {
-  auto opened = RocksStore::open(path);
-  if (!opened) return {false, opened.error().message};
-  auto recovered = opened.value()->recover();
-  if (!recovered) return {false, recovered.error().message};
-  return {true, text_of(recovered.value())};
-}
 
 // The write-ahead log with something in it.
 std::string log_file(const std::string& path) {
@@ -96,7 +97,7 @@ TEST_F(RocksStoreTest, IsFormattedOnce) {
   }
   StoreIdentity other = some_identity();
   other.store_id = 99;
-  const auto error = RocksStore::format(path_, other);
+  const auto error = RocksStore::format(path_, other, {disk_.env()});
   ASSERT_TRUE(error);
   EXPECT_EQ(error->code, Code::kAlreadyExists);
   EXPECT_NE(error->message.find(path_), std::string::npos);
@@ -113,7 +114,7 @@ TEST_F(RocksStoreTest, IsNotOpenedUnformatted) {
 
 TEST_F(RocksStoreTest, IsNotOpenedTwice) {
   const auto store = open();
-  const auto second = RocksStore::open(path_);
+  const auto second = RocksStore::open(path_, {disk_.env()});
   ASSERT_FALSE(second.ok());
   EXPECT_EQ(second.error().code, Code::kAlreadyExists) << second.error().message;
 }

@@ -86,7 +86,7 @@ TYPED_TEST(AnyStore, KnowsWhoItIsAndHowOftenItWasOpened) {
 
 TYPED_TEST(AnyStore, GivesBackWhatAnyHistoryWrote) {
   this->open();
-  const History history = draw_history(1, 400);
+  const History history = draw_history(1, 150);
   for (std::size_t i = 0; i < history.batches.size(); ++i) {
     this->write(history.batches[i]);
     if (i % 10 != 9) continue;

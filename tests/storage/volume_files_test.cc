@@ -124,21 +124,21 @@ TEST_F(VolumeFilesTest, ShowsJournalsBesideTheProcess) {
 TEST_F(VolumeFilesTest, HandlesMoreVmsThanItKeepsFilesOpen) {
   open();
   std::vector<pb::VolumeRequest> batch;
-  for (int i = 0; i < 300; ++i) {
+  for (int i = 0; i < 150; ++i) {
     batch.push_back(register_request("vm-" + std::to_string(i), kEpoch));
     batch.push_back(append_request("vm-" + std::to_string(i), kEpoch, 1));
   }
   for (const pb::VolumeReply& reply : volume_->handle_batch(batch)) {
     ASSERT_EQ(code_of(reply), Code::kOk) << reply.message();
   }
-  for (int i = 0; i < 300; ++i) {
+  for (int i = 0; i < 150; ++i) {
     const auto reply = volume_->handle(append_request("vm-" + std::to_string(i), kEpoch, 2));
     ASSERT_EQ(code_of(reply), Code::kOk) << reply.message();
   }
   close();
   open();
-  EXPECT_EQ(volume_->vm_count(), 301u);
-  EXPECT_EQ(volume_->vm("vm-299")->last_counter, 2u);
+  EXPECT_EQ(volume_->vm_count(), 151u);
+  EXPECT_EQ(volume_->vm("vm-149")->last_counter, 2u);
 }
 
 TEST_F(VolumeFilesTest, FailsForGoodWhenItsDirectoryIsGone) {
