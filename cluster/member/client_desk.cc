@@ -30,7 +30,7 @@ std::vector<pb::Request> ClientDesk::due_requests(Time now) {
 }
 
 std::uint64_t ClientDesk::due_question(Time now) {
-  if (!questions_.empty() && now < question_due_) return 0;
+  if (now < question_due_) return 0;
   // The question on its way was lost, or its leader: its reads join the next one.
   for (auto& [question, reads] : questions_) {
     new_reads_.insert(new_reads_.end(), reads.begin(), reads.end());
@@ -62,6 +62,7 @@ void ClientDesk::read_index(std::uint64_t question, Index index) {
   if (reads == questions_.end()) return;
   for (const Read& read : reads->second) waiting_.emplace(index, read);
   questions_.erase(reads);
+  question_due_ = 0;
 }
 
 void ClientDesk::question_failed(std::uint64_t question) {
@@ -112,8 +113,7 @@ Time ClientDesk::next_deadline() const {
   for (const auto& [id, asked] : asked_) {
     next = std::min({next, asked.due_at, asked.expires_at});
   }
-  if (!new_reads_.empty() && questions_.empty()) next = 0;
-  if (!questions_.empty()) next = std::min(next, question_due_);
+  if (!new_reads_.empty() || !questions_.empty()) next = std::min(next, question_due_);
   for (const Read& read : new_reads_) next = std::min(next, read.expires_at);
   for (const auto& [index, read] : waiting_) next = std::min(next, read.expires_at);
   return next;
