@@ -1,6 +1,21 @@
 // Everything of a node that executes guests: their memory, the guest thread, and the data path of
 // live migrations. The event loop hands it desired states and hears reports.
 //
+// Orders are levels; they are performed in the order in which they are given. What they mean here:
+//  - Every GuestOrder is answered with a GuestReport of the condition at that moment, and every
+//    change of condition is reported after it. RUNNING is reported at the first quantum, so never
+//    without a lease; FROZEN when the guest has stopped and its disk has answered everything. The
+//    end of the lease stops a guest without changing its condition.
+//  - The guest of another boot is destroyed first. An order for the same boot never starts it
+//    afresh; a new epoch of the same boot is registered before the guest executes again.
+//  - From kFinish on, the source's guest is held. It executes again only when kDrop of that
+//    transfer has been given and, after it, another GuestOrder that wants it running; a lease, the
+//    failure of the transfer, or an order before the drop does not thaw it.
+//  - kDrop at the target destroys an image that no GuestOrder has taken: a GuestOrder with
+//    ORIGIN_IMAGE must come first. RESUMED and VERIFIED are reported even after the drop.
+//  - A transfer of the same VM with another job, attempt or role replaces the one before.
+//  - TRANSFER_VERIFIED with DIGEST_UNKNOWN: the guest was stopped before all pages were checked.
+//
 // Threads: order(), set_lease(), live() and stop_guests() are called from the event loop and return
 // at once; `report` is called from the hypervisor's own threads, which must only post it.
 #pragma once

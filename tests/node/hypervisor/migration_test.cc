@@ -51,7 +51,9 @@ TEST_F(Migration, TwentyInARowKeepEveryPageAndTheCounter) {
 TEST_F(Migration, AFullSpeedDirtierIsForcedOverAndStillWhole) {
   vm.config.set_dirty_bytes_per_second(std::uint64_t{4} << 30);
   vm.config.set_working_set_bytes(0);
-  vm.parameters.set_downtime_limit_ns(kMillisecond);
+  vm.config.set_memory_bytes(16 * kMiB);
+  vm.parameters.set_bandwidth_bytes_per_second(64 * kMiB);
+  vm.parameters.set_downtime_limit_ns(10 * kMillisecond);  // 640 KiB at this bandwidth
   vm.parameters.set_max_rounds(3);
   start();
   const TransferReport checked = migrate(one, 1, two, 2, vm);
