@@ -1,0 +1,47 @@
+// The benches by name, each in a file of its own.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tools/benchmark/report.h"
+
+namespace failsim::bench {
+
+struct Options {
+  std::uint64_t seed = 1;              // of what is drawn at random
+  std::optional<std::uint32_t> count;  // how often, instead of what the bench says
+};
+
+struct Bench {
+  std::string name;
+  std::string help;
+  bool only_when_named = false;  // it takes minutes
+  void (*run)(const Options& options, Report& report) = nullptr;
+};
+
+void bench_bulk(const Options& options, Report& report);
+void bench_downtime(const Options& options, Report& report);
+void bench_writes(const Options& options, Report& report);
+void bench_failover(const Options& options, Report& report);
+void bench_virtual(const Options& options, Report& report);
+void bench_startup(const Options& options, Report& report);
+void bench_migrations(const Options& options, Report& report);
+void bench_kills(const Options& options, Report& report);
+
+inline std::vector<Bench> all_benches() {
+  return {
+      {"bulk", "1 GiB of memory over loopback, against a minimal mover", false, bench_bulk},
+      {"downtime", "live migrations in a real cluster, against the limit", false, bench_downtime},
+      {"writes", "replicated, fsynced property writes a second", false, bench_writes},
+      {"failover", "from kill -9 to the VM running elsewhere", false, bench_failover},
+      {"virtual", "virtual seconds per wall second", false, bench_virtual},
+      {"startup", "start-up time and memory of a node process", false, bench_startup},
+      {"migrations", "200 live migrations back to back, all checked", true, bench_migrations},
+      {"kills", "100 migrations with a node killed at a random moment", true, bench_kills},
+  };
+}
+
+}  // namespace failsim::bench
