@@ -26,14 +26,14 @@ WorldConfig draw_world(const ChaosConfig& chaos, std::uint64_t stream) {
   WorldConfig config;
   config.seed = chaos.seed;
   config.nodes = chaos.nodes;
-  config.node_memory_bytes = 20 * 1024 * kMebibyte;
+  config.node_memory_bytes = (1 + random.below(3)) * 1024 * kMebibyte;
   config.trace_lines = chaos.trace_lines;
   config.link.delay_max = kMillisecond + static_cast<Duration>(random.below(29)) * kMillisecond;
   config.link.loss_per_mille = static_cast<std::uint32_t>(random.below(30));
   config.link.duplicate_per_mille = static_cast<std::uint32_t>(random.below(20));
   config.disk.sync_max = kMillisecond + static_cast<Duration>(random.below(20)) * kMillisecond;
   config.host.quantum = 100 * kMillisecond;
-  config.host.link_bytes_per_second = (4 + random.below(64)) * kMebibyte;
+  config.host.link_bytes_per_second = (128 + random.below(512)) * kMebibyte;
   constexpr Index kCompactions[] = {25, 60, 200, 10'000};
   config.compact_every = kCompactions[random.below(4)];
   constexpr std::uint32_t kThresholds[] = {3, 3, 4, 6};

@@ -42,17 +42,20 @@ void Client::ask(pb::Request request, Done done) {
 
 void Client::try_to_ask() {
   ++attempt_;
+  again(kPatience, [this] { try_to_ask(); });
   const bool asked = world_.ask(any_node(), request_,
                                 [this, sequence = request_.sequence()](const pb::Reply& reply) {
                                   answered(sequence, reply);
                                 });
-  again(asked ? kPatience : kPause, [this] { try_to_ask(); });
+  if (asked) return;
+  ++attempt_;
+  again(kPause, [this] { try_to_ask(); });
 }
 
 void Client::answered(std::uint64_t sequence, const pb::Reply& reply) {
   const auto code = static_cast<Code>(reply.code());
   if (!is_outcome(code)) {
-    if (sequence != request_.sequence() || !is_busy_) return;
+    if (sequence != request_.sequence() || !done_) return;
     ++attempt_;
     return again(kPause, [this] { try_to_ask(); });
   }
@@ -63,7 +66,7 @@ void Client::answered(std::uint64_t sequence, const pb::Reply& reply) {
     findings.add("S20",
                  "request " + name_ + ":" + std::to_string(sequence) + " was answered in two ways");
   }
-  if (sequence != request_.sequence() || !is_busy_) return;  // a late answer to an old attempt
+  if (sequence != request_.sequence() || !done_) return;  // a late answer to an old attempt
   ++attempt_;
   is_busy_ = false;
   std::exchange(done_, {})(reply);
@@ -79,7 +82,9 @@ void Client::read(Seen seen) {
 
 void Client::try_to_read(Seen seen) {
   ++attempt_;
+  again(kPatience, [this, seen] { try_to_read(seen); });
   const NodeId node = any_node();
+  // The answer may come at once.
   const bool asked = world_.read(node, [this, node, seen, attempt = attempt_](Code code) {
     if (attempt != attempt_) return;
     ++attempt_;
@@ -87,7 +92,9 @@ void Client::try_to_read(Seen seen) {
     is_busy_ = false;
     seen(world_.member(node).state());
   });
-  again(asked ? kPatience : kPause, [this, seen] { try_to_read(seen); });
+  if (asked) return;
+  ++attempt_;
+  again(kPause, [this, seen] { try_to_read(seen); });
 }
 
 }  // namespace failsim::sim

@@ -8,6 +8,8 @@ namespace {
 
 constexpr Duration kFarewell = 200 * kMillisecond;
 
+constexpr std::uint64_t kTicksAtOnceMax = 1'000;
+
 template <typename... Visitors>
 struct Overloaded : Visitors... {
   using Visitors::operator()...;
@@ -191,10 +193,22 @@ void Process::wake_at(Time time) {
     if (alive->is_stopped_) return;  // cont() asks again
     if (alive->member_->next_deadline() > due) {
       alive->wake_at(alive->member_->next_deadline());
-    } else {
+    } else if (alive->may_tick(due)) {
       alive->step(Tick{});
     }
   });
+}
+
+// A member whose deadline never moves would keep the world at one instant for ever.
+bool Process::may_tick(Time now) {
+  ticks_ = now == ticked_at_ ? ticks_ + 1 : 0;
+  ticked_at_ = now;
+  if (ticks_ < kTicksAtOnceMax) return true;
+  if (ticks_ == kTicksAtOnceMax) {
+    world_.checker.findings().add(
+        "L7", "the deadline of " + node_name(member_->self()) + " does not move");
+  }
+  return false;
 }
 
 // ---- The trace ----------------------------------------------------------------------------------

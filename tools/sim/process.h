@@ -66,6 +66,7 @@ class Process : public std::enable_shared_from_this<Process> {
   void perform_after(std::vector<After>& after);
   void written(std::uint64_t sequence);
   void wake_at(Time time);
+  bool may_tick(Time now);
   void post(std::function<void()> action);
   void note(const Event& event);
   void note(const Effects& effects);
@@ -85,6 +86,8 @@ class Process : public std::enable_shared_from_this<Process> {
   std::deque<Waiting> waiting_;  // for the disk, in order
 
   Time wake_at_ = kNever;  // the earliest wake-up asked for
+  Time ticked_at_ = kNever;
+  std::uint64_t ticks_ = 0;  // since the time moved
   std::uint64_t next_token_ = 1;
   std::map<std::uint64_t, Replied> replied_;
   std::map<std::uint64_t, ReadAnswered> read_answered_;

@@ -10,7 +10,6 @@ namespace failsim::sim {
 namespace {
 
 constexpr std::uint64_t kMebibyte = std::uint64_t{1} << 20;
-constexpr std::uint64_t kGibibyte = std::uint64_t{1} << 30;
 
 Duration draw_duration(Random& random, Duration from, Duration to) {
   return from + static_cast<Duration>(random.below(static_cast<std::uint64_t>(to - from)));
@@ -91,6 +90,11 @@ void Administrator::next() {
                        [this] { act(); });
 }
 
+// The last VM is large and only modelled.
+std::string Administrator::modelled_vm() const {
+  return "vm-" + std::to_string(vms_);
+}
+
 pb::Request Administrator::draw() {
   const std::string vm = "vm-" + std::to_string(1 + random_.below(vms_));
   const std::uint64_t dice = random_.below(100);
@@ -124,10 +128,10 @@ pb::Request Administrator::draw() {
   return request;
 }
 
-pb::VmConfig Administrator::draw_config() {
+pb::VmConfig Administrator::draw_config(const std::string& vm) {
   pb::VmConfig config;
-  config.set_modelled(random_.below(4) == 0);
-  config.set_memory_bytes(config.modelled() ? (1 + random_.below(12)) * kGibibyte
+  config.set_modelled(vm == modelled_vm());
+  config.set_memory_bytes(config.modelled() ? (1 + random_.below(10)) * 128 * kMebibyte
                                             : (1 + random_.below(3)) * kMebibyte / 2);
   config.set_working_set_bytes(config.memory_bytes() / (1 + random_.below(4)));
   config.set_dirty_bytes_per_second(config.working_set_bytes() / 8 * random_.below(9));
@@ -140,7 +144,7 @@ pb::Request Administrator::create(const std::string& vm) {
   pb::Request request;
   pb::Request::CreateVm& asked = *request.mutable_create_vm();
   asked.set_name(vm);
-  *asked.mutable_config() = draw_config();
+  *asked.mutable_config() = draw_config(vm);
   if (random_.below(2) == 0) {
     asked.set_owner(world_.nodes()[random_.below(world_.nodes().size())]);
   }
@@ -156,8 +160,9 @@ pb::Request Administrator::migrate(const std::string& vm) {
   asked.set_target(target);
   asked.set_target_name(node_name(target));
   pb::MigrationParameters& parameters = *asked.mutable_parameters();
-  if (random_.below(2) == 0) {
-    parameters.set_bandwidth_bytes_per_second((1 + random_.below(64)) * kMebibyte / 4);
+  // Slow enough to be interrupted, fast enough to end within the time given to recover.
+  if (vm != modelled_vm() && random_.below(2) == 0) {
+    parameters.set_bandwidth_bytes_per_second((4 + random_.below(60)) * kMebibyte / 2);
   }
   parameters.set_downtime_limit_ns(draw_duration(random_, 20 * kMillisecond, 500 * kMillisecond));
   parameters.set_max_rounds(static_cast<std::uint32_t>(2 + random_.below(20)));

@@ -56,7 +56,8 @@ class Administrator {
   pb::Request draw();
   pb::Request create(const std::string& vm);
   pb::Request migrate(const std::string& vm);
-  pb::VmConfig draw_config();
+  pb::VmConfig draw_config(const std::string& vm);
+  std::string modelled_vm() const;
   void next();
 
   World& world_;
