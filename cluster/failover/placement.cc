@@ -16,7 +16,10 @@ Placement::Placement(const ClusterState& state) {
   };
   for (const auto& [name, vm] : state.vms()) {
     const std::uint64_t memory = vm->config().memory_bytes();
-    take(vm->owner(), vm->want() == pb::GUEST_ABSENT ? 0 : memory);
+    // The guests of a former process of the node are gone: they hold nothing of what is placed now.
+    const pb::Node* owner = state.node(vm->owner());
+    const bool held = owner != nullptr && owner->incarnation() == vm->owner_incarnation();
+    if (held) take(vm->owner(), vm->want() == pb::GUEST_ABSENT ? 0 : memory);
     const pb::Task* job = state.job_of(*vm);
     if (job != nullptr && job->job().target() != vm->owner()) take(job->job().target(), memory);
   }
