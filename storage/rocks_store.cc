@@ -2,6 +2,7 @@
 
 #include <cassert>
 #include <charconv>
+#include <cstdarg>
 #include <cstdio>
 #include <map>
 #include <utility>
@@ -55,6 +56,15 @@ Error damaged(const std::string& path, const std::string& what) {
           "others."};
 }
 
+// The database's own log is not kept: writing it to a full disk would end the process in an
+// assertion of the library (a log file that failed once must not be written again), before the
+// failed write could be reported.
+class NoLog final : public rocksdb::Logger {
+ public:
+  using rocksdb::Logger::Logv;
+  void Logv(const char*, va_list) override {}
+};
+
 rocksdb::Options options_for(const RocksStoreOptions& given) {
   rocksdb::Options options;
   if (given.env != nullptr) options.env = given.env;
@@ -69,9 +79,7 @@ rocksdb::Options options_for(const RocksStoreOptions& given) {
   rocksdb::BlockBasedTableOptions table;
   table.no_block_cache = true;
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
-  options.info_log_level = rocksdb::WARN_LEVEL;
-  options.max_log_file_size = std::size_t{256} << 10;
-  options.keep_log_file_num = 2;
+  options.info_log = std::make_shared<NoLog>();
   options.max_manifest_file_size = std::uint64_t{1} << 20;
   options.stats_dump_period_sec = 0;
   options.stats_persist_period_sec = 0;
