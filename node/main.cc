@@ -10,6 +10,7 @@
 #include <system_error>
 
 #include <CLI/CLI.hpp>
+#include <signal.h>
 
 #include "node/api/arguments.h"
 #include "node/runtime/log.h"
@@ -137,6 +138,10 @@ int run(const RunOptions& options) {
   auto token = read_token(options.token_file);
   if (!token) return refuse(token.error());
   config.token = token.take();
+  if (!std::filesystem::is_directory(options.directory)) {
+    return refuse({Code::kNotFound, "There is no node directory " + options.directory + ".",
+                   "Format a store there with 'failsim-node format', or check the path."});
+  }
   auto lock = DirectoryLock::acquire(options.directory, "a node");
   if (!lock) return refuse(lock.error());
   auto opened = RocksStore::open(store_path(options.directory));
@@ -189,6 +194,9 @@ int main_of(int argc, char** argv) {
 }  // namespace failsim::node
 
 int main(int argc, char** argv) {
+  // A peer that hangs up and a file that may not grow are errors of the call, not of the process.
+  ::signal(SIGPIPE, SIG_IGN);
+  ::signal(SIGXFSZ, SIG_IGN);
   try {
     if (argc > 1 && std::string(argv[1]) == "volume") {
       return failsim::node::volume_main(argc - 1, argv + 1);

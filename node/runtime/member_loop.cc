@@ -12,7 +12,6 @@
 namespace failsim::node {
 namespace {
 
-constexpr int kEventsPerTurn = 256;  // then sockets and timers have their turn
 constexpr Duration kShortestTick = kMillisecond;
 // How long a client waits for a leader, and for an answer of one.
 constexpr Duration kLeaderLimit = 3 * kSecond;
@@ -62,7 +61,9 @@ void MemberLoop::schedule() {
 void MemberLoop::turn() {
   is_turn_due_ = false;
   has_applied_ = false;
-  for (int i = 0; i < kEventsPerTurn && !events_.empty(); ++i) {
+  // What came before this turn and no more: then sockets and timers have theirs, and as every turn
+  // ends what the last one read, the queue cannot grow without end.
+  for (std::size_t rest = events_.size(); rest > 0; --rest) {
     const Event event = std::move(events_.front());
     events_.pop_front();
     step(event);
