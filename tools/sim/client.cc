@@ -15,8 +15,10 @@ NodeId Client::any_node() {
   return world_.nodes()[random_.below(world_.nodes().size())];
 }
 
-// "Try again" is no outcome.
-bool Client::is_outcome(Code code) {
+// "Try again" is no outcome, unless an entry of the log says it.
+bool Client::is_outcome(const pb::Reply& reply) {
+  const auto code = static_cast<Code>(reply.code());
+  if (reply.index() != 0) return true;
   return code != Code::kNotReady && code != Code::kNoQuorum && code != Code::kClusterBusy &&
          code != Code::kTimeout;
 }
@@ -25,6 +27,11 @@ void Client::again(Duration delay, std::function<void()> action) {
   world_.queue().after(delay, [this, attempt = attempt_, action = std::move(action)] {
     if (attempt == attempt_) action();
   });
+}
+
+std::string Client::waits_for() const {
+  if (!is_busy_) return "";
+  return name_ + (done_ ? ": " + request_.ShortDebugString() : ": a read");
 }
 
 // ---- Requests -----------------------------------------------------------------------------------
@@ -53,8 +60,7 @@ void Client::try_to_ask() {
 }
 
 void Client::answered(std::uint64_t sequence, const pb::Reply& reply) {
-  const auto code = static_cast<Code>(reply.code());
-  if (!is_outcome(code)) {
+  if (!is_outcome(reply)) {
     if (sequence != request_.sequence() || !done_) return;
     ++attempt_;
     return again(kPause, [this] { try_to_ask(); });

@@ -30,9 +30,11 @@ class Client {
   // Everything acknowledged before is in what `seen` gets.
   void read(Seen seen);
   bool is_busy() const { return is_busy_; }
+  // What it waits for, in words; empty if it is not busy.
+  std::string waits_for() const;
 
  private:
-  static bool is_outcome(Code code);
+  static bool is_outcome(const pb::Reply& reply);
   NodeId any_node();
   void try_to_ask();
   void answered(std::uint64_t sequence, const pb::Reply& reply);

@@ -21,7 +21,7 @@ class Writer {
   Writer(World& world, std::uint64_t seed, ObjectKind kind, std::string object);
   void begin() { act(); }
   void stop() { is_stopping_ = true; }
-  bool is_idle() const { return is_stopping_ && !client_.is_busy(); }
+  const Client& client() const { return client_; }
   // The final value, as this state has it.
   void check(const ClusterState& state);
   std::uint64_t acknowledged() const { return acknowledged_; }
@@ -49,7 +49,7 @@ class Administrator {
   Administrator(World& world, std::uint64_t seed, std::uint32_t vms, const std::string& name);
   void begin() { act(); }
   void stop() { is_stopping_ = true; }
-  bool is_idle() const { return is_stopping_ && !client_.is_busy(); }
+  const Client& client() const { return client_; }
 
  private:
   void act();
