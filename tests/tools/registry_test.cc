@@ -22,7 +22,7 @@ class RegistryTest : public testing::Test {
   std::size_t files() const {
     std::size_t count = 0;
     for (const auto& file : fs::directory_iterator(state_ / ".running")) {
-      count += file.is_regular_file() ? 1 : 0;
+      if (file.is_regular_file()) ++count;
     }
     return count;
   }

@@ -134,7 +134,8 @@ void PhaseLines::print_new() {
 void PhaseLines::print(const json::object& event) {
   since_ = std::max(since_, number_in(event, "number"));
   if (text_in(event, "kind") != "migration-state" || number_in(event, "job_id") != job_) return;
-  progress_.phase(text_in(event, "vm") + ": " + enum_name_in(event, "to"));
+  const bool done = enum_value_in(event, "to") == kNoMigration;
+  progress_.phase(text_in(event, "vm") + ": " + (done ? "Done" : enum_name_in(event, "to")));
 }
 
 std::string progress_line(const json::object& migration) {
