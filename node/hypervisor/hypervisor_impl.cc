@@ -78,7 +78,8 @@ void HypervisorImpl::order(const TransferOrder& order) {
 void HypervisorImpl::begin_or_advance(const TransferOrder& order) {
   const auto found = transfers_.find(order.vm);
   if (found != transfers_.end() && !is_same(found->second.order(), order)) {
-    drop(found->second.order());
+    const TransferOrder former = found->second.order();  // a copy: the drop ends its transfer
+    drop(former);
   }
   Transfer& transfer = transfers_[order.vm];
   if (order.role == TransferRole::kTarget) {

@@ -101,8 +101,10 @@ TEST_F(Guests, FrozenIsReportedOnlyWhenItsDiskHasAnswered) {
   start();
   await_counter(1);
   volume.hold(true);
+  volume.await_request();
   node.order(vm.want(pb::GUEST_FROZEN));
-  node.forget_reports();
+  node.await_that([&] { return !node.hypervisor().live(vm.name).executing(); });
+  EXPECT_FALSE(node.has_reported(pb::CONDITION_FROZEN));
   volume.hold(false);
   node.await(pb::CONDITION_FROZEN);
   EXPECT_EQ(volume.journal(vm.name).back().counter(), counter());

@@ -157,6 +157,7 @@ TEST_F(MigrationFailure, TargetDiesWhenConverged) {
 TEST_F(MigrationFailure, TargetDiesInTheBlackout) {
   converge();
   volume.hold(true);  // the guest's disk does not drain: the release cannot be sent
+  volume.await_request();
   one.order(vm.transfer(kSource, kFinish, 2));
   one.await_that([&] { return !one.hypervisor().live(vm.name).executing(); });
   two.die();

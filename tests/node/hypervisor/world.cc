@@ -56,6 +56,11 @@ void VolumeInMemory::hold(bool held) {
   changed_.notify_all();
 }
 
+void VolumeInMemory::await_request() {
+  std::unique_lock lock(mutex_);
+  EXPECT_TRUE(changed_.wait_for(lock, kDeadline, [this] { return !asked_.empty(); }));
+}
+
 std::vector<pb::JournalRecord> VolumeInMemory::journal(const std::string& vm) {
   const std::lock_guard lock(mutex_);
   return volume_->journal(vm).take();
@@ -186,9 +191,13 @@ bool TestNode::has_reported(pb::TransferStatus status) {
   return false;
 }
 
-void TestNode::forget_reports() {
+bool TestNode::has_reported(pb::GuestCondition condition) {
   const std::lock_guard lock(mutex_);
-  reports_.clear();
+  for (const Reported& reported : reports_) {
+    const auto* report = std::get_if<GuestReport>(&reported);
+    if (report != nullptr && report->condition == condition) return true;
+  }
+  return false;
 }
 
 // ---- a VM ---------------------------------------------------------------------------------------

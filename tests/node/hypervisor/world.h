@@ -30,6 +30,8 @@ class VolumeInMemory {
 
   // While held, requests wait unanswered.
   void hold(bool held);
+  // Until a request waits unanswered.
+  void await_request();
   std::vector<pb::JournalRecord> journal(const std::string& vm);
   // A port for one node; the volume must outlive it.
   std::shared_ptr<VolumePort> port();
@@ -75,7 +77,7 @@ class TestNode {
   // Waits until `true_now` holds, looking whenever something was reported and often besides.
   void await_that(const std::function<bool()>& true_now);
   bool has_reported(pb::TransferStatus status);
-  void forget_reports();
+  bool has_reported(pb::GuestCondition condition);
   // Leaves at once, as a killed process does: sockets close, guests are gone.
   void die() { hypervisor_.reset(); }
 
