@@ -26,7 +26,7 @@ WorldConfig draw_world(const ChaosConfig& chaos, std::uint64_t stream) {
   WorldConfig config;
   config.seed = chaos.seed;
   config.nodes = chaos.nodes;
-  config.node_memory_bytes = (1 + random.below(3)) * 1024 * kMebibyte;
+  config.node_memory_bytes = (1 + random.below(4)) * 512 * kMebibyte + 8 * kMebibyte;
   config.trace_lines = chaos.trace_lines;
   config.link.delay_max = kMillisecond + static_cast<Duration>(random.below(29)) * kMillisecond;
   config.link.loss_per_mille = static_cast<std::uint32_t>(random.below(30));

@@ -131,7 +131,7 @@ pb::Request Administrator::draw() {
 pb::VmConfig Administrator::draw_config(const std::string& vm) {
   pb::VmConfig config;
   config.set_modelled(vm == modelled_vm());
-  config.set_memory_bytes(config.modelled() ? (1 + random_.below(10)) * 128 * kMebibyte
+  config.set_memory_bytes(config.modelled() ? (1 + random_.below(5)) * 128 * kMebibyte
                                             : (1 + random_.below(3)) * kMebibyte / 2);
   config.set_working_set_bytes(config.memory_bytes() / (1 + random_.below(4)));
   config.set_dirty_bytes_per_second(config.working_set_bytes() / 8 * random_.below(9));
@@ -165,7 +165,8 @@ pb::Request Administrator::migrate(const std::string& vm) {
     parameters.set_bandwidth_bytes_per_second((4 + random_.below(60)) * kMebibyte / 2);
   }
   parameters.set_downtime_limit_ns(draw_duration(random_, 20 * kMillisecond, 500 * kMillisecond));
-  parameters.set_max_rounds(static_cast<std::uint32_t>(2 + random_.below(20)));
+  const std::uint64_t rounds = vm == modelled_vm() ? 2 : 20;
+  parameters.set_max_rounds(static_cast<std::uint32_t>(1 + random_.below(rounds)));
   if (random_.below(8) == 0)
     parameters.set_timeout_ns(draw_duration(random_, kSecond, 20 * kSecond));
   parameters.set_verify(random_.below(2) == 0 ? pb::VERIFY_BACKGROUND : pb::VERIFY_BEFORE_RESUME);
