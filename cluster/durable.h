@@ -27,12 +27,12 @@ struct RowChange {
 // Performed in the order of the members.
 struct DurableBatch {
   std::optional<pb::HardState> hard_state;
-  Index truncate_from = 0;                 // remove log entries with index >= this; 0 = none
-  std::vector<EntryPtr> append;            // contiguous, after the truncation
-  std::optional<pb::LogStart> log_start;   // remove log entries with index <= this: rows hold them
-  bool replace_rows = false;               // a snapshot: remove every row before `rows`
+  Index truncate_from = 0;                // remove log entries with index >= this; 0 = none
+  std::vector<EntryPtr> append;           // contiguous, after the truncation
+  std::optional<pb::LogStart> log_start;  // remove log entries with index <= this: rows hold them
+  bool replace_rows = false;              // a snapshot: remove every row before `rows`
   std::vector<RowChange> rows;
-  std::optional<Index> applied;            // the rows now contain entries up to here
+  std::optional<Index> applied;  // the rows now contain entries up to here
 
   bool needs_sync() const {
     return hard_state.has_value() || truncate_from != 0 || !append.empty() ||
@@ -46,8 +46,8 @@ struct DurableBatch {
 struct Recovered {
   pb::HardState hard_state;
   pb::LogStart log_start;
-  std::vector<EntryPtr> entries;           // contiguous after log_start
-  std::vector<RowChange> rows;             // every row, ordered by key, each with a value
+  std::vector<EntryPtr> entries;  // contiguous after log_start
+  std::vector<RowChange> rows;    // every row, ordered by key, each with a value
   Index applied = 0;
 };
 

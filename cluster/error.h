@@ -18,18 +18,18 @@ namespace failsim {
 enum class Code : std::uint32_t {
   kOk = 0,
   kAccessDenied = 5,
-  kInvalidData = 13,             // a value out of range or malformed
-  kNotReady = 21,                // election under way: try again
+  kInvalidData = 13,  // a value out of range or malformed
+  kNotReady = 21,     // election under way: try again
   kWriteFault = 29,
   kInvalidParameter = 87,
   kInsufficientBuffer = 122,
   kAlreadyExists = 183,
   kOperationAborted = 995,
   kIoPending = 997,
-  kNoSystemResources = 1450,     // not enough memory on the node
+  kNoSystemResources = 1450,  // not enough memory on the node
   kTimeout = 1460,
   kNotFound = 1168,
-  kConnectionRefused = 1225,     // no node of the cluster answers
+  kConnectionRefused = 1225,  // no node of the cluster answers
   kResourceNotFound = 5007,
   kGroupNotFound = 5013,
   kInvalidState = 5023,

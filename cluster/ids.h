@@ -36,7 +36,9 @@ struct Epoch {
   auto operator<=>(const Epoch&) const = default;
 };
 
-inline std::string node_name(NodeId id) { return "node-" + std::to_string(id); }
+inline std::string node_name(NodeId id) {
+  return "node-" + std::to_string(id);
+}
 
 inline std::string to_string(const Epoch& epoch) {
   return std::to_string(epoch.recovery) + "." + std::to_string(epoch.counter);
