@@ -82,10 +82,13 @@ TEST_F(Cluster, APortInUseIsNamed) {
   const cli::ClusterDescription found = description();
   const int thief = ::socket(AF_INET, SOCK_STREAM, 0);
   sockaddr_in there = {};
+  const int on = 1;  // what was there a moment ago is in TIME_WAIT
+  ::setsockopt(thief, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   there.sin_family = AF_INET;
   there.sin_port = htons(cli::kApiPort);
   ::inet_pton(AF_INET, found.node_address(2).c_str(), &there.sin_addr);
   ASSERT_EQ(::bind(thief, reinterpret_cast<sockaddr*>(&there), sizeof there), 0);
+  ASSERT_EQ(::listen(thief, 1), 0);
   const Outcome outcome = run("up --detach");
   EXPECT_EQ(outcome.exit, 1);
   EXPECT_NE(outcome.err.find(found.node_address(2) + " port 7080"), std::string::npos)

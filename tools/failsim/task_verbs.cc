@@ -54,8 +54,8 @@ int wait(Context& context, const Arguments& arguments) {
     return 0;
   }
   const std::string object = text_in(task, "object");
-  const json::object found = migration_of_job(context.client(), object.substr(object.find('/') + 1),
-                                              number_in(task, "id"));
+  const json::object found =
+      ended_migration(context.client(), object.substr(object.find('/') + 1), number_in(task, "id"));
   throw Failure{migration_error(found), migration_exit(found)};
 }
 

@@ -16,7 +16,9 @@ constexpr milliseconds kLongWait{20'000};
 constexpr milliseconds kTerminalWait{100};
 constexpr milliseconds kLineWait{250};
 constexpr milliseconds kQuorumPause{100};
+constexpr milliseconds kSettlePause{50};
 constexpr std::size_t kEventPage = 1000;
+constexpr std::uint64_t kVmRunning = 5;  // VMVMState
 
 json::object as_object(json::value value) {
   if (value.is_object()) return std::move(value.get_object());
@@ -41,6 +43,22 @@ json::object wait_for_digest(Client& client, const std::string& vm, std::uint64_
            "See it later with: failsim migrate show " + vm);
     }
     std::this_thread::sleep_for(milliseconds(20));
+  }
+}
+
+// A migration whose source died may end before the cluster knows that: the target sees only a
+// closed connection. Where the VM is then is asked of the VM, until its guest answers or has a new
+// owner.
+void settle_failure(Client& client, json::object& migration) {
+  const auto deadline = steady_clock::now() + client.limit();
+  const std::string target = "/v1/vms/" + percent_encoded(text_in(migration, "vm"));
+  while (!flag_in(migration, "restarted_elsewhere") && steady_clock::now() < deadline) {
+    const json::object vm = as_object(patient_poll(client, target, milliseconds(0)));
+    const bool moved = text_in(vm, "owner_node") != text_in(migration, "from");
+    if (moved) migration["restarted_elsewhere"] = true;
+    const bool executes = enum_value_in(vm, "state") == kVmRunning;
+    if (moved || !executes || !is_null_in(vm, "guest")) return;
+    std::this_thread::sleep_for(kSettlePause);
   }
 }
 
@@ -161,9 +179,16 @@ json::object follow_migration(Client& client, const std::string& vm, std::uint64
     if (flag_in(task, "is_complete")) break;
     if (progress.on_terminal()) progress.draw(progress_line(migration_of_job(client, vm, job)));
   }
-  json::object migration = wait_for_digest(client, vm, job);
+  json::object migration = ended_migration(client, vm, job);
   progress.clear();
   set_interrupt_note("");
+  return migration;
+}
+
+json::object ended_migration(Client& client, const std::string& vm, std::uint64_t job) {
+  json::object migration = wait_for_digest(client, vm, job);
+  const int exit = migration_exit(migration);
+  if (exit == kExitOnSource) settle_failure(client, migration);
   return migration;
 }
 

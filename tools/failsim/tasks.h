@@ -56,6 +56,8 @@ class PhaseLines {
 // progress, or prints a line per phase.
 json::object follow_migration(Client& client, const std::string& vm, std::uint64_t job,
                               PhaseLines& phases);
+// The same for a task that is complete already, without any progress.
+json::object ended_migration(Client& client, const std::string& vm, std::uint64_t job);
 // One line about a migration under way.
 std::string progress_line(const json::object& migration);
 
