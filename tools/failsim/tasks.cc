@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
 #include <thread>
 
 #include "tools/failsim/units.h"
@@ -18,7 +19,10 @@ constexpr milliseconds kLineWait{250};
 constexpr milliseconds kQuorumPause{100};
 constexpr milliseconds kSettlePause{50};
 constexpr std::size_t kEventPage = 1000;
-constexpr std::uint64_t kVmRunning = 5;  // VMVMState
+// VMVMState
+constexpr std::uint64_t kVmTurnedOff = 1;
+constexpr std::uint64_t kVmSaved = 2;
+constexpr std::uint64_t kVmRunning = 5;
 
 json::object as_object(json::value value) {
   if (value.is_object()) return std::move(value.get_object());
@@ -30,12 +34,23 @@ bool succeeded(const json::object& object) {
   return enum_value_in(object, "result") == kResultSuccess;
 }
 
-// The background check of the target goes on after the task has ended.
+// The memory that the target checks ends with its owner: with another owner, or off, or restarted
+// in place (which is another epoch than `epoch`), nobody checks it any more.
+bool still_holds_image(const json::object& vm, const std::string& owner, const std::string& epoch) {
+  const std::uint64_t state = enum_value_in(vm, "state");
+  return text_in(vm, "owner_node") == owner && text_in(vm, "epoch") == epoch &&
+         state != kVmTurnedOff && state != kVmSaved;
+}
+
+// The background check of the target goes on after the task has ended; it stays unknown if the VM
+// was lost there before its end.
 json::object wait_for_digest(Client& client, const std::string& vm, std::uint64_t job) {
   const auto deadline = steady_clock::now() + client.limit();
+  std::optional<std::string> epoch;
+  bool lost = false;
   while (true) {
     json::object migration = migration_of_job(client, vm, job);
-    if (!succeeded(migration) || !is_null_in(migration, "digest_match")) return migration;
+    if (!succeeded(migration) || !is_null_in(migration, "digest_match") || lost) return migration;
     if (steady_clock::now() >= deadline) {
       fail(Code::kTimeout,
            vm + " moved to " + text_in(migration, "to") +
@@ -43,6 +58,10 @@ json::object wait_for_digest(Client& client, const std::string& vm, std::uint64_
            "See it later with: failsim migrate show " + vm);
     }
     std::this_thread::sleep_for(milliseconds(20));
+    const json::object now =
+        as_object(patient_poll(client, "/v1/vms/" + percent_encoded(vm), milliseconds(0)));
+    if (!epoch) epoch = text_in(now, "epoch");
+    lost = !still_holds_image(now, text_in(migration, "to"), *epoch);
   }
 }
 
@@ -212,7 +231,9 @@ std::string migration_sentence(const json::object& migration) {
              plain_in(migration, "rounds") + " rounds, " +
              show_size(number_in(migration, "bytes_sent")) + " sent, " +
              show_duration_ms(number_in(migration, "downtime_ms")) + " downtime, " +
-             "every page checked.";
+             (is_null_in(migration, "digest_match")
+                  ? "its pages not checked: it was lost there meanwhile."
+                  : "every page checked.");
     case kExitFailed:
       return vm + " moved from " + route + ", but a page there differs from what was sent.";
     case kExitCanceled:
