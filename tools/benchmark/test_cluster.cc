@@ -166,11 +166,11 @@ std::string TestCluster::other_node_than(const std::string& node) const {
   return node;
 }
 
-cli::ProcessMark TestCluster::process_of(const std::string& node) const {
+cli::RunningChild TestCluster::child(const std::string& node) const {
   const std::optional<cli::RunningProcesses> running = directory_.processes();
-  const cli::RunningChild* child = running ? running->find(node) : nullptr;
-  if (child == nullptr) cli::fail(Code::kNodeDown, node + " does not run.", "");
-  return child->process;
+  const cli::RunningChild* found = running ? running->find(node) : nullptr;
+  if (found == nullptr) cli::fail(Code::kNodeDown, node + " does not run.", "");
+  return *found;
 }
 
 void TestCluster::kill_node(const std::string& node) const {
@@ -185,8 +185,15 @@ void TestCluster::kill_node(const std::string& node) const {
 
 void TestCluster::start_node(const std::string& node) const {
   verb({"node", "start", node});
+  // For a moment the cluster may still show the process before as Up: the instance tells.
+  const std::uint32_t instance = child(node).instance;
   const bool up = wait_until(
-      [&] { return cli::enum_value_in(get("/v1/nodes/" + node), "state") == kNodeUp; }, kUpLimit);
+      [&] {
+        const json::object row = get("/v1/nodes/" + node);
+        return cli::enum_value_in(row, "state") == kNodeUp &&
+               static_cast<std::uint32_t>(cli::number_in(row, "incarnation")) == instance;
+      },
+      kUpLimit);
   if (!up) cli::fail(Code::kTimeout, node + " was started but is not Up.", "");
 }
 

@@ -58,7 +58,7 @@ class TestCluster {
   // Where the VM is not.
   std::string other_node_than(const std::string& node) const;
 
-  cli::ProcessMark process_of(const std::string& node) const;
+  cli::ProcessMark process_of(const std::string& node) const { return child(node).process; }
   // kill -9; returns when the process is gone.
   void kill_node(const std::string& node) const;
   // Starts it and waits until it is Up.
@@ -68,6 +68,7 @@ class TestCluster {
 
  private:
   void up(std::uint32_t nodes);
+  cli::RunningChild child(const std::string& node) const;
 
   cli::fs::path place_;  // the cluster's directory, and notes that are not the user's
   cli::ClusterDirectory directory_;
