@@ -128,6 +128,7 @@ bool parse_endpoint(const std::string& text, std::string& address, std::uint16_t
 }
 
 int run(const RunOptions& options) {
+  defer_leaving();
   RuntimeConfig config;
   config.directory = options.directory;
   if (!parse_endpoint(options.volume, config.volume_address, config.volume_port)) {

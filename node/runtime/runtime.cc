@@ -49,6 +49,14 @@ const pb::Bootstrap::Node& node_of(const pb::Bootstrap& bootstrap, NodeId id) {
                        [id](const auto& node) { return node.id() == id; });
 }
 
+void mask_leaving(int how) {
+  sigset_t signals;
+  ::sigemptyset(&signals);
+  ::sigaddset(&signals, SIGTERM);
+  ::sigaddset(&signals, SIGINT);
+  ::pthread_sigmask(how, &signals, nullptr);
+}
+
 class Runtime final : public NodeService {
  public:
   Runtime(const RuntimeConfig& config, Store& store, const Recovered& recovered);
@@ -234,6 +242,7 @@ int Runtime::run() {
                         std::to_string(kApiPort) + ", start " + std::to_string(identity_.starts) +
                         " of its store");
   await_signal();
+  mask_leaving(SIG_UNBLOCK);
   io_.run();
   return exit_code_;
 }
@@ -331,6 +340,10 @@ void Runtime::end(int exit_code) {
 }
 
 }  // namespace
+
+void defer_leaving() {
+  mask_leaving(SIG_BLOCK);
+}
 
 Result<int> run_node(const RuntimeConfig& config, Store& store, const Recovered& recovered) {
   Runtime runtime(config, store, recovered);

@@ -31,6 +31,10 @@ struct RuntimeConfig {
   Incarnation incarnation = 0;
 };
 
+// From now on a request to leave (SIGTERM, SIGINT) waits until run_node() listens to it: a node
+// that is asked while it still opens its store leaves like any other, with exit code 0.
+void defer_leaving();
+
 // Runs the node until it is asked to leave (SIGTERM, SIGINT) or its disk fails; gives the exit code
 // of the process. An error means that it did not start, and why. `store` is recovered already.
 Result<int> run_node(const RuntimeConfig& config, Store& store, const Recovered& recovered);
