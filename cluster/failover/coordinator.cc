@@ -90,6 +90,7 @@ void Coordinator::elected(const ClusterState& state) {
   unsettled_.clear();
   orphans_.clear();
   retry_at_.clear();
+  target_failed_.clear();
   bound_lowered_since_ = kNever;
   for (const auto& [name, vm] : state.vms()) look_at(state, name);
   nodes_due_ = true;
@@ -162,6 +163,7 @@ std::vector<Proposal> Coordinator::decide(const LeaderView& view) {
     nodes_due_ = true;
     due_.insert(unsettled_.begin(), unsettled_.end());
     for (const auto& [name, at] : retry_at_) due_.insert(name);
+    forget_ended_jobs(view.state);
   }
   if (nodes_due_) {
     for (const auto& [id, node] : view.state.nodes()) decide_node(decision, *node);
@@ -176,6 +178,20 @@ std::vector<Proposal> Coordinator::decide(const LeaderView& view) {
   if (!orphans_.empty()) decide_failovers(decision);
   decide_lease_bound(decision);
   return std::move(decision.proposals);
+}
+
+// What was said of jobs that have nothing left to decide.
+void Coordinator::forget_ended_jobs(const ClusterState& state) {
+  const auto ended = [&](TaskId id) {
+    const pb::Task* task = state.task(id);
+    if (task == nullptr) return true;
+    const bool digest_open =
+        task->job().phase() == 0 &&
+        task->job().statistics().digest() == pb::MigrationStatistics::DIGEST_UNKNOWN;
+    return task->complete() && !digest_open;
+  };
+  std::erase_if(transfers_, [&](const auto& said) { return ended(said.first.first); });
+  std::erase_if(target_failed_, [&](const auto& said) { return ended(said.first); });
 }
 
 void Coordinator::decide_node(Decision& decision, const pb::Node& node) {
@@ -335,15 +351,15 @@ void Coordinator::decide_migration(Decision& decision, const pb::Vm& vm, const p
               "The target " + node_name(job.target()) + " died during " + std::string(name(phase)) +
                   "; VM '" + vm.name() + "' stays on " + node_name(job.source()) + "."));
   }
-  for (const auto* side : {target, source}) {
-    if (status(side) != pb::TRANSFER_FAILED) continue;
+  const auto* broken = broken_side(decision, id, job, source, target);
+  if (broken != nullptr) {
     const VMTaskResult result =
-        task_result_of(side->task_result()).value_or(VMTaskResult::kUnexpectedError);
+        task_result_of(broken->task_result()).value_or(VMTaskResult::kUnexpectedError);
     return propose(decision, key,
                    abort(job, id, result,
                          result == VMTaskResult::kOutOfMemoryError ? Code::kNoSystemResources
                                                                    : Code::kOperationAborted,
-                         side->error()));
+                         broken->error()));
   }
   if (job.phase_deadline_ns() != 0 && view.cluster_now >= job.phase_deadline_ns()) {
     return propose(
@@ -358,6 +374,23 @@ void Coordinator::decide_migration(Decision& decision, const pb::Vm& vm, const p
   if (phase == MigrationState::kDataTransfer && status(source) == pb::TRANSFER_CONVERGED) {
     propose(decision, key, advance(job, id, MigrationState::kMove, &source->statistics()));
   }
+}
+
+// The side whose failure ends the migration; null if none does. A target that saw its connection
+// close knows only that: the source may be dead, which is for the failover to end, so the target's
+// word counts alone only in Setup or when the source lives on and says nothing.
+const pb::PeerMessage::Report::Transfer* Coordinator::broken_side(
+    Decision& decision, TaskId id, const pb::MigrationJob& job,
+    const pb::PeerMessage::Report::Transfer* source,
+    const pb::PeerMessage::Report::Transfer* target) {
+  const LeaderView& view = decision.view;
+  if (!lives(view.state, job.source(), job.source_incarnation())) return nullptr;
+  if (source != nullptr && source->status() == pb::TRANSFER_FAILED) return source;
+  if (target == nullptr || target->status() != pb::TRANSFER_FAILED) return nullptr;
+  if (job.phase() == static_cast<std::uint32_t>(MigrationState::kSetup)) return target;
+  const Time believed_at =
+      target_failed_.try_emplace(id, view.now).first->second + 2 * decision.detection_time;
+  return view.now >= believed_at ? target : nullptr;
 }
 
 void Coordinator::decide_digest(Decision& decision, const pb::Vm& vm) {

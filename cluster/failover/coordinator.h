@@ -70,6 +70,7 @@ class Coordinator {
     pb::PeerMessage::Report::Guest guest;
   };
 
+  void forget_ended_jobs(const ClusterState& state);
   void look_at(const ClusterState& state, const std::string& vm);
 
   void decide_node(Decision& decision, const pb::Node& node);
@@ -77,6 +78,10 @@ class Coordinator {
   void decide_step(Decision& decision, const pb::Vm& vm, const GuestSaid& said);
   void decide_guest_lost(Decision& decision, const pb::Vm& vm, const GuestSaid& said);
   void decide_migration(Decision& decision, const pb::Vm& vm, const pb::Task& task);
+  const pb::PeerMessage::Report::Transfer* broken_side(
+      Decision& decision, TaskId id, const pb::MigrationJob& job,
+      const pb::PeerMessage::Report::Transfer* source,
+      const pb::PeerMessage::Report::Transfer* target);
   void decide_digest(Decision& decision, const pb::Vm& vm);
   void decide_failovers(Decision& decision);
   void decide_lease_bound(Decision& decision);
@@ -93,6 +98,7 @@ class Coordinator {
   std::set<std::string> unsettled_;            // VMs with an operation, job or open digest
   std::set<std::string> orphans_;              // VMs whose owner may be dead
   std::map<std::string, Time> retry_at_;       // VMs that could not be started
+  std::map<TaskId, Time> target_failed_;       // since when only the target says so
   bool nodes_due_ = true;
   Time next_look_ = 0;
   Time bound_lowered_since_ = kNever;

@@ -145,6 +145,29 @@ TEST_F(MigrationStory, ASourceThatDiesBeforeTheHandOverIsAFailover) {
   EXPECT_TRUE(task().job().restarted_elsewhere());
 }
 
+TEST_F(MigrationStory, ATargetThatSeesItsConnectionCloseDoesNotEndTheJobOfADeadSource) {
+  target_ready();
+  cluster.kill(1);
+  cluster.report(2, "web", pb::TRANSFER_FAILED);
+  cluster.run_for(50 * kMillisecond);
+  cluster.evidence(1);
+  ASSERT_TRUE(cluster.run_until([&] {
+    return cluster.leader() != kNoNode && cluster.state().vm("web")->owner() != 1 &&
+           cluster.vm_state("web") == VmState::kRunning;
+  }));
+  EXPECT_TRUE(task().job().restarted_elsewhere());
+  EXPECT_EQ(phase(), MigrationState::kFailure);
+}
+
+TEST_F(MigrationStory, ATargetThatAloneSeesAFailureIsBelievedInTheEnd) {
+  target_ready();
+  cluster.report(2, "web", pb::TRANSFER_FAILED);
+  cluster.run_for(50 * kMillisecond);
+  EXPECT_EQ(phase(), MigrationState::kDataTransfer);
+  EXPECT_TRUE(cluster.run_until([&] { return phase() == MigrationState::kFailure; }));
+  EXPECT_TRUE(cluster.executes(1, "web"));
+}
+
 TEST_F(MigrationStory, ASourceThatDiesAfterTheReleaseDoesNotStopTheHandOver) {
   target_ready();
   source_converges();
