@@ -58,6 +58,7 @@ Progress write_until_power_fails(const std::string& path, FaultFileSystem& disk,
 }
 
 struct Cut {
+  const char* name;
   std::uint64_t torn_bytes;
   std::size_t row_bytes;
 };
@@ -66,8 +67,12 @@ class PowerCut : public ::testing::TestWithParam<Cut> {};
 
 // Rows of 60 KB fill the write buffer, so that flushes and new logs are cut as well.
 INSTANTIATE_TEST_SUITE_P(Disk, PowerCut,
-                         ::testing::Values(Cut{0, 100}, Cut{13, 100}, Cut{100'000, 100},
-                                           Cut{0, 60'000}, Cut{777, 60'000}));
+                         ::testing::Values(Cut{"NothingUnsynced", 0, 100},
+                                           Cut{"TornRecords", 13, 100},
+                                           Cut{"EverythingWritten", 100'000, 100},
+                                           Cut{"NothingUnsyncedOfLargeRows", 0, 60'000},
+                                           Cut{"TornRecordsOfLargeRows", 777, 60'000}),
+                         [](const auto& each) { return std::string(each.param.name); });
 
 TEST_P(PowerCut, AtAnyOperationKeepsAPrefixWithEverythingSynced) {
   const History history =
