@@ -371,6 +371,8 @@ void Coordinator::decide_migration(Decision& decision, const pb::Vm& vm, const p
   if (phase == MigrationState::kSetup && status(target) == pb::TRANSFER_READY) {
     return propose(decision, key, advance(job, id, MigrationState::kDataTransfer, nullptr));
   }
+  // The check of the image the guest came from ends before the guest leaves.
+  if (verification_open(view.state, vm)) return;
   if (phase == MigrationState::kDataTransfer && status(source) == pb::TRANSFER_CONVERGED) {
     propose(decision, key, advance(job, id, MigrationState::kMove, &source->statistics()));
   }
@@ -393,14 +395,23 @@ const pb::PeerMessage::Report::Transfer* Coordinator::broken_side(
   return view.now >= believed_at ? target : nullptr;
 }
 
-void Coordinator::decide_digest(Decision& decision, const pb::Vm& vm) {
-  if (vm.origin() != pb::ORIGIN_IMAGE) return;
-  const pb::Task* task = decision.view.state.task(vm.image_job());
-  if (task == nullptr ||
-      task->job().statistics().digest() != pb::MigrationStatistics::DIGEST_UNKNOWN ||
-      !task->complete()) {
-    return;
+// Whether the pages of the image this VM runs from are still being checked against their counts.
+bool Coordinator::verification_open(const ClusterState& state, const pb::Vm& vm) const {
+  if (vm.origin() != pb::ORIGIN_IMAGE) return false;
+  const pb::Task* task = state.task(vm.image_job());
+  if (task == nullptr || !task->complete() ||
+      task->job().statistics().digest() != pb::MigrationStatistics::DIGEST_UNKNOWN) {
+    return false;
   }
+  // A check that was given up says so.
+  const auto* target = said(task->job(), task->id(), task->job().target());
+  return target == nullptr || target->status() != pb::TRANSFER_VERIFIED ||
+         target->statistics().digest() != pb::MigrationStatistics::DIGEST_UNKNOWN;
+}
+
+void Coordinator::decide_digest(Decision& decision, const pb::Vm& vm) {
+  if (!verification_open(decision.view.state, vm)) return;
+  const pb::Task* task = decision.view.state.task(vm.image_job());
   const auto* target = said(task->job(), task->id(), task->job().target());
   if (target == nullptr || target->status() != pb::TRANSFER_VERIFIED) return;
   pb::Command command;

@@ -82,6 +82,7 @@ class Coordinator {
       Decision& decision, TaskId id, const pb::MigrationJob& job,
       const pb::PeerMessage::Report::Transfer* source,
       const pb::PeerMessage::Report::Transfer* target);
+  bool verification_open(const ClusterState& state, const pb::Vm& vm) const;
   void decide_digest(Decision& decision, const pb::Vm& vm);
   void decide_failovers(Decision& decision);
   void decide_lease_bound(Decision& decision);

@@ -14,9 +14,8 @@ bool same(const GuestOrder& a, const GuestOrder& b) {
 }
 
 // A target keeps its transfer after Complete until its image has become the guest and is verified.
-bool image_in_use(const ClusterState& state, const pb::Vm& vm, const pb::Task& task) {
-  return vm.origin() == pb::ORIGIN_IMAGE && vm.image_job() == task.id() &&
-         vm.want() != pb::GUEST_ABSENT && state.task(task.id()) != nullptr &&
+bool image_in_use(const pb::Vm& vm, const pb::Task& task) {
+  return vm.origin() == pb::ORIGIN_IMAGE && vm.want() != pb::GUEST_ABSENT &&
          task.job().statistics().digest() == pb::MigrationStatistics::DIGEST_UNKNOWN;
 }
 
@@ -98,11 +97,11 @@ void LocalWork::order(TransferKey key, TransferOrder order, Effects& out) {
   out.transfers.push_back(std::move(order));
 }
 
-// Transfers of this VM that belong to no job in flight any more.
-void LocalWork::drop_others(const std::string& vm, TaskId current, Effects& out) {
+// Transfers of this VM that neither the job in flight nor the image under verification needs.
+void LocalWork::drop_others(const std::string& vm, TaskId job, TaskId image, Effects& out) {
   std::vector<TransferKey> over;
   for (const auto& [key, last] : transfers_) {
-    if (last.vm == vm && key.first != current) over.push_back(key);
+    if (last.vm == vm && key.first != job && key.first != image) over.push_back(key);
   }
   for (const TransferKey& key : over) {
     TransferOrder drop = transfers_[key];
@@ -115,15 +114,11 @@ void LocalWork::order_transfers(const ClusterState& state, const std::string& na
                                 const LeaseHolder& lease, Time now, Effects& out) {
   waiting_for_lease_.erase(name);
   const pb::Vm* vm = state.vm(name);
-  const pb::Task* task = nullptr;
-  if (vm != nullptr) {
-    task = state.job_of(*vm);
-    if (task == nullptr) {
-      const pb::Task* image = state.task(vm->image_job());
-      if (image != nullptr && image_in_use(state, *vm, *image)) task = image;
-    }
-  }
-  drop_others(name, task == nullptr ? 0 : task->id(), out);
+  const pb::Task* task = vm == nullptr ? nullptr : state.job_of(*vm);
+  const pb::Task* image = vm == nullptr ? nullptr : state.task(vm->image_job());
+  if (image != nullptr && !image_in_use(*vm, *image)) image = nullptr;
+  drop_others(name, task == nullptr ? 0 : task->id(), image == nullptr ? 0 : image->id(), out);
+  if (task == nullptr) task = image;
   if (task == nullptr) return;
 
   const pb::MigrationJob& job = task->job();

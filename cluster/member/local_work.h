@@ -48,7 +48,7 @@ class LocalWork {
   void order_guest(const ClusterState& state, const std::string& name, Effects& out);
   void order_transfers(const ClusterState& state, const std::string& name, const LeaseHolder& lease,
                        Time now, Effects& out);
-  void drop_others(const std::string& vm, TaskId current, Effects& out);
+  void drop_others(const std::string& vm, TaskId job, TaskId image, Effects& out);
   void order(TransferKey key, TransferOrder order, Effects& out);
 
   NodeId self_;

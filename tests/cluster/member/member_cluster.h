@@ -59,6 +59,7 @@ class MemberCluster {
   // A guest executes: ordered to run, by the owner's order, under a lease.
   bool executes(NodeId id, const std::string& vm);
   void report(NodeId id, const GuestReport& report) { step(id, report); }
+  void report(NodeId id, const TransferReport& report) { step(id, report); }
   void report(NodeId id, const std::string& vm, pb::TransferStatus status);
   // Whether guests do at once what is wanted of them (they do unless told otherwise).
   bool obedient_guests = true;

@@ -37,6 +37,7 @@ class MigrationStory : public testing::Test {
   }
   MigrationState phase() { return cluster.state().migration_state("web"); }
   const pb::Task& task() { return *cluster.state().task(job); }
+  NodeId source_of_job() { return task().job().source(); }
   TransferStage source_stage() {
     return cluster.transfers(1, "web").at(TransferRole::kSource).stage;
   }
@@ -70,6 +71,34 @@ TEST_F(MigrationStory, GoesThroughSetupDataTransferAndMove) {
   EXPECT_EQ(task().job().job_state(), 7u);
   EXPECT_EQ(cluster.events("migration-state"),
             (Names{"Setup", "Data Transfer", "Move", "No Migration"}));
+}
+
+TEST_F(MigrationStory, TheNextMigrationLeavesDataTransferOnlyWhenThePagesOfTheFormerAreChecked) {
+  target_ready();
+  source_converges();
+  target_holds_all();
+  cluster.report(2, "web", pb::TRANSFER_RESUMED);
+  cluster.run_for(50 * kMillisecond);
+  const TaskId first = job;
+  const std::uint64_t attempt = task().job().attempt();
+
+  job = cluster.migrate("web", 3)->task();
+  cluster.run_for(50 * kMillisecond);
+  cluster.report(3, "web", pb::TRANSFER_READY);
+  cluster.run_for(50 * kMillisecond);
+  EXPECT_EQ(source_of_job(), 2u);
+  TransferReport converged{"web", job, task().job().attempt(), pb::TRANSFER_CONVERGED, 0, "", {}};
+  cluster.report(2, converged);
+  cluster.run_for(kSecond);
+  EXPECT_EQ(phase(), MigrationState::kDataTransfer);
+
+  TransferReport verified{"web", first, attempt, pb::TRANSFER_VERIFIED, 0, "", {}};
+  verified.statistics.set_digest(pb::MigrationStatistics::DIGEST_MATCH);
+  cluster.report(2, verified);
+  cluster.run_for(kSecond);
+  EXPECT_EQ(cluster.state().task(first)->job().statistics().digest(),
+            pb::MigrationStatistics::DIGEST_MATCH);
+  EXPECT_EQ(phase(), MigrationState::kMove);
 }
 
 TEST_F(MigrationStory, KeepsTheBootOfTheGuestAndRaisesTheEpoch) {
