@@ -159,7 +159,7 @@ std::vector<Proposal> Coordinator::decide(const LeaderView& view) {
   Decision decision{view, view.state.detection_time(), {}};
   const bool periodic = view.now >= next_look_;
   if (periodic) {
-    next_look_ = view.now + Duration{view.state.cluster_dword("SameSubnetDelay")} * kMillisecond;
+    next_look_ = view.now + view.state.heartbeat_interval();
     nodes_due_ = true;
     due_.insert(unsettled_.begin(), unsettled_.end());
     for (const auto& [name, at] : retry_at_) due_.insert(name);

@@ -104,7 +104,7 @@ Time Member::Service::next_deadline() const {
 }
 
 Duration Member::Service::heartbeat_interval() const {
-  return Duration{state_.cluster_dword("SameSubnetDelay")} * kMillisecond;
+  return state_.heartbeat_interval();
 }
 
 Duration Member::Service::lease_interval() const {

@@ -119,6 +119,7 @@ ClusterState ClusterState::from_rows(const std::vector<RowChange>& rows) {
     }
   }
   state.touched_.clear();
+  state.read_settings();
   return state;
 }
 
@@ -179,9 +180,9 @@ MigrationState ClusterState::migration_state(const std::string& vm) const {
   return *state;
 }
 
-Duration ClusterState::detection_time() const {
-  return Duration{cluster_dword("SameSubnetDelay")} * cluster_dword("SameSubnetThreshold") *
-         kMillisecond;
+void ClusterState::read_settings() {
+  heartbeat_interval_ = Duration{cluster_dword("SameSubnetDelay")} * kMillisecond;
+  detection_time_ = heartbeat_interval_ * cluster_dword("SameSubnetThreshold");
 }
 
 std::uint64_t ClusterState::memory_in_use(NodeId node) const {
@@ -277,6 +278,7 @@ void ClusterState::put_property(ObjectKind kind, const std::string& object, std:
   RowPtr<Value> shared = share(value);
   touched_[key] = {nullptr, shared};
   properties_[key] = std::move(shared);
+  if (kind == ObjectKind::kCluster) read_settings();
 }
 
 void ClusterState::erase_vm(const std::string& name) {

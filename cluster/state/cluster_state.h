@@ -28,7 +28,7 @@ using RowPtr = std::shared_ptr<const Row>;
 
 class ClusterState {
  public:
-  ClusterState() = default;
+  ClusterState() { read_settings(); }
 
   // The state before the first log entry.
   static ClusterState born(const pb::Bootstrap& bootstrap);
@@ -59,7 +59,8 @@ class ClusterState {
   MigrationState migration_state(const std::string& vm) const;
 
   // Detection time: SameSubnetDelay x SameSubnetThreshold. A lease is as long.
-  Duration detection_time() const;
+  Duration detection_time() const { return detection_time_; }
+  Duration heartbeat_interval() const { return heartbeat_interval_; }  // SameSubnetDelay
 
   // Memory that VMs owned by the node and migrations to it hold or have reserved.
   std::uint64_t memory_in_use(NodeId node) const;
@@ -86,6 +87,7 @@ class ClusterState {
   std::vector<RowChange> take_changes();
 
  private:
+  void read_settings();
   const Value* stored_property(const std::string& key) const;
 
   RowPtr<pb::Cluster> cluster_ = std::make_shared<pb::Cluster>();
@@ -96,6 +98,10 @@ class ClusterState {
   std::map<std::string, RowPtr<pb::StoredReply>> replies_;  // by row key
   std::map<std::uint64_t, std::string> replies_by_order_;   // oldest first
   std::map<std::string, RowPtr<Value>> properties_;         // by row key; default = no row
+
+  // Asked for at every step, so not looked up each time.
+  Duration heartbeat_interval_ = 0;
+  Duration detection_time_ = 0;
 
   // A changed row by its key, serialized when it is taken; both null = erased.
   struct Touched {
