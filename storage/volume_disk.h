@@ -36,8 +36,8 @@ class VolumeDisk {
  public:
   virtual ~VolumeDisk() = default;
 
-  // What was written before; to be called once, before anything else. A torn last record of a
-  // journal was never acknowledged and is cut off; damage before it is an error.
+  // What was written before; to be called once, before anything else. What was not synced may be
+  // missing, from some point on; anything else that is missing or damaged is an error.
   virtual Result<VolumeContents> load() = 0;
 
   virtual std::optional<Error> append(const std::string& vm, const pb::JournalRecord& record) = 0;

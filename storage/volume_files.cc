@@ -3,17 +3,19 @@
 #include <cassert>
 #include <charconv>
 #include <filesystem>
+#include <functional>
 #include <system_error>
 #include <utility>
 
 #include <fcntl.h>
 
-#include "storage/journal_format.h"
+#include "storage/record_format.h"
 
 namespace failsim {
 namespace {
 
 constexpr std::size_t kOpenFilesMax = 128;
+constexpr std::uint64_t kRedoLogBytesMax = std::uint64_t{16} << 20;
 
 constexpr const char* kJournal = ".journal";
 constexpr const char* kState = ".state";
@@ -24,9 +26,19 @@ Error damaged(const std::string& path, const std::string& what) {
           "Put back a copy of the file, or delete the VM's files and lose its disk."};
 }
 
-Error damaged_journal(const std::string& path, const JournalScan& scan) {
-  return damaged(path, "the record at byte " + std::to_string(scan.whole_bytes) +
-                           " does not parse, but a later one does");
+Error damaged_journal(const std::string& path, const RecordScan& scan) {
+  return damaged(path, "the record at byte " + std::to_string(scan.whole_bytes) + " is not whole");
+}
+
+// Shows every record up to the first that is not whole.
+RecordScan scan_journal(std::string_view bytes,
+                        const std::function<void(const pb::JournalRecord&)>& visit) {
+  pb::JournalRecord record;
+  return scan_records(bytes, [&](std::string_view payload) {
+    if (!record.ParseFromArray(payload.data(), static_cast<int>(payload.size()))) return false;
+    visit(record);
+    return true;
+  });
 }
 
 // The names of the files with this extension, without it.
@@ -74,7 +86,9 @@ Result<std::unique_ptr<VolumeFiles>> VolumeFiles::open(const std::string& direct
   if (auto error = create_directory(directory)) return *error;
   Result<DirectoryLock> lock = DirectoryLock::acquire(directory, "the shared volume");
   if (!lock) return lock.error();
-  std::unique_ptr<VolumeFiles> disk(new VolumeFiles(directory, lock.take()));
+  Result<RedoLog> redo_log = RedoLog::open(directory + "/redo.log");
+  if (!redo_log) return redo_log.error();
+  std::unique_ptr<VolumeFiles> disk(new VolumeFiles(directory, lock.take(), redo_log.take()));
   if (auto error = create_directory(disk->vms_directory())) return *error;
   if (auto error = sync_directory(directory)) return *error;
   const std::filesystem::path parent = std::filesystem::absolute(directory).parent_path();
@@ -82,8 +96,8 @@ Result<std::unique_ptr<VolumeFiles>> VolumeFiles::open(const std::string& direct
   return disk;
 }
 
-VolumeFiles::VolumeFiles(std::string directory, DirectoryLock lock)
-    : directory_(std::move(directory)), lock_(std::move(lock)) {}
+VolumeFiles::VolumeFiles(std::string directory, DirectoryLock lock, RedoLog redo_log)
+    : directory_(std::move(directory)), lock_(std::move(lock)), redo_log_(std::move(redo_log)) {}
 
 Result<std::map<std::string, std::vector<pb::JournalRecord>>> VolumeFiles::read_journals(
     const std::string& directory) {
@@ -95,16 +109,17 @@ Result<std::map<std::string, std::vector<pb::JournalRecord>>> VolumeFiles::read_
     Result<std::optional<std::string>> bytes = read_file(path);
     if (!bytes) return bytes.error();
     std::vector<pb::JournalRecord>& records = journals[name];
-    const JournalScan scan =
+    const RecordScan scan =
         scan_journal(bytes.value().value_or(""),
                      [&](const pb::JournalRecord& record) { records.push_back(record); });
-    if (scan.end == JournalEnd::kDamaged) return damaged_journal(path, scan);
+    if (scan.end == RecordsEnd::kDamaged) return damaged_journal(path, scan);
   }
   return journals;
 }
 
 Result<VolumeContents> VolumeFiles::load() {
   VolumeContents contents;
+  if (auto error = redo()) return *error;
   Result<std::uint64_t> recovery_epoch = read_number(directory_ + "/recovery_epoch");
   if (!recovery_epoch) return recovery_epoch.error();
   contents.recovery_epoch = recovery_epoch.value();
@@ -125,27 +140,42 @@ Result<VolumeContents> VolumeFiles::load() {
   return contents;
 }
 
-// A torn tail is cut off at once: the next record must follow a whole one.
+// Whatever a crash has left of the journals' last records is replaced by what the log holds.
+std::optional<Error> VolumeFiles::redo() {
+  const Result<std::map<std::string, RedoLog::Tail>> tails = redo_log_.read();
+  if (!tails) return tails.error();
+  for (const auto& [vm, tail] : tails.value()) {
+    const std::string path = path_of(vm, kJournal);
+    const Result<std::uint64_t> present = file_bytes(path);
+    if (!present) return present.error();
+    if (present.value() < tail.offset) {
+      return damaged(path, "it ends before byte " + std::to_string(tail.offset));
+    }
+    Result<const FileDescriptor*> file = writable(path);
+    if (!file) return file.error();
+    if (auto error = truncate_file(*file.value(), path, tail.offset)) return error;
+    if (auto error = write_all(*file.value(), path, tail.offset, tail.bytes)) return error;
+    redoable_.insert(path);
+  }
+  return empty_redo_log();
+}
+
 std::optional<Error> VolumeFiles::load_journal(const std::string& name, VolumeVm& vm) {
   const std::string path = path_of(name, kJournal);
   Result<std::optional<std::string>> bytes = read_file(path);
   if (!bytes) return bytes.error();
-  const JournalScan scan =
+  const RecordScan scan =
       scan_journal(bytes.value().value_or(""), [&](const pb::JournalRecord& record) {
         if (record.counter() != 0) vm.last_counter = record.counter();
         vm.epoch = {record.epoch().recovery(), record.epoch().counter()};
       });
-  if (scan.end == JournalEnd::kDamaged) return damaged_journal(path, scan);
-  if (scan.end == JournalEnd::kWhole) return std::nullopt;
-
-  Result<FileDescriptor> file = open_file(path, O_WRONLY);
-  if (!file) return file.error();
-  if (auto error = truncate_file(file.value(), path, scan.whole_bytes)) return error;
-  return sync_file(file.value(), path);
+  if (scan.end != RecordsEnd::kWhole) return damaged_journal(path, scan);
+  journal_bytes_[name] = scan.whole_bytes;
+  return std::nullopt;
 }
 
 std::optional<Error> VolumeFiles::append(const std::string& vm, const pb::JournalRecord& record) {
-  pending_[path_of(vm, kJournal)] += encode_journal_record(record);
+  pending_[vm] += encode_record(record.SerializeAsString());
   return std::nullopt;
 }
 
@@ -182,17 +212,20 @@ Result<std::string> VolumeFiles::read_state(const std::string& vm, std::uint64_t
 }
 
 std::optional<Error> VolumeFiles::reset(const std::string& vm, const pb::JournalRecord& record) {
-  const std::string path = path_of(vm, kJournal);
-  pending_.erase(path);
+  pending_.erase(vm);
+  // A later redo must not bring back what is removed here.
+  if (auto error = empty_redo_log()) return error;
   for (const char* extension : {kJournal, kState, kPartial}) {
     writable_.erase(path_of(vm, extension));
     unsynced_files_.erase(path_of(vm, extension));
   }
-  if (auto error = replace_file(path, encode_journal_record(record))) return error;
+  const std::string bytes = encode_record(record.SerializeAsString());
+  if (auto error = replace_file(path_of(vm, kJournal), bytes)) return error;
+  journal_bytes_[vm] = bytes.size();
   if (auto error = remove_file(path_of(vm, kState))) return error;
   if (auto error = remove_file(path_of(vm, kPartial))) return error;
-  unsynced_directories_.insert(vms_directory());
-  return std::nullopt;
+  // Its new name before anything that is appended to it.
+  return sync_directory(vms_directory());
 }
 
 std::optional<Error> VolumeFiles::set_recovery_epoch(std::uint64_t recovery_epoch) {
@@ -201,10 +234,7 @@ std::optional<Error> VolumeFiles::set_recovery_epoch(std::uint64_t recovery_epoc
 }
 
 std::optional<Error> VolumeFiles::sync() {
-  for (const auto& [path, bytes] : pending_) {
-    if (auto error = append_bytes(path, bytes)) return error;
-  }
-  pending_.clear();
+  if (auto error = write_pending()) return error;
   for (const std::string& path : unsynced_files_) {
     Result<const FileDescriptor*> file = writable(path);
     if (!file) return file.error();
@@ -215,8 +245,47 @@ std::optional<Error> VolumeFiles::sync() {
     if (auto error = sync_directory(path)) return error;
   }
   unsynced_directories_.clear();
+  if (redo_log_.bytes() > kRedoLogBytesMax) {
+    if (auto error = empty_redo_log()) return error;
+  }
   if (writable_.size() > kOpenFilesMax) writable_.clear();
   return std::nullopt;
+}
+
+// The log is the promise; the journals follow without a sync of their own.
+std::optional<Error> VolumeFiles::write_pending() {
+  if (pending_.empty()) return std::nullopt;
+  pb::RedoBatch batch;
+  for (const auto& [vm, bytes] : pending_) {
+    pb::RedoBatch::Piece& piece = *batch.add_pieces();
+    piece.set_vm(vm);
+    piece.set_offset(journal_bytes_[vm]);
+    piece.set_bytes(bytes);
+  }
+  if (auto error = redo_log_.append(batch)) return error;
+
+  for (const auto& [vm, bytes] : pending_) {
+    const std::string path = path_of(vm, kJournal);
+    Result<const FileDescriptor*> file = writable(path);
+    if (!file) return file.error();
+    std::uint64_t& end = journal_bytes_[vm];
+    if (auto error = write_all(*file.value(), path, end, bytes)) return error;
+    end += bytes.size();
+    redoable_.insert(path);
+  }
+  pending_.clear();
+  return std::nullopt;
+}
+
+std::optional<Error> VolumeFiles::empty_redo_log() {
+  for (const std::string& path : redoable_) {
+    Result<const FileDescriptor*> file = writable(path);
+    if (!file) return file.error();
+    if (auto error = sync_file(*file.value(), path)) return error;
+  }
+  if (auto error = sync_directory(vms_directory())) return error;
+  redoable_.clear();
+  return redo_log_.clear();
 }
 
 Result<std::vector<pb::JournalRecord>> VolumeFiles::journal(const std::string& vm) {
@@ -224,10 +293,10 @@ Result<std::vector<pb::JournalRecord>> VolumeFiles::journal(const std::string& v
   Result<std::optional<std::string>> bytes = read_file(path);
   if (!bytes) return bytes.error();
   std::vector<pb::JournalRecord> records;
-  const JournalScan scan =
+  const RecordScan scan =
       scan_journal(bytes.value().value_or(""),
                    [&](const pb::JournalRecord& record) { records.push_back(record); });
-  if (scan.end != JournalEnd::kWhole) return damaged_journal(path, scan);
+  if (scan.end != RecordsEnd::kWhole) return damaged_journal(path, scan);
   return records;
 }
 
@@ -235,21 +304,13 @@ std::string VolumeFiles::path_of(const std::string& vm, const char* extension) c
   return vms_directory() + "/" + vm + extension;
 }
 
-std::optional<Error> VolumeFiles::append_bytes(const std::string& path, std::string_view bytes) {
-  Result<const FileDescriptor*> file = writable(path);
-  if (!file) return file.error();
-  unsynced_files_.insert(path);
-  return append_all(*file.value(), path, bytes);
-}
-
 Result<const FileDescriptor*> VolumeFiles::writable(const std::string& path) {
   const auto found = writable_.find(path);
   if (found != writable_.end()) return &found->second;
-  // pwrite ignores its offset on a file opened for appending, and a journal is only appended to.
-  const int mode = path.ends_with(kJournal) ? O_APPEND : 0;
-  Result<FileDescriptor> file = open_file(path, O_WRONLY | O_CREAT | mode);
+  Result<FileDescriptor> file = open_file(path, O_WRONLY | O_CREAT);
   if (!file) return file.error();
-  unsynced_directories_.insert(vms_directory());
+  // It may be new. The name of a journal is made durable when the redo log is emptied.
+  if (path.ends_with(kPartial)) unsynced_directories_.insert(vms_directory());
   return &writable_.emplace(path, file.take()).first->second;
 }
 

@@ -6,6 +6,7 @@
 #include <iterator>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -31,18 +32,19 @@ void write(const std::string& path, const std::string& bytes) {
 
 class VolumeFilesTest : public ::testing::Test {
  protected:
-  // A volume with three appends of "web".
+  // A volume with three appends of "web", as a killed process leaves it.
   VolumeFilesTest() {
     open();
     volume_->handle(register_request("web", kEpoch));
     for (std::uint64_t counter = 1; counter <= 3; ++counter) {
-      before_last_ = read(journal_);
+      log_before_last_ = read(log_);
       volume_->handle(append_request("web", kEpoch, counter));
     }
     close();
   }
 
   void open() {
+    refusal_.clear();
     auto disk = VolumeFiles::open(path_);
     ASSERT_TRUE(disk.ok()) << disk.error().message;
     disk_ = disk.take();
@@ -56,45 +58,118 @@ class VolumeFilesTest : public ::testing::Test {
     volume_.reset();
     disk_.reset();
   }
+  // Opening performs the redo log and empties it: the journals then stand for themselves.
+  void empty_redo_log() {
+    open();
+    close();
+    ASSERT_EQ(fs::file_size(log_), 0u);
+  }
 
   TemporaryDirectory directory_;
   const std::string path_ = directory_ / "volume";
+  const std::string log_ = path_ + "/redo.log";
   const std::string journal_ = path_ + "/vms/web.journal";
-  std::string before_last_;
+  std::string log_before_last_;
   std::unique_ptr<VolumeFiles> disk_;
   std::unique_ptr<Volume> volume_;
   std::string refusal_;
 };
 
-TEST_F(VolumeFilesTest, CutsATornRecordOffAndGoesOn) {
+TEST_F(VolumeFilesTest, RestoresAJournalWhateverAPowerCutLeftOfIt) {
   const std::string whole = read(journal_);
-  for (std::size_t bytes = before_last_.size(); bytes < whole.size(); ++bytes) {
-    write(journal_, whole.substr(0, bytes));
+  const std::string log = read(log_);
+  std::vector<std::string> left = {whole + "garbage", std::string(whole.size(), '\0'), ""};
+  for (std::size_t bytes = 0; bytes < whole.size(); bytes += 5) {
+    left.push_back(whole.substr(0, bytes));
+    left.push_back(whole.substr(0, bytes) + std::string(whole.size() - bytes, '\0'));
+  }
+  for (const std::string& bytes : left) {
+    write(journal_, bytes);
+    write(log_, log);
+    open();
+    ASSERT_NE(volume_, nullptr) << refusal_;
+    ASSERT_EQ(volume_->vm("web")->last_counter, 3u);
+    close();
+    ASSERT_EQ(read(journal_), whole);
+  }
+  fs::remove(journal_);
+  write(log_, log);
+  open();
+  EXPECT_EQ(read(journal_), whole);
+}
+
+TEST_F(VolumeFilesTest, RestoresTheTailOfAJournalBehindWhatWasSyncedBefore) {
+  empty_redo_log();
+  const std::string before = read(journal_);
+  open();
+  for (std::uint64_t counter = 4; counter <= 9; ++counter) {
+    ASSERT_EQ(code_of(volume_->handle(append_request("web", kEpoch, counter))), Code::kOk);
+  }
+  close();
+  const std::string whole = read(journal_);
+  write(journal_, before + "garbage");
+  open();
+  ASSERT_NE(volume_, nullptr) << refusal_;
+  EXPECT_EQ(volume_->vm("web")->last_counter, 9u);
+  close();
+  EXPECT_EQ(read(journal_), whole);
+}
+
+TEST_F(VolumeFilesTest, LosesOnlyATornBatchOfTheRedoLog) {
+  const std::string log = read(log_);
+  for (std::size_t bytes = log_before_last_.size(); bytes < log.size(); ++bytes) {
+    write(log_, log.substr(0, bytes));
+    fs::remove(journal_);  // it follows the log
     open();
     ASSERT_NE(volume_, nullptr) << refusal_;
     ASSERT_EQ(volume_->vm("web")->last_counter, 2u) << bytes;
     ASSERT_EQ(code_of(volume_->handle(append_request("web", kEpoch, 3))), Code::kOk);
     ASSERT_EQ(volume_->journal("web").value().size(), 4u);
     close();
-    ASSERT_EQ(read(journal_), whole);
   }
 }
 
-TEST_F(VolumeFilesTest, RefusesADamagedJournal) {
-  std::string bytes = read(journal_);
-  bytes[before_last_.size() / 2] = static_cast<char>(bytes[before_last_.size() / 2] ^ 1);
-  write(journal_, bytes);
+TEST_F(VolumeFilesTest, RefusesADamagedRedoLog) {
+  std::string log = read(log_);
+  log[log_before_last_.size() / 2] = static_cast<char>(log[log_before_last_.size() / 2] ^ 1);
+  write(log_, log);
   open();
   EXPECT_EQ(volume_, nullptr);
-  EXPECT_NE(refusal_.find("web.journal is damaged"), std::string::npos) << refusal_;
+  EXPECT_NE(refusal_.find("redo.log is damaged"), std::string::npos) << refusal_;
+  EXPECT_EQ(read(log_), log) << "nothing is written";
+}
+
+TEST_F(VolumeFilesTest, RefusesAJournalThatLostWhatWasSynced) {
+  empty_redo_log();
+  const std::string whole = read(journal_);
+  std::string flipped = whole;
+  flipped[whole.size() / 2] = static_cast<char>(flipped[whole.size() / 2] ^ 1);
+  for (const std::string& bytes : {flipped, whole.substr(0, whole.size() - 1)}) {
+    write(journal_, bytes);
+    open();
+    EXPECT_EQ(volume_, nullptr);
+    EXPECT_NE(refusal_.find("web.journal is damaged"), std::string::npos) << refusal_;
+    close();
+    EXPECT_EQ(read(journal_), bytes) << "nothing is written";
+  }
+  write(journal_, flipped);
   EXPECT_FALSE(VolumeFiles::read_journals(path_).ok());
-  EXPECT_EQ(read(journal_), bytes) << "nothing is written";
+}
+
+TEST_F(VolumeFilesTest, DoesNotBringBackADeletedVm) {
+  open();
+  ASSERT_EQ(code_of(volume_->handle(append_request("web", kEpoch, 4))), Code::kOk);
+  ASSERT_EQ(code_of(volume_->handle(delete_request("web", kEpoch))), Code::kOk);
+  close();
+  open();
+  ASSERT_NE(volume_, nullptr) << refusal_;
+  EXPECT_EQ(volume_->vm("web")->last_counter, 0u);
+  EXPECT_EQ(volume_->journal("web").value().size(), 1u);
 }
 
 TEST_F(VolumeFilesTest, RefusesARecoveryEpochThatIsNoNumber) {
   for (const char* text : {"", "\n", "2", "2x\n", "-2\n", "2\n\n", "99999999999999999999999\n"}) {
     write(path_ + "/recovery_epoch", text);
-    refusal_.clear();
     open();
     EXPECT_EQ(volume_, nullptr) << text;
     EXPECT_NE(refusal_.find("recovery_epoch is damaged"), std::string::npos) << refusal_;

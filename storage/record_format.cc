@@ -1,7 +1,7 @@
-#include "storage/journal_format.h"
+#include "storage/record_format.h"
 
 #include <cassert>
-#include <optional>
+#include <cstdint>
 
 #include "cluster/raft/checksum.h"
 #include "storage/little_endian.h"
@@ -19,8 +19,7 @@ std::uint32_t checksum_of(std::string_view length, std::string_view payload) {
 std::size_t record_bytes(std::string_view bytes) {
   if (bytes.size() < kHeaderBytes) return 0;
   const std::size_t length = load_u32(bytes);
-  if (length == 0 || length > kJournalPayloadBytesMax) return 0;
-  if (bytes.size() < kHeaderBytes + length) return 0;
+  if (length == 0 || length > bytes.size() - kHeaderBytes) return 0;
   const std::string_view payload = bytes.substr(kHeaderBytes, length);
   const bool intact = checksum_of(bytes.substr(0, 4), payload) == load_u32(bytes.substr(4));
   return intact ? kHeaderBytes + length : 0;
@@ -35,29 +34,30 @@ bool has_record_behind(std::string_view bytes) {
 
 }  // namespace
 
-std::string encode_journal_record(const pb::JournalRecord& record) {
-  const std::string payload = record.SerializeAsString();
+std::string encode_record(std::string_view payload) {
   assert(!payload.empty());
-  assert(payload.size() <= kJournalPayloadBytesMax);
   std::string bytes;
+  bytes.reserve(kHeaderBytes + payload.size());
   append_u32(bytes, static_cast<std::uint32_t>(payload.size()));
   append_u32(bytes, checksum_of(bytes, payload));
-  return bytes + payload;
+  bytes += payload;
+  return bytes;
 }
 
-JournalScan scan_journal(std::string_view bytes,
-                         const std::function<void(const pb::JournalRecord&)>& visit) {
-  JournalScan scan;
-  pb::JournalRecord record;
+RecordScan scan_records(std::string_view bytes,
+                        const std::function<bool(std::string_view payload)>& visit) {
+  RecordScan scan;
   while (scan.whole_bytes < bytes.size()) {
     const std::string_view rest = bytes.substr(scan.whole_bytes);
     const std::size_t length = record_bytes(rest);
-    if (length == 0 || !record.ParseFromArray(rest.data() + kHeaderBytes,
-                                              static_cast<int>(length - kHeaderBytes))) {
-      scan.end = has_record_behind(rest) ? JournalEnd::kDamaged : JournalEnd::kTorn;
+    if (length == 0) {
+      scan.end = has_record_behind(rest) ? RecordsEnd::kDamaged : RecordsEnd::kTorn;
       return scan;
     }
-    visit(record);
+    if (!visit(rest.substr(kHeaderBytes, length - kHeaderBytes))) {
+      scan.end = RecordsEnd::kDamaged;  // its checksum holds, so it was written so
+      return scan;
+    }
     scan.whole_bytes += length;
   }
   return scan;
