@@ -25,6 +25,10 @@ bool owner_lives(const ClusterState& state, const pb::Vm& vm) {
   return lives(state, vm.owner(), vm.owner_incarnation());
 }
 
+bool is_failure(pb::GuestCondition condition) {
+  return condition == pb::CONDITION_FAILED || condition == pb::CONDITION_IMAGE_LOST;
+}
+
 bool satisfies(pb::GuestCondition condition, GuestCondition wait) {
   switch (wait) {
     case GuestCondition::kNone:
@@ -82,7 +86,9 @@ void Coordinator::evidence(NodeId node, std::uint32_t instance) {
   next_look_ = 0;
 }
 
-void Coordinator::elected(const ClusterState& state) {
+void Coordinator::elected(const ClusterState& state, Index applied) {
+  changed_at_.clear();
+  elected_at_ = applied;
   guests_.clear();
   transfers_.clear();
   on_their_way_.clear();
@@ -106,6 +112,7 @@ void Coordinator::look_at(const ClusterState& state, const std::string& name) {
   guests_.erase(name);  // what was said of the former row; it is repeated while it matters
   if (vm == nullptr) {
     retry_at_.erase(name);
+    changed_at_.erase(name);
     return;
   }
   const pb::Task* image = state.task(vm->image_job());
@@ -119,6 +126,11 @@ void Coordinator::look_at(const ClusterState& state, const std::string& name) {
 void Coordinator::report(NodeId from, Incarnation incarnation,
                          const pb::PeerMessage::Report& report) {
   for (const auto& guest : report.guests()) {
+    // A failure told by a node that has not applied the row's last change: under the orders that
+    // follow from it the guest may run.
+    const auto changed = changed_at_.find(guest.vm());
+    const Index change = changed == changed_at_.end() ? elected_at_ : changed->second;
+    if (is_failure(guest.condition()) && report.applied_index() < change) continue;
     guests_[guest.vm()] = {from, incarnation, guest};
     due_.insert(guest.vm());
   }
@@ -132,7 +144,10 @@ void Coordinator::applied(const ClusterState& state, const Applied& applied, Ind
   for (auto entry = on_their_way_.begin(); entry != on_their_way_.end();) {
     entry = entry->second <= index ? on_their_way_.erase(entry) : std::next(entry);
   }
-  for (const std::string& vm : applied.vms) look_at(state, vm);
+  for (const std::string& vm : applied.vms) {
+    changed_at_[vm] = index;
+    look_at(state, vm);
+  }
   if (!applied.nodes) return;
   nodes_due_ = true;
   for (const auto& [name, vm] : state.vms()) {
@@ -250,8 +265,7 @@ void Coordinator::decide_vm(Decision& decision, const pb::Vm& vm) {
                        same_epoch(said.guest.epoch(), vm.epoch()) &&
                        said.guest.boot_id() == vm.boot_id();
   if (!current || !owner_lives(decision.view.state, vm)) return;
-  if (said.guest.condition() == pb::CONDITION_FAILED ||
-      said.guest.condition() == pb::CONDITION_IMAGE_LOST) {
+  if (is_failure(said.guest.condition())) {
     decide_guest_lost(decision, vm, said);
   } else if (vm.has_operation()) {
     decide_step(decision, vm, said);
@@ -298,6 +312,7 @@ void Coordinator::decide_guest_lost(Decision& decision, const pb::Vm& vm, const 
   *assignment.mutable_epoch() = vm.epoch();
   assignment.set_to(target);
   assignment.set_to_incarnation(view.state.node(target)->incarnation());
+  assignment.set_boot_id(vm.boot_id());
   retry_at_.erase(retry);
   propose(decision, "failover/" + vm.name(), std::move(command));
 }

@@ -53,7 +53,7 @@ class Coordinator {
   // ---- heard by the leader ----
 
   // This member was elected: everything is looked at anew.
-  void elected(const ClusterState& state);
+  void elected(const ClusterState& state, Index applied);
   void report(NodeId from, Incarnation incarnation, const pb::PeerMessage::Report& report);
   void applied(const ClusterState& state, const Applied& applied, Index index);
   void proposed(const Proposal& proposal, Index index);
@@ -92,6 +92,8 @@ class Coordinator {
   void propose(Decision& decision, std::string key, pb::Command command);
 
   std::set<std::pair<NodeId, std::uint32_t>> dead_;  // (node, instance)
+  std::map<std::string, Index> changed_at_;          // last change of a VM's row since the election
+  Index elected_at_ = 0;                             // what was applied then
   std::map<std::string, GuestSaid> guests_;          // by VM
   std::map<std::pair<TaskId, NodeId>, pb::PeerMessage::Report::Transfer> transfers_;
   std::map<std::string, Index> on_their_way_;  // proposals not applied yet

@@ -349,7 +349,7 @@ void Member::Service::notice_leadership() {
   if (leads() && led_term_ != raft_.term()) {
     led_term_ = raft_.term();
     grantor_.elected(now_, state_.cluster().lease_bound_ns());
-    coordinator_.elected(state_);
+    coordinator_.elected(state_, applied_);
     clients_.leader_changed();
     lease_due_ = true;
     report_due_ = true;
@@ -475,6 +475,7 @@ void Member::Service::report_to_leader() {
   const bool nothing = report.guests().empty() && report.transfers().empty();
   next_report_ = nothing ? kNever : now_ + heartbeat_interval();
   if (nothing) return;
+  report.set_applied_index(applied_);
   const NodeId leader = raft_.leader();
   if (leader == config_.self) {
     if (leads()) coordinator_.report(config_.self, config_.incarnation, report);

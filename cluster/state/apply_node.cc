@@ -66,6 +66,11 @@ void fail_over(Change& change, const pb::Command::Failover::Assignment& assignme
                       to != nullptr && to->state() == pb::NODE_UP &&
                       to->incarnation() == assignment.to_incarnation();
   if (!stands) return change.too_late();
+  // Taken from a living owner because its guest failed: not if it has been told to try anew.
+  const bool is_tried_anew =
+      assignment.boot_id() != 0 &&
+      (found->boot_id() != assignment.boot_id() || found->operation().task() != 0);
+  if (is_tried_anew) return change.too_late();
 
   pb::Vm vm = *found;
   const bool moves = vm.owner() != assignment.to();
