@@ -135,6 +135,8 @@ void apply_create_vm(Change& change, const pb::Request::CreateVm& request) {
   set_epoch(vm.mutable_epoch(), change.next_epoch());
   vm.set_state(static_cast<std::uint32_t>(VmState::kTurnedOff));
   state.put_property(ObjectKind::kVm, vm.name(), "VmId", Value::sz(vm.vm_id()));
+  state.put_property(ObjectKind::kVm, vm.name(), "StartMemory",
+                     Value::dword(static_cast<std::uint32_t>(memory / kMebibyte)));
   const TaskId task = change.create_task("create", "vm/" + vm.name());
   change.vm_event("vm-created", vm)
       .text("vm", vm.name())

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "cluster/state/field_hash.h"
+#include "cluster/state/property_views.h"
 
 namespace failsim {
 namespace {
@@ -165,6 +166,7 @@ Value ClusterState::property(ObjectKind kind, const std::string& object,
                              std::string_view name) const {
   const PropertySpec* spec = find(kind, name);
   assert(spec != nullptr);
+  if (const auto view = property_view(*this, kind, object, spec->name)) return *view;
   const Value* stored = stored_property(property_key(kind, object, spec->name));
   return stored != nullptr ? *stored : default_value(*spec);
 }

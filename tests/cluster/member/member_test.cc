@@ -103,6 +103,22 @@ TEST(Member, MigrationStateIsWritableWithinItsRange) {
             Code::kPropertyUnchangeable);
 }
 
+TEST(Member, ReadOnlyPropertiesShowWhatTheRowsSay) {
+  MemberCluster cluster(3);
+  cluster.create_vm("web", 1, false);
+  const auto vm_state = [&] {
+    return cluster.state().property(ObjectKind::kVm, "web", "VmState").number();
+  };
+  EXPECT_EQ(vm_state(), 3u);  // Disabled
+  cluster.method("web", VmMethod::kStartUp);
+  ASSERT_TRUE(cluster.run_until([&] { return cluster.vm_state("web") == VmState::kRunning; }));
+  EXPECT_EQ(vm_state(), 2u);  // Enabled
+  EXPECT_EQ(cluster.state().property(ObjectKind::kGroup, "web", "Name").text(), "web");
+  EXPECT_EQ(cluster.state().property(ObjectKind::kNode, "node-2", "NodeName").text(), "node-2");
+  EXPECT_EQ(cluster.state().property(ObjectKind::kNode, "node-2", "DynamicWeight").number(), 1u);
+  EXPECT_EQ(cluster.state().property(ObjectKind::kVm, "web", "StartMemory").number(), 256u);
+}
+
 TEST(Member, AllReplicasHoldTheSameState) {
   MemberCluster cluster(5);
   for (int i = 0; i < 20; ++i) cluster.create_vm("vm" + std::to_string(i), kNoNode);
