@@ -13,7 +13,8 @@ namespace {
 
 constexpr int kExitInterrupted = 130;
 
-std::mutex mutex;
+// Held while undoing, so that meanwhile nothing new is begun; what undoes may itself need to.
+std::recursive_mutex mutex;
 std::set<const std::function<void()>*> registered;
 
 sigset_t interrupts() {

@@ -5,9 +5,9 @@
 
 namespace failsim::bench {
 
-// Registered while it lives. `undo` may run in another thread, while the object lives. Once one
-// was registered, SIGINT, SIGTERM and SIGHUP undo what is registered and end the
-// process with status 130; the first one has to be made before any other thread exists.
+// Registered while it lives. `undo` may run in another thread, while the object lives. Once one was
+// registered, SIGINT, SIGTERM and SIGHUP undo what is registered and end the process with status
+// 130; the first one has to be made before any other thread exists.
 class Undo {
  public:
   explicit Undo(std::function<void()> undo);

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tools/benchmark/cleanup.h"
 #include "tools/failsim/errors.h"
 
 extern char** environ;
@@ -117,7 +118,10 @@ CommandResult run_command(const std::vector<std::string>& words,
   ::close(output.write_end);
   ::close(errors.write_end);
   CommandResult result;
-  read_both(output.read_end, errors.read_end, result);
+  {
+    const Undo end_it([child] { ::kill(child, SIGTERM); });
+    read_both(output.read_end, errors.read_end, result);
+  }
   int status = 0;
   rusage used = {};
   while (::wait4(child, &status, 0, &used) < 0 && errno == EINTR) continue;

@@ -53,6 +53,12 @@ CommandResult run_failsim(const cli::ClusterDirectory& directory,
                      {"XDG_STATE_HOME=" + (directory.path().parent_path() / "state").string()});
 }
 
+void discard(const cli::fs::path& place) {
+  std::error_code error;
+  cli::fs::remove_all(place, error);
+  if (error) std::cerr << place.string() << ": " << error.message() << "\n";
+}
+
 std::string error_message(const CommandResult& result) {
   const std::optional<json::object> errors = cli::parse_object(result.errors);
   return errors ? cli::text_in(cli::object_in(*errors, "error"), "message") : result.errors;
@@ -67,9 +73,10 @@ std::string sentence_of(const std::vector<std::string>& words) {
 }  // namespace
 
 TestCluster::TestCluster(std::uint32_t nodes)
-    : place_(new_directory()),
-      directory_(place_ / "cluster"),
-      undo_([directory = directory_] { run_failsim(directory, {"down"}); }) {
+    : place_(new_directory()), directory_(place_ / "cluster"), undo_([this] {
+        run_failsim(directory_, {"down"});
+        discard(place_);
+      }) {
   try {
     up(nodes);
   } catch (...) {
@@ -86,9 +93,7 @@ TestCluster::~TestCluster() {
     std::cerr << "The logs are in " << directory_.path().string() << ".\n";
     return;
   }
-  std::error_code error;
-  cli::fs::remove_all(place_, error);
-  if (error) std::cerr << place_.string() << ": " << error.message() << "\n";
+  discard(place_);
 }
 
 void TestCluster::up(std::uint32_t nodes) {
