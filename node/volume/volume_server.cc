@@ -136,6 +136,13 @@ Error cannot_listen(const std::string& address, std::uint16_t port, const error_
           "Choose an address of this machine, for example 127.0.0.1."};
 }
 
+Error not_loopback(const std::string& address) {
+  return {Code::kInvalidParameter,
+          "The shared volume does not listen on " + address +
+              ": it serves the processes of this machine only.",
+          "Choose a loopback address, for example 127.0.0.1."};
+}
+
 }  // namespace
 
 class VolumeServer::Service : public Desk {
@@ -146,6 +153,7 @@ class VolumeServer::Service : public Desk {
   std::optional<Error> listen(const std::string& address, std::uint16_t port) {
     error_code error;
     const auto ip = asio::ip::make_address_v4(address, error);
+    if (!error && !ip.is_loopback()) return not_loopback(address);
     const tcp::endpoint endpoint(ip, port);
     if (!error) acceptor_.open(endpoint.protocol(), error);
     if (!error) acceptor_.set_option(tcp::acceptor::reuse_address(true), error);
