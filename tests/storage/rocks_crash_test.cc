@@ -2,6 +2,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <memory>
+#include <ostream>
 #include <string>
 
 #include <fcntl.h>
@@ -62,6 +63,10 @@ struct Cut {
   std::uint64_t torn_bytes;
   std::size_t row_bytes;
 };
+
+void PrintTo(const Cut& cut, std::ostream* out) {
+  *out << cut.name;
+}
 
 class PowerCut : public ::testing::TestWithParam<Cut> {};
 

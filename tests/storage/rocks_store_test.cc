@@ -4,6 +4,7 @@
 #include <fstream>
 #include <iterator>
 #include <memory>
+#include <ostream>
 #include <set>
 #include <string>
 #include <vector>
@@ -266,6 +267,10 @@ struct Refusal {
   FaultFileSystem::Call call;
   FaultFileSystem::Kind kind;
 };
+
+void PrintTo(const Refusal& refusal, std::ostream* out) {
+  *out << refusal.name;
+}
 
 class RefusedWrite : public ::testing::TestWithParam<Refusal> {};
 
