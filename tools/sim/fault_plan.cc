@@ -47,7 +47,8 @@ void FaultPlan::inject() {
   if (dice < 24) return end_process();
   if (dice < 38) return stop_process();
   if (dice < 64 && is_alone) return stall_volume();
-  if (dice < 48) return cut_link();
+  if (dice < 42) return cut_link();
+  if (dice < 48) return silence();
   if (dice < 56) return isolate();
   if (dice < 60) return split();
   if (dice < 64) return worsen_link();
@@ -93,8 +94,11 @@ void FaultPlan::cut_link() {
 }
 
 void FaultPlan::isolate() {
-  const NodeId node = any_node();
   ++injected_["isolate"];
+  cut_off(any_node());
+}
+
+void FaultPlan::cut_off(NodeId node) {
   for (const NodeId other : world_.nodes()) {
     if (other != node) world_.partition({node}, {other});
   }
@@ -143,6 +147,27 @@ void FaultPlan::worsen_link() {
   world_.network().set_quality(from, to, worse);
   until_over(100 * kMillisecond, 6 * kSecond,
              [this, from, to] { world_.network().reset_quality(from, to); });
+}
+
+// Its heartbeats reach nobody, or none reach it, while everything else passes.
+void FaultPlan::silence() {
+  const NodeId node = any_node();
+  const bool speaks = random_.below(2) == 0;
+  LinkQuality silent;
+  silent.drops_datagrams = true;
+  ++injected_["silence"];
+  std::vector<std::pair<NodeId, NodeId>> links;
+  for (const NodeId other : world_.nodes()) {
+    if (other != node) links.emplace_back(speaks ? node : other, speaks ? other : node);
+  }
+  for (const auto& [from, to] : links) world_.network().set_quality(from, to, silent);
+  // Sometimes nothing reaches it any more just when the others give it up: it still has a lease.
+  if (random_.below(2) == 0) {
+    until_over(100 * kMillisecond, 1500 * kMillisecond, [this, node] { cut_off(node); });
+  }
+  until_over(100 * kMillisecond, 8 * kSecond, [this, links] {
+    for (const auto& [from, to] : links) world_.network().reset_quality(from, to);
+  });
 }
 
 void FaultPlan::stall_disk() {

@@ -33,9 +33,11 @@ class FaultPlan {
   void stop_process();
   void cut_link();
   void isolate();
+  void cut_off(NodeId node);
   void split();
   void cut_volume();
   void worsen_link();
+  void silence();
   void stall_disk();
   void fail_disk();
   void stall_volume();

@@ -75,7 +75,7 @@ void Network::send_datagram(NodeId from, NodeId to, Deliver deliver) {
   const Link& used = link(from, to);
   if (used.is_cut) return;
   const LinkQuality& quality = quality_of(used);
-  if (happens(quality.loss_per_mille)) return;
+  if (quality.drops_datagrams || happens(quality.loss_per_mille)) return;
   if (happens(quality.duplicate_per_mille)) queue_.after(draw_delay(quality), deliver);
   queue_.after(draw_delay(quality), std::move(deliver));
 }

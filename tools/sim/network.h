@@ -26,6 +26,7 @@ struct LinkQuality {
   Duration delay_max = 1 * kMillisecond;
   std::uint32_t loss_per_mille = 0;       // of datagrams; a stream sends again, and is late instead
   std::uint32_t duplicate_per_mille = 0;  // of datagrams
+  bool drops_datagrams = false;           // every one of them; streams pass
 };
 
 class Network {
