@@ -89,6 +89,21 @@ TEST_F(Failover, ARestartedProcessInheritsNothing) {
   EXPECT_GT(state().vm("web")->boot_id(), boot);
 }
 
+TEST_F(Failover, AVmThatFitsNowhereElseIsRestartedWhereItWas) {
+  WorldConfig config;
+  config.node_memory_bytes = 6 * kMebibyte;
+  begin(config);
+  owner_ = node_beside({leader()});
+  for (const NodeId node : world().nodes()) run_vm("vm-" + std::to_string(node), node);
+  const std::string vm = "vm-" + std::to_string(owner_);
+  world().kill(owner_, World::Evidence::kReported);
+  pass(3 * kSecond);
+  EXPECT_TRUE(stands_still(vm));
+  world().start(owner_);
+  wait("it runs again", [&] { return executes(vm, owner_); });
+  expect_alive(vm, owner_);
+}
+
 TEST_F(Failover, AStoppedOwnerWakesUpAndRunsNothingItLost) {
   begin_with_vm();
   world().stop(owner_);

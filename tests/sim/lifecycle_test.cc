@@ -114,6 +114,21 @@ TEST_F(Lifecycle, ASaveThatCannotBeWrittenFailsTheTask) {
   EXPECT_TRUE(is_settled(vm_state("web")));
 }
 
+// The owner hears late that it shall run the guest on, and repeats the failure until then.
+TEST_F(Lifecycle, ASaveThatFailsOnASlowLinkLeavesTheVmWithItsOwner) {
+  begin_with_vm();
+  const std::uint64_t since = last_event();
+  LinkQuality slow_link;
+  slow_link.delay_min = 350 * kMillisecond;
+  slow_link.delay_max = 400 * kMillisecond;
+  world().network().set_quality(leader(), owner_, slow_link);
+  world().process(owner_)->host().faults().fail_save = true;
+  wait_for_task(method("web", VmMethod::kSave).task());
+  pass(10 * kSecond);
+  EXPECT_TRUE(changes("owner", "web", since).empty());
+  expect_alive("web", owner_);
+}
+
 TEST_F(Lifecycle, ASavedVmIsRestoredOnTheNodeThatTakesItOver) {
   begin_with_vm();
   events_of(VmMethod::kSave);
