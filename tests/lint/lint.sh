@@ -74,7 +74,7 @@ findings=$(
     [[ -d $folder ]] || continue
     sources_of "$folder" | while IFS= read -r file; do
       [[ " ${not_pure[*]} " == *" $file "* ]] && continue
-      code_of "$file" | { grep -P "$pattern" || true; } |
+      code_of "$file" | { grep -P "$pattern" || (($? == 1)); } |
         sed "s|^\([0-9]*\):|$file:\1: not in pure code: |"
     done
   done
@@ -85,8 +85,8 @@ findings=$(
     read -ra allowed <<<"${layer#*:}"
     pattern=$(IFS='|'; echo "${allowed[*]}")
     sources_of "$folder" | while IFS= read -r file; do
-      code_of "$file" | { grep -E '^[0-9]+:[ \t]*#[ \t]*include[ \t]*"' || true; } |
-        { grep -vE "include[ \t]*\"($pattern)" || true; } |
+      code_of "$file" | { grep -E '^[0-9]+:[ \t]*#[ \t]*include[ \t]*"' || (($? == 1)); } |
+        { grep -vE "include[ \t]*\"($pattern)" || (($? == 1)); } |
         sed "s|^\([0-9]*\):|$file:\1: $folder/ may not include this: |"
     done
   done
