@@ -18,7 +18,7 @@
 #include "cluster/proto/state.pb.h"
 #include "tools/failsim/errors.h"
 #include "tools/failsim/registry.h"
-#include "tools/failsim/units.h"
+#include "cluster/units.h"
 
 namespace failsim::cli {
 namespace {

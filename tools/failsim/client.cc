@@ -5,7 +5,7 @@
 
 #include <boost/json/serialize.hpp>
 
-#include "tools/failsim/units.h"
+#include "cluster/units.h"
 
 namespace failsim::cli {
 namespace {

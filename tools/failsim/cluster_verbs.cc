@@ -9,7 +9,7 @@
 #include "tools/failsim/launcher.h"
 #include "tools/failsim/nodes.h"
 #include "tools/failsim/registry.h"
-#include "tools/failsim/units.h"
+#include "cluster/units.h"
 #include "tools/failsim/verb.h"
 
 namespace failsim::cli {

@@ -10,7 +10,7 @@
 
 #include <CLI/CLI.hpp>
 
-#include "tools/failsim/units.h"
+#include "cluster/units.h"
 #include "tools/failsim/verb.h"
 
 namespace failsim::cli {

@@ -4,7 +4,7 @@
 #include <sstream>
 
 #include "tools/failsim/registry.h"
-#include "tools/failsim/units.h"
+#include "cluster/units.h"
 #include "tools/failsim/verb.h"
 
 namespace failsim::cli {

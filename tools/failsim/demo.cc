@@ -11,7 +11,7 @@
 #include "tools/failsim/launcher.h"
 #include "tools/failsim/nodes.h"
 #include "tools/failsim/tasks.h"
-#include "tools/failsim/units.h"
+#include "cluster/units.h"
 
 namespace failsim::cli {
 namespace {

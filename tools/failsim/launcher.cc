@@ -17,7 +17,7 @@
 #include "tools/failsim/output.h"
 #include "tools/failsim/registry.h"
 #include "tools/failsim/supervisor.h"
-#include "tools/failsim/units.h"
+#include "cluster/units.h"
 
 namespace failsim::cli {
 namespace {

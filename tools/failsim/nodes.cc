@@ -7,7 +7,7 @@
 #include "tools/failsim/client.h"
 #include "tools/failsim/control.h"
 #include "tools/failsim/errors.h"
-#include "tools/failsim/units.h"
+#include "cluster/units.h"
 
 namespace failsim::cli {
 namespace {

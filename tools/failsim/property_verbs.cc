@@ -1,5 +1,5 @@
 // property get, set and list.
-#include "tools/failsim/units.h"
+#include "cluster/units.h"
 #include "tools/failsim/verb.h"
 
 namespace failsim::cli {

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "tools/failsim/http.h"
-#include "tools/failsim/units.h"
+#include "cluster/units.h"
 
 namespace failsim::cli {
 namespace {

@@ -4,7 +4,7 @@
 
 #include "cluster/migration/job.h"
 #include "tools/failsim/tasks.h"
-#include "tools/failsim/units.h"
+#include "cluster/units.h"
 #include "tools/failsim/verb.h"
 
 namespace failsim::cli {

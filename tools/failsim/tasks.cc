@@ -5,7 +5,7 @@
 #include <optional>
 #include <thread>
 
-#include "tools/failsim/units.h"
+#include "cluster/units.h"
 
 namespace failsim::cli {
 namespace {

@@ -1,6 +1,6 @@
 #include "tools/failsim/verb.h"
 
-#include "tools/failsim/units.h"
+#include "cluster/units.h"
 
 namespace failsim::cli {
 namespace {

@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "tools/failsim/tasks.h"
-#include "tools/failsim/units.h"
+#include "cluster/units.h"
 #include "tools/failsim/verb.h"
 
 namespace failsim::cli {

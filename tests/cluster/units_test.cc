@@ -1,8 +1,8 @@
-#include "tools/failsim/units.h"
+#include "cluster/units.h"
 
 #include <gtest/gtest.h>
 
-namespace failsim::cli {
+namespace failsim {
 namespace {
 
 TEST(Units, SizesAreWholeNumbersWithAUnit) {
@@ -65,4 +65,4 @@ TEST(Units, LongOrStrangeTextIsShortenedInMessages) {
 }
 
 }  // namespace
-}  // namespace failsim::cli
+}  // namespace failsim

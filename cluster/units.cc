@@ -1,11 +1,11 @@
-#include "tools/failsim/units.h"
+#include "cluster/units.h"
 
 #include <array>
 #include <charconv>
 #include <optional>
 #include <span>
 
-namespace failsim::cli {
+namespace failsim {
 namespace {
 
 struct Unit {
@@ -151,4 +151,4 @@ std::string shortened(std::string_view text) {
   return shown;
 }
 
-}  // namespace failsim::cli
+}  // namespace failsim

@@ -13,7 +13,7 @@
 #include "cluster/error.h"
 #include "cluster/time.h"
 
-namespace failsim::cli {
+namespace failsim {
 
 inline constexpr std::uint64_t kMaximumSize = std::uint64_t{1} << 50;
 inline constexpr Duration kMaximumDuration = Duration{365} * 86'400 * kSecond;
@@ -32,4 +32,4 @@ std::string show_duration_ms(std::uint64_t milliseconds);  // "300 ms", "2.5 s"
 // For messages: at most 40 bytes of it, control bytes shown as '?'.
 std::string shortened(std::string_view text);
 
-}  // namespace failsim::cli
+}  // namespace failsim

@@ -1,0 +1,275 @@
+#include "cluster/fault/kind.h"
+
+#include <algorithm>
+#include <array>
+#include <numeric>
+#include <vector>
+
+#include "cluster/time.h"
+
+namespace failsim::fault {
+namespace {
+
+constexpr std::int64_t kMinute = 60 * kSecond;
+constexpr std::int64_t kMi = std::int64_t{1} << 20;
+constexpr std::int64_t kTi = std::int64_t{1} << 40;
+
+constexpr Support kYes{true, {}};
+constexpr Support no(std::string_view reason) {
+  return Support{false, reason};
+}
+
+// ---- Parameters that several kinds share --------------------------------------------------------
+
+constexpr std::array<std::string_view, 4> kClasses = {"all", "heartbeat", "control", "data"};
+constexpr Parameter kTraffic{"class",
+                             Unit::kChoice,
+                             0,
+                             3,
+                             0,
+                             kClasses,
+                             "the traffic that is hit; data is that of migrations"};
+constexpr std::array<std::string_view, 2> kEvidences = {"reported", "silent"};
+constexpr Parameter kEvidence{"evidence",
+                              Unit::kChoice,
+                              0,
+                              1,
+                              0,
+                              kEvidences,
+                              "whether the launcher tells the cluster that it reaped the process"};
+
+constexpr Parameter required(std::string_view name, Unit unit, std::int64_t minimum,
+                             std::int64_t maximum, std::string_view help) {
+  return Parameter{name, unit, minimum, maximum, std::nullopt, {}, help};
+}
+constexpr Parameter optional(std::string_view name, Unit unit, std::int64_t minimum,
+                             std::int64_t maximum, std::int64_t fallback, std::string_view help) {
+  return Parameter{name, unit, minimum, maximum, fallback, {}, help};
+}
+
+constexpr std::array kEnd = {kEvidence};
+constexpr std::array kCut = {kTraffic};
+constexpr std::array kDelay = {
+    required("min", Unit::kDuration, 0, kMinute, "the shortest delay"),
+    optional("max", Unit::kDuration, 0, kMinute, 0, "the longest delay; the shortest if smaller"),
+    kTraffic};
+constexpr std::array kShare = {
+    required("share", Unit::kPerMille, 1, 1000, "how many of the messages"), kTraffic};
+constexpr std::array kReorder = {
+    required("share", Unit::kPerMille, 1, 1000, "how many of the heartbeats"),
+    optional("window", Unit::kDuration, kMillisecond, kMinute, 500 * kMillisecond,
+             "how much later they arrive at most")};
+constexpr std::array kRate = {
+    required("rate", Unit::kRate, 1024, kTi, "what passes in a second"),
+    Parameter{"class", Unit::kChoice, 0, 3, 3, kClasses, "the traffic that is slowed"}};
+constexpr std::array kReset = {kTraffic};
+constexpr std::array kJump = {required("by", Unit::kSignedDuration, -300 * kSecond, 300 * kSecond,
+                                       "how far the wall clock jumps")};
+constexpr std::array<std::string_view, 2> kDirections = {"fast", "slow"};
+constexpr std::array kDrift = {
+    required("ppm", Unit::kCount, 1, 100'000, "how much faster, in millionths"),
+    Parameter{"direction", Unit::kChoice, 0, 1, 0, kDirections,
+              "whether the clock runs fast or slow"}};
+constexpr std::array kLate = {
+    required("by", Unit::kDuration, kMillisecond, kMinute, "how late timers fire")};
+constexpr std::array kStall = {optional("stall", Unit::kDuration, kMillisecond, 10 * kMinute, 0,
+                                        "how long nothing is written; the whole lease if 0")};
+constexpr std::array kLatency = {
+    required("min", Unit::kDuration, 0, kMinute, "the shortest time a sync takes"),
+    optional("max", Unit::kDuration, 0, kMinute, 0, "the longest; the shortest if smaller")};
+constexpr std::array<std::string_view, 3> kDiskErrors = {"EIO", "ENOSPC", "EROFS"};
+constexpr std::array kDiskError = {
+    Parameter{"error", Unit::kChoice, 0, 2, 0, kDiskErrors, "what the writes fail with"},
+    optional("after", Unit::kSize, 0, kTi, 0, "the bytes that still succeed")};
+constexpr std::array<std::string_view, 4> kSteps = {"prepare", "start", "save", "resume"};
+constexpr std::array kRefusal = {
+    Parameter{"step", Unit::kChoice, 0, 3, std::nullopt, kSteps, "the step that fails, once"}};
+constexpr std::array kDirty = {
+    required("rate", Unit::kRate, 0, kTi, "the new rate of distinct page writes")};
+constexpr std::array kPressure = {
+    required("bytes", Unit::kSize, kMi, kTi, "memory of the node that is taken away")};
+
+// ---- The table ----------------------------------------------------------------------------------
+
+constexpr std::string_view kStarted = "The process is started again.";
+constexpr std::string_view kLinkWhole = "The link is whole again.";
+constexpr std::string_view kNothing = "Nothing has to be undone.";
+
+constexpr std::array kKinds = {
+    // process
+    Kind{"kill", "process", Place::kNode, kEnd, kYes, kYes, false, kStarted,
+         "kill -9 of the node process; what it had not handed to the disk is lost."},
+    Kind{"power-off", "process", Place::kNode, kEnd, kYes,
+         no("a process cannot lose what the kernel has already taken"), false, kStarted,
+         "The machine loses its power: the process dies and what was not synced is lost."},
+    Kind{"terminate",
+         "process",
+         Place::kNode,
+         {},
+         kYes,
+         kYes,
+         false,
+         kStarted,
+         "SIGTERM: the node stops its guests and says farewell."},
+    Kind{"freeze",
+         "process",
+         Place::kNode,
+         {},
+         kYes,
+         kYes,
+         true,
+         "The process continues.",
+         "SIGSTOP: the node does nothing at all, its connections stay open."},
+    Kind{"grey",
+         "process",
+         Place::kNode,
+         {},
+         kYes,
+         no("the heartbeats of a process leave from the loop that hangs"),
+         true,
+         "The loop goes on.",
+         "Grey failure: heartbeats go on while the rest of the node hangs."},
+    // network
+    Kind{"link-cut", "network", Place::kLink, kCut, kYes, kYes, true, kLinkWhole,
+         "Nothing passes this direction of the link; connections over it break."},
+    Kind{"isolate", "network", Place::kNode, kCut, kYes, kYes, true, kLinkWhole,
+         "The nodes are cut off from all others, both ways; among themselves they talk."},
+    Kind{"link-hold", "network", Place::kLink, kCut, kYes, kYes, true,
+         "What was held is delivered in order.",
+         "What is sent waits on the way, and no connection breaks."},
+    Kind{"link-delay", "network", Place::kLink, kDelay, kYes, kYes, true, kLinkWhole,
+         "Every message takes longer, by a time drawn uniformly."},
+    Kind{"link-loss", "network", Place::kLink, kShare, kYes, kYes, true, kLinkWhole,
+         "Heartbeats are lost; a stream loses nothing, but is late by a retransmission."},
+    Kind{"link-duplicate", "network", Place::kLink, kShare, kYes, kYes, true, kLinkWhole,
+         "Heartbeats arrive twice; streams are not affected."},
+    Kind{"link-reorder", "network", Place::kLink, kReorder, kYes, kYes, true, kLinkWhole,
+         "Heartbeats are overtaken by later ones."},
+    Kind{"link-corrupt", "network", Place::kLink, kShare, kYes, kYes, true, kLinkWhole,
+         "A bit of the message is flipped; the checksum has to catch it."},
+    Kind{"link-rate", "network", Place::kLink, kRate, kYes, kYes, true, kLinkWhole,
+         "No more than so many bytes a second pass."},
+    Kind{"link-reset", "network", Place::kLink, kReset, kYes, kYes, false, kNothing,
+         "Connections over this link are reset, once."},
+    // clock
+    Kind{"clock-jump", "clock", Place::kNode, kJump, kYes, kYes, true,
+         "The wall clock jumps back to the true time.",
+         "The wall clock of the node jumps; leases count another clock and must not notice."},
+    Kind{"clock-drift", "clock", Place::kNode, kDrift, kYes, kYes, true,
+         "The clock runs at its true rate again; what it gained stays.",
+         "The monotone clock of the node runs too fast or too slow; beyond the bound of leases "
+         "this breaks an assumption, and is reported as such."},
+    Kind{"timer-late", "clock", Place::kNode, kLate, kYes, kYes, true, "Timers fire in time again.",
+         "Timers of the node fire late, as on a host that is starved."},
+    // disk
+    Kind{"disk-stall", "disk", Place::kNode, kStall, kYes, kYes, true, "Writes go on.",
+         "The disk of the node writes nothing for a while."},
+    Kind{"disk-slow", "disk", Place::kNode, kLatency, kYes, kYes, true,
+         "Syncs take their usual time again.", "Every sync of the node's disk takes longer."},
+    Kind{"disk-fail", "disk", Place::kNode, kDiskError, kYes, kYes, true,
+         "The disk accepts writes again, and the process is started again if it ended.",
+         "Writes to the node's disk fail: its part ends, and the process after its lease."},
+    // the shared volume
+    Kind{"volume-stall", "volume", Place::kVolume, kStall, kYes, kYes, true,
+         "The volume answers again.", "The shared volume answers nothing for a while."},
+    Kind{"volume-slow", "volume", Place::kVolume, kLatency, kYes, kYes, true,
+         "The volume takes its usual time again.",
+         "Every request to the shared volume takes longer."},
+    Kind{"volume-restart",
+         "volume",
+         Place::kVolume,
+         {},
+         kYes,
+         kYes,
+         false,
+         kNothing,
+         "The process of the shared volume is killed and started again."},
+    Kind{"volume-fail",
+         "volume",
+         Place::kVolume,
+         {},
+         kYes,
+         kYes,
+         true,
+         "The volume accepts writes again.",
+         "The shared volume refuses every write."},
+    // guests
+    Kind{"guest-fail", "guest", Place::kNode, kRefusal, kYes, kYes, true,
+         "The step succeeds again.",
+         "The next such step of a guest on the node fails, with a reason of the host."},
+    Kind{"guest-crash",
+         "guest",
+         Place::kGuest,
+         {},
+         kYes,
+         kYes,
+         false,
+         kNothing,
+         "The guest stops by itself, as after a stop error."},
+    Kind{"guest-dirty", "guest", Place::kGuest, kDirty, kYes, kYes, true,
+         "The guest writes at its configured rate again.",
+         "The guest dirties its memory at another rate."},
+    Kind{"forget-page",
+         "guest",
+         Place::kNode,
+         {},
+         kYes,
+         kYes,
+         false,
+         kNothing,
+         "The sender of the next migration from the node loses one dirty page: the check of the "
+         "pages has to notice."},
+    Kind{"memory-pressure", "guest", Place::kNode, kPressure, kYes, kYes, true,
+         "The memory is free again.", "Memory of the node is taken by somebody else."},
+};
+
+std::size_t distance(std::string_view one, std::string_view other) {
+  std::vector<std::size_t> row(other.size() + 1);
+  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (std::size_t i = 1; i <= one.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i;
+    for (std::size_t j = 1; j <= other.size(); ++j) {
+      const std::size_t changed = diagonal + (one[i - 1] == other[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({changed, row[j] + 1, row[j - 1] + 1});
+    }
+  }
+  return row.back();
+}
+
+}  // namespace
+
+std::span<const Kind> kinds() {
+  return kKinds;
+}
+
+const Kind* find_kind(std::string_view name) {
+  const auto found = std::find_if(kKinds.begin(), kKinds.end(),
+                                  [name](const Kind& kind) { return kind.name == name; });
+  return found == kKinds.end() ? nullptr : &*found;
+}
+
+const Parameter* find_parameter(const Kind& kind, std::string_view name) {
+  const auto found =
+      std::find_if(kind.parameters.begin(), kind.parameters.end(),
+                   [name](const Parameter& parameter) { return parameter.name == name; });
+  return found == kind.parameters.end() ? nullptr : &*found;
+}
+
+std::string nearest(std::string_view typed, std::span<const std::string_view> words) {
+  constexpr std::size_t kLongest = 64;  // longer input is no slip of the finger
+  if (typed.size() > kLongest) return {};
+  std::string_view best;
+  std::size_t best_distance = std::max<std::size_t>(2, typed.size() / 3) + 1;
+  for (const std::string_view word : words) {
+    const std::size_t here = distance(typed, word);
+    if (here < best_distance) {
+      best = word;
+      best_distance = here;
+    }
+  }
+  return std::string(best);
+}
+
+}  // namespace failsim::fault
