@@ -28,6 +28,7 @@ struct MemberConfig {
   std::uint64_t random_seed = 0;
   std::int64_t wall_time_origin_ns = 0;  // Unix time at Time 0, for display only
   Index compact_every = 10'000;          // log entries kept before the rows take their place
+  Index check_state_every = 10'000;      // log entries between two comparisons of the states
 };
 
 class Member {
@@ -53,7 +54,8 @@ class Member {
   bool has_quorum(Time now) const;          // whether this node is in contact with a quorum
   bool hears(NodeId node, Time now) const;  // within the detection time; itself always
   Time lease_until() const;  // guests here may execute before this time; 0 = never yet
-  bool is_failed() const;    // a write failed: the process ends when the lease is over
+  // A write failed, or the state is not the leader's: the process ends when the lease is over.
+  bool is_failed() const;
 
  private:
   class Service;

@@ -50,6 +50,7 @@ Member::Service::Service(const MemberConfig& config, const Recovered& recovered,
       raft_(log_config(config, state_), recovered, now),
       detector_(config.self, node_ids(config.bootstrap), now),
       local_(config.self, config.incarnation),
+      audit_(config.check_state_every),
       now_(now),
       promised_(now),
       applied_at_(now),
@@ -74,11 +75,17 @@ void Member::Service::step(Time now, const Event& event, Effects& out) {
   if (gap > heartbeat_interval()) detector_.forgive(gap);
   if (!failed_) raft_.tick(now_, gap > heartbeat_interval() ? gap : 0, log_);
   std::visit([this](const auto& what) { take(what); }, event);
-  if (failed_) {
+  if (!failed_) follow_log();
+  if (failed_) {  // before this step or in it: nothing is said any more
     log_ = raft::Output();
-    promised_ = next_deadline();
-    return;
+    out.send_now.clear();
+    out.after.clear();
   }
+  promised_ = next_deadline();
+  out_ = nullptr;
+}
+
+void Member::Service::follow_log() {
   settle_log();
   send_heartbeats();
   ask_for_lease();
@@ -86,11 +93,10 @@ void Member::Service::step(Time now, const Event& event, Effects& out) {
   settle_log();
   report_to_leader();
   settle_log();
-  clients_.expire(now_, has_quorum(now_), out.after);
+  clients_.expire(now_, has_quorum(now_), out_->after);
+  if (failed_) return;
   compact_log();
   hand_over_durable();
-  promised_ = next_deadline();
-  out_ = nullptr;
 }
 
 Time Member::Service::next_deadline() const {
@@ -317,6 +323,15 @@ void Member::Service::apply_entry(const pb::LogEntry& entry) {
     clients_.answered(command.request().client(), command.request().sequence(), *applied.reply,
                       out_->after);
   }
+  if (command.has_check_state() && !audit_.check(command.check_state(), entry.index(), state_)) {
+    failed_ = true;
+    out_->trace.push_back(
+        {"state-diverged", "the state at entry " +
+                               std::to_string(command.check_state().former_index()) +
+                               " is not that of the leader; this node stops: move its directory "
+                               "away and let it join anew"});
+    return;
+  }
   if (applied.nodes) lease_due_ = true;  // this node may have become one that is granted leases
   if (leads()) coordinator_.applied(state_, applied, entry.index());
   for (const std::string& vm : applied.vms) local_.reconcile(state_, vm, lease_, now_, *out_);
@@ -502,6 +517,10 @@ void Member::Service::decide() {
   for (Proposal& proposal : coordinator_.decide(view)) {
     const std::optional<Index> index = propose(std::move(proposal.command));
     if (index.has_value()) coordinator_.proposed(proposal, *index);
+  }
+  if (std::optional<pb::Command> check = audit_.due(applied_)) {
+    const std::optional<Index> index = propose(std::move(*check));
+    if (index.has_value()) audit_.proposed(*index);
   }
 }
 

@@ -14,6 +14,7 @@
 #include "cluster/member.h"
 #include "cluster/member/client_desk.h"
 #include "cluster/member/local_work.h"
+#include "cluster/member/state_audit.h"
 #include "cluster/membership/failure_detector.h"
 #include "cluster/membership/lease.h"
 #include "cluster/raft/raft.h"
@@ -76,6 +77,7 @@ class Member::Service {
   void for_each_peer(Visit&& visit);
 
   // What is due, in the order of step().
+  void follow_log();
   void settle_log();
   void apply_committed();
   void apply_entry(const pb::LogEntry& entry);
@@ -107,6 +109,7 @@ class Member::Service {
   LocalWork local_;
   ClientDesk clients_;
   Coordinator coordinator_;
+  StateAudit audit_;
 
   Time now_;
   Time promised_;           // when the next step was asked for

@@ -94,6 +94,8 @@ Applied apply(ClusterState& state, const pb::Command& command, Index index) {
     case pb::Command::kLowerLeaseBound:
       apply_lower_lease_bound(change, command.lower_lease_bound());
       break;
+    case pb::Command::kCheckState:
+      break;  // about the state, not of it: the member compares
     case pb::Command::BODY_NOT_SET:
       // A command of a newer version: skipping it would fork the state. Fail-stop.
       assert(command.body_case() != pb::Command::BODY_NOT_SET);

@@ -106,6 +106,7 @@ void World::start(NodeId node) {
   config.self = node;
   config.bootstrap = bootstrap_;
   config.compact_every = config_.compact_every;
+  config.check_state_every = config_.check_state_every;
   const auto instance = static_cast<std::uint32_t>(random_.next());
   config.random_seed = stream(config_.seed, kMembers + node) ^ instance;
   trace_.note(now(), node, "start", {instance});

@@ -38,6 +38,7 @@ struct WorldConfig {
   DiskQuality disk;
   HostQuality host;
   Index compact_every = 10'000;
+  Index check_state_every = 200;
   bool encode_messages = false;  // every message travels as bytes
   std::ostream* trace_lines = nullptr;
 };

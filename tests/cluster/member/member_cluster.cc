@@ -39,6 +39,7 @@ void MemberCluster::start(NodeId id) {
   ++node.starts;
   config.incarnation = (node.starts << 32) | (id * 1000 + node.starts);
   config.random_seed = id * 77 + node.starts;
+  config.check_state_every = 20;
   node.member = std::make_unique<Member>(config, node.disk, now_);
   node.guests.clear();
   node.transfers.clear();

@@ -30,6 +30,8 @@ class MemberCluster {
   void kill(NodeId id);      // kill -9: silent from now on
   void evidence(NodeId of);  // the launcher tells the survivors
   void restart(NodeId id);   // a new process on the same disk
+  Recovered& disk(NodeId id) { return nodes_.at(id).disk; }
+  bool is_alive(NodeId id) const { return nodes_.at(id).alive; }
   void cut(NodeId a, NodeId b) { cut_.insert({a, b}), cut_.insert({b, a}); }
   void heal() { cut_.clear(); }
   Member& member(NodeId id) { return *nodes_.at(id).member; }
