@@ -58,6 +58,17 @@ void cold_restart(Change& change, pb::Vm& vm) {
   change.enter_step(vm, plan_under_way(vm), 0);
 }
 
+// Whether the node has the memory that the VM will take there, beside everything but the VM itself.
+bool has_room(const ClusterState& state, const pb::Vm& vm, const pb::Node& node) {
+  if (vm.want() == pb::GUEST_ABSENT && !vm.has_operation()) return true;
+  const std::uint64_t needed = vm.config().memory_bytes();
+  const pb::Task* job = state.job_of(vm);
+  const bool counted = vm.owner() == node.id() ? vm.want() != pb::GUEST_ABSENT
+                                               : job != nullptr && job->job().target() == node.id();
+  const std::uint64_t used = state.memory_in_use(node.id()) - (counted ? needed : 0);
+  return used + needed <= node.memory_bytes();
+}
+
 void fail_over(Change& change, const pb::Command::Failover::Assignment& assignment,
                const std::string& reason) {
   const pb::Vm* found = change.state().vm(assignment.vm());
@@ -71,6 +82,8 @@ void fail_over(Change& change, const pb::Command::Failover::Assignment& assignme
       assignment.boot_id() != 0 &&
       (found->boot_id() != assignment.boot_id() || found->operation().task() != 0);
   if (is_tried_anew) return change.too_late();
+  // The room was looked for when this was proposed; something else may have taken it since.
+  if (!has_room(change.state(), *found, *to)) return change.too_late();
 
   pb::Vm vm = *found;
   const bool moves = vm.owner() != assignment.to();
