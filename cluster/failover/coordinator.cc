@@ -324,6 +324,31 @@ const pb::PeerMessage::Report::Transfer* Coordinator::said(const pb::MigrationJo
   return &report->second;
 }
 
+void Coordinator::observe(const ClusterState& state, TaskId id, pb::Command& command) const {
+  const pb::Task* task = state.task(id);
+  if (task == nullptr || !task->has_job() || task->complete()) return;
+  const auto* source = said(task->job(), id, task->job().source());
+  if (source == nullptr) return;
+  pb::Command::Observed& observed = *command.add_observed();
+  observed.set_job(id);
+  *observed.mutable_statistics() = source->statistics();
+}
+
+void Coordinator::observe(const ClusterState& state, pb::Command& command) const {
+  const auto of_vm = [&](const std::string& name) {
+    const pb::Vm* vm = state.vm(name);
+    if (vm != nullptr && vm->job() != 0) observe(state, vm->job(), command);
+  };
+  const pb::Request& request = command.request();
+  if (request.has_cancel_migration()) of_vm(request.cancel_migration().vm());
+  if (request.has_request_state_change()) {
+    observe(state, request.request_state_change().job(), command);
+  }
+  if (request.has_cancel_task()) observe(state, request.cancel_task().task(), command);
+  if (command.has_abort_migration()) of_vm(command.abort_migration().vm());
+  for (const auto& assignment : command.failover().assignments()) of_vm(assignment.vm());
+}
+
 void Coordinator::decide_migration(Decision& decision, const pb::Vm& vm, const pb::Task& task) {
   const LeaderView& view = decision.view;
   const pb::MigrationJob& job = task.job();

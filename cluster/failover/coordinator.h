@@ -57,6 +57,8 @@ class Coordinator {
   void report(NodeId from, Incarnation incarnation, const pb::PeerMessage::Report& report);
   void applied(const ClusterState& state, const Applied& applied, Index index);
   void proposed(const Proposal& proposal, Index index);
+  // Adds to a command about to be proposed how far the migrations are that it may end.
+  void observe(const ClusterState& state, pb::Command& command) const;
 
   std::vector<Proposal> decide(const LeaderView& view);
   // When deciding again can bring something new although nothing was heard.
@@ -87,6 +89,7 @@ class Coordinator {
   void decide_failovers(Decision& decision);
   void decide_lease_bound(Decision& decision);
 
+  void observe(const ClusterState& state, TaskId id, pb::Command& command) const;
   const pb::PeerMessage::Report::Transfer* said(const pb::MigrationJob& job, TaskId id,
                                                 NodeId side) const;
   void propose(Decision& decision, std::string key, pb::Command command);

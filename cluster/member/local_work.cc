@@ -183,8 +183,10 @@ bool LocalWork::take(const TransferReport& report) {
   for (const TransferRole role : {TransferRole::kSource, TransferRole::kTarget}) {
     const auto order = transfers_.find({report.job, role});
     if (order == transfers_.end() || order->second.attempt != report.attempt) continue;
-    transfer_reports_[{report.job, role}] = report;
-    return report.status != pb::TRANSFER_STREAMING;
+    TransferReport& former = transfer_reports_[{report.job, role}];
+    const bool is_news = report.status != former.status;
+    former = report;
+    return is_news;
   }
   return false;
 }

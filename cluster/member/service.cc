@@ -528,6 +528,7 @@ std::optional<Index> Member::Service::propose(pb::Command command) {
   command.set_cluster_time_ns(cluster_now());
   command.set_wall_time_ns(config_.wall_time_origin_ns + now_);
   command.set_proposer(config_.self);
+  coordinator_.observe(state_, command);
   return raft_.propose(now_, command.SerializeAsString(), log_);
 }
 

@@ -100,11 +100,6 @@ std::optional<InFlight> in_flight(Change& change, const Command& command) {
   return InFlight{*vm, *task};
 }
 
-void keep_statistics(pb::MigrationJob& job, const pb::MigrationStatistics& statistics) {
-  if (statistics.rounds() == 0 && statistics.bytes_sent() == 0) return;
-  *job.mutable_statistics() = statistics;
-}
-
 void cancel(Change& change, const pb::Vm& found, JobState ends_in) {
   pb::Vm vm = found;
   const TaskId job = vm.job();

@@ -249,6 +249,11 @@ void Change::abandon(pb::Vm& vm, VMTaskResult result, const Error& error) {
   complete(task, result, error);
 }
 
+void keep_statistics(pb::MigrationJob& job, const pb::MigrationStatistics& statistics) {
+  if (statistics.rounds() == 0 && statistics.bytes_sent() == 0) return;
+  *job.mutable_statistics() = statistics;
+}
+
 void Change::end_migration(pb::Vm& vm, MigrationState outcome, JobState job_state,
                            VMTaskResult result, const Error& error, bool restarted_elsewhere) {
   const pb::Task* task = state_.job_of(vm);
@@ -257,6 +262,9 @@ void Change::end_migration(pb::Vm& vm, MigrationState outcome, JobState job_stat
   pb::MigrationJob& job = *row.mutable_job();
   const bool was_in_flight = job.phase() != 0;  // Complete has made MigrationState 0 already
   if (was_in_flight) job.set_phase(static_cast<std::uint32_t>(outcome));
+  for (const pb::Command::Observed& observed : command_.observed()) {
+    if (observed.job() == row.id()) keep_statistics(job, observed.statistics());
+  }
   job.set_job_state(static_cast<std::uint32_t>(job_state));
   job.set_ended_ns(cluster_time());
   job.mutable_statistics()->set_total_ns(cluster_time() - job.started_ns());

@@ -85,6 +85,9 @@ class Change {
   Applied applied_;
 };
 
+// Nothing sent says nothing: what the job has is kept then.
+void keep_statistics(pb::MigrationJob& job, const pb::MigrationStatistics& statistics);
+
 bool same_epoch(const pb::Epoch& a, const pb::Epoch& b);
 Epoch epoch_of(const pb::Epoch& epoch);
 void set_epoch(pb::Epoch* to, const Epoch& epoch);

@@ -13,6 +13,7 @@ namespace {
 // Between rounds of a converged transfer, which only wait for the order to finish.
 constexpr Duration kShortestPause = 2 * kMillisecond;
 constexpr Duration kLongestPause = 20 * kMillisecond;
+constexpr Duration kReportEvery = 100 * kMillisecond;  // how far it is, whatever the round
 // Device state, two hops, a commit and a registration.
 constexpr Duration kExpectedFixedDowntime = 20 * kMillisecond;
 
@@ -331,6 +332,7 @@ void TransferSource::note_sent(const PageSender& sender) {
   const std::uint64_t all = sent + round_bytes_left_;
   const auto percent = static_cast<std::uint32_t>(all == 0 ? 0 : sent / (all / 100 + 1));
   progress_.percent.store(std::clamp(percent, progress_.percent.load(), std::uint32_t{99}));
+  if (boottime_now() >= reported_at_ + kReportEvery) report(reported_);
 }
 
 bool TransferSource::check(Io outcome, const std::string& doing) {
@@ -356,6 +358,8 @@ bool TransferSource::fail(VMTaskResult result, const std::string& message) {
 }
 
 void TransferSource::report(pb::TransferStatus status) {
+  reported_ = status;
+  reported_at_ = boottime_now();
   report(report_of(order_, status));
 }
 

@@ -117,6 +117,8 @@ class TransferSource : public FreezeObserver, public std::enable_shared_from_thi
   std::uint64_t earlier_rate_ = 0;
   Time dirty_since_ = 0;  // modelled: when the latest round began
   std::uint64_t round_bytes_left_ = 0;
+  pb::TransferStatus reported_ = pb::TRANSFER_IDLE;
+  Time reported_at_ = 0;
   TransferProgress progress_;
 };
 

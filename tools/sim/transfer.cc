@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::uint64_t kChunkPages = 64;
 constexpr std::uint64_t kModelledSlicesPerSecond = 4;  // pieces of a round, to notice a cut
+constexpr Duration kSayEvery = 100 * kMillisecond;     // how far it is, within a round
 constexpr Duration kIdleRound = 20 * kMillisecond;     // nothing is dirty: look again then
 constexpr Duration kFixedDowntime = 20 * kMillisecond;
 // Checking the pages of an image: 4 GiB a second.
@@ -56,25 +57,27 @@ bool Sender::has_guest() {
 
 void Sender::say(pb::TransferStatus status) {
   status_ = status;
-  TransferReport report{order_.vm, order_.job, order_.attempt, status, 0, "", {}};
-  report.statistics.set_rounds(round_);
-  report.statistics.set_bytes_sent(bytes_sent_);
-  report.statistics.set_forced_switch(forced_switch_);
-  host_.report(std::move(report));
+  said_at_ = host_.now();
+  host_.report(TransferReport{order_.vm, order_.job, order_.attempt, status, 0, "", statistics()});
+}
+
+pb::MigrationStatistics Sender::statistics() const {
+  pb::MigrationStatistics statistics;
+  statistics.set_rounds(round_);
+  statistics.set_bytes_sent(bytes_sent_);
+  statistics.set_forced_switch(forced_switch_);
+  return statistics;
 }
 
 void Sender::fail(const std::string& why) {
   if (status_ == pb::TRANSFER_FAILED) return;
   status_ = pb::TRANSFER_FAILED;
-  host_.report(TransferReport{order_.vm,
-                              order_.job,
-                              order_.attempt,
-                              pb::TRANSFER_FAILED,
+  host_.report(TransferReport{order_.vm, order_.job, order_.attempt, pb::TRANSFER_FAILED,
                               number(VMTaskResult::kUnexpectedError),
                               "The transfer of VM '" + order_.vm + "' from " +
                                   node_name(host_.self()) + " to " + node_name(order_.peer) +
                                   " ended: " + why + ".",
-                              {}});
+                              statistics()});
 }
 
 void Sender::connect() {
@@ -165,6 +168,7 @@ void Sender::send_chunk() {
       is_modelled ? round_left_ == 0 : next_page_ >= guest.dirty_pages()->pages();
   round_bytes_ += bytes;
   bytes_sent_ += bytes;
+  if (host_.now() >= said_at_ + kSayEvery) say(status_);
   if (!is_round_over) return host_.later(time_for(bytes), guarded(&Sender::send_chunk));
   host_.later(round_bytes_ == 0 ? kIdleRound : time_for(bytes), guarded(&Sender::end_round));
 }

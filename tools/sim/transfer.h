@@ -64,6 +64,7 @@ class Sender {
   bool has_guest();
   void fail(const std::string& why);
   void say(pb::TransferStatus status);
+  pb::MigrationStatistics statistics() const;
   std::function<void()> guarded(void (Sender::*step)());
 
   Host& host_;
@@ -77,6 +78,7 @@ class Sender {
   std::uint64_t round_bytes_ = 0;
   Time round_started_at_ = 0;
   Time started_at_ = 0;
+  Time said_at_ = 0;
   std::uint64_t bytes_sent_ = 0;
   bool forced_switch_ = false;
 };

@@ -46,6 +46,23 @@ class MigrationStory : public testing::Test {
   TaskId job = 0;
 };
 
+TEST_F(MigrationStory, ACanceledOneTellsHowMuchItHadSent) {
+  target_ready();
+  TransferReport report;
+  report.vm = "web";
+  report.job = job;
+  report.attempt = task().job().attempt();
+  report.status = pb::TRANSFER_STREAMING;
+  report.statistics.set_rounds(2);
+  report.statistics.set_bytes_sent(123'456);
+  cluster.report(1, report);
+  cluster.run_for(500 * kMillisecond);  // it is said with a heartbeat, not at once
+  ASSERT_EQ(cluster.cancel("web")->code(), 0u);
+  EXPECT_EQ(phase(), MigrationState::kCanceled);
+  EXPECT_EQ(task().job().statistics().rounds(), 2u);
+  EXPECT_EQ(task().job().statistics().bytes_sent(), 123'456u);
+}
+
 TEST_F(MigrationStory, GoesThroughSetupDataTransferAndMove) {
   EXPECT_EQ(phase(), MigrationState::kSetup);
   target_ready();
