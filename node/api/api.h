@@ -86,6 +86,7 @@ class Api {
   void migrate(const CallPtr& call);
   void cancel_migration(const CallPtr& call);
   void request_state_change(const CallPtr& call);
+  CallPtr within(const CallPtr& call, Duration period, TaskId job);
   void answer_invalid_parameter(const CallPtr& call, std::uint64_t job);
   void cancel_task(const CallPtr& call);
   void report_evidence(const CallPtr& call);

@@ -173,9 +173,26 @@ void Api::request_state_change(const CallPtr& call) {
   change.set_job(*job);
   change.set_requested_state(*state);
   change.set_timeout_ns(period.value());
-  ask(call, std::move(request), [call](const pb::Reply& reply) {
-    answer(call, state_change_answer(reply.return_value(), reply.job_state()));
+  const CallPtr once = period.value() == 0 ? call : within(call, period.value(), *job);
+  ask(once, std::move(request), [once](const pb::Reply& reply) {
+    answer(once, state_change_answer(reply.return_value(), reply.job_state()));
   });
+}
+
+// The call, answered with Timeout when nothing else has answered it within the period. The request
+// stays asked, as after any answer that did not come: repeating its id tells what became of it.
+Api::CallPtr Api::within(const CallPtr& call, Duration period, TaskId job) {
+  auto once = std::make_shared<Call>(*call);
+  once->respond = [is_answered = std::make_shared<bool>(false),
+                   respond = call->respond](HttpResponse response) {
+    if (!std::exchange(*is_answered, true)) respond(std::move(response));
+  };
+  node_.call_after(period, [this, job, late = CallPtr(once)] {
+    const pb::Task* const task = node_.state().task(job);
+    answer(late, state_change_answer(static_cast<std::uint32_t>(ReturnValue::kTimeout),
+                                     task == nullptr ? 0 : task->job().job_state()));
+  });
+  return once;
 }
 
 // A period that is no interval is an answer of the job, not an error of the interface.

@@ -26,6 +26,10 @@ class AskedNode final : public NodeService {
   const ClusterState& state() const override { return cluster; }
   void ask(pb::Request request, std::function<void(pb::Reply)> answer) override {
     asked.push_back(std::move(request));
+    if (is_silent) {
+      unanswered.push_back(std::move(answer));
+      return;
+    }
     answer(reply);
   }
   void read(std::function<void(Code)> answer) override {
@@ -45,6 +49,8 @@ class AskedNode final : public NodeService {
   TransportCounters counters;
   Code read_code = Code::kOk;
   pb::Reply reply;
+  bool is_silent = false;  // as without a quorum
+  std::vector<std::function<void(pb::Reply)>> unanswered;
   int reads = 0;
   std::vector<pb::Request> asked;
   std::vector<std::pair<NodeId, std::uint32_t>> died;
@@ -232,6 +238,23 @@ TEST_F(ApiTest, AStateChangeIsAskedByNumberOrName) {
   send("POST", "/v1/jobs/3/request-state-change", R"({"requested_state":99999999999})");
   EXPECT_EQ(asked().request_state_change().requested_state(), 0xffffffffu);
   EXPECT_EQ(send("POST", "/v1/jobs/3/request-state-change", R"({"requested_state":"Sing"})"), 400u);
+}
+
+TEST_F(ApiTest, AStateChangeThatNobodyDecidesTimesOut) {
+  pb::Task task;
+  task.set_id(3);
+  task.mutable_job()->set_job_state(4);
+  node_.cluster.put(task);
+  node_.is_silent = true;
+  send("POST", "/v1/jobs/3/request-state-change",
+       R"({"requested_state":"Kill","timeout":"00000000000002.000000:000"})");
+  ASSERT_EQ(node_.timers.size(), 1u);
+  node_.timers[0]();
+  EXPECT_EQ(answer(), json::parse(R"({"return_value":{"value":32772,"name":"Timeout"},
+                                      "job_state":{"value":4,"name":"Running"}})"));
+  // The decision comes after all: the call has its answer.
+  node_.unanswered[0](node_.reply);
+  EXPECT_EQ(answer().as_object().at("return_value").at("value"), 32772);
 }
 
 TEST_F(ApiTest, ATimeoutThatIsNoIntervalIsAnInvalidParameterOfTheJob) {
