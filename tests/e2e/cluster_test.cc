@@ -77,6 +77,19 @@ TEST_F(Cluster, UpRefusesADirectoryWhoseClusterRuns) {
   expect_refused("up --detach --set SameSubnetDelay=500", 64, Code::kInvalidParameter);
 }
 
+TEST_F(Cluster, ANodeWhoseDirectoryIsGoneIsNotStartedOnAnEmptyOne) {
+  run("node kill node-3");
+  const cli::fs::path kept = cluster().node(3).string() + "-kept";
+  cli::fs::rename(cluster().node(3), kept);
+  expect_refused("node start node-3", 1, Code::kNodeNotAvailable);
+  run("down");
+  expect_refused("up --detach", 1, Code::kNodeNotAvailable);
+  EXPECT_FALSE(cli::fs::exists(cluster().node(3)));
+  cli::fs::rename(kept, cluster().node(3));
+  EXPECT_EQ(run("up --detach").exit, 0);
+  wait_for_node("node-3", "Up");
+}
+
 TEST_F(Cluster, APortInUseIsNamed) {
   ASSERT_EQ(run("down").exit, 0);
   const cli::ClusterDescription found = description();

@@ -16,9 +16,9 @@
 #include "cluster/property/clusprop.h"
 #include "cluster/property/property_table.h"
 #include "cluster/proto/state.pb.h"
+#include "cluster/units.h"
 #include "tools/failsim/errors.h"
 #include "tools/failsim/registry.h"
-#include "cluster/units.h"
 
 namespace failsim::cli {
 namespace {

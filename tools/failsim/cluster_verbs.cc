@@ -6,10 +6,10 @@
 #include <boost/json/serialize.hpp>
 #include <unistd.h>
 
+#include "cluster/units.h"
 #include "tools/failsim/launcher.h"
 #include "tools/failsim/nodes.h"
 #include "tools/failsim/registry.h"
-#include "cluster/units.h"
 #include "tools/failsim/verb.h"
 
 namespace failsim::cli {

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <sstream>
 
-#include "tools/failsim/registry.h"
 #include "cluster/units.h"
+#include "tools/failsim/registry.h"
 #include "tools/failsim/verb.h"
 
 namespace failsim::cli {

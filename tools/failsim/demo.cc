@@ -8,10 +8,10 @@
 
 #include <unistd.h>
 
+#include "cluster/units.h"
 #include "tools/failsim/launcher.h"
 #include "tools/failsim/nodes.h"
 #include "tools/failsim/tasks.h"
-#include "cluster/units.h"
 
 namespace failsim::cli {
 namespace {

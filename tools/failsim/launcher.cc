@@ -12,12 +12,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cluster/units.h"
 #include "tools/failsim/control.h"
 #include "tools/failsim/errors.h"
+#include "tools/failsim/nodes.h"
 #include "tools/failsim/output.h"
 #include "tools/failsim/registry.h"
 #include "tools/failsim/supervisor.h"
-#include "cluster/units.h"
 
 namespace failsim::cli {
 namespace {
@@ -90,6 +91,9 @@ bool kill_leftovers(const ClusterDirectory& directory) {
 ClusterDescription prepare(const LaunchOptions& options) {
   const std::optional<ClusterDescription> found = options.directory.description();
   if (!found) return create_cluster(options.directory, options.birth);
+  for (std::uint32_t node = 1; node <= found->nodes; ++node) {
+    check_node_directory(options.directory, node);
+  }
   kill_leftovers(options.directory);
   if (const std::optional<std::string> taken = port_in_use(*found)) {
     fail(Code::kNodeNotAvailable,

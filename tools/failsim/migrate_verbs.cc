@@ -1,6 +1,6 @@
 // migrate, and migrate cancel, list, show and watch.
-#include "tools/failsim/tasks.h"
 #include "cluster/units.h"
+#include "tools/failsim/tasks.h"
 #include "tools/failsim/verb.h"
 
 namespace failsim::cli {

@@ -1,8 +1,8 @@
 // node list, show, kill, start and stop.
 #include <csignal>
 
-#include "tools/failsim/nodes.h"
 #include "cluster/units.h"
+#include "tools/failsim/nodes.h"
 #include "tools/failsim/verb.h"
 
 namespace failsim::cli {

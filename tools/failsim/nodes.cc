@@ -4,10 +4,10 @@
 #include <csignal>
 #include <thread>
 
+#include "cluster/units.h"
 #include "tools/failsim/client.h"
 #include "tools/failsim/control.h"
 #include "tools/failsim/errors.h"
-#include "cluster/units.h"
 
 namespace failsim::cli {
 namespace {
@@ -61,6 +61,16 @@ pid_t end_node(const ClusterDirectory& directory, const std::string& name, int s
        "End it with: failsim node kill " + name);
 }
 
+void check_node_directory(const ClusterDirectory& directory, std::uint32_t node) {
+  std::error_code error;
+  if (fs::is_directory(directory.node(node), error)) return;
+  const std::string name = "node-" + std::to_string(node);
+  fail(Code::kNodeNotAvailable,
+       "The directory of " + name + ", " + directory.node(node).string() +
+           ", is gone, and with it what " + name + " had promised to keep.",
+       "Put it back from a copy, or form a new cluster with `failsim up` and another --dir.");
+}
+
 pid_t start_node(const ClusterDirectory& directory, const ClusterDescription& description,
                  std::uint32_t node, milliseconds limit) {
   const std::string name = "node-" + std::to_string(node);
@@ -69,6 +79,7 @@ pid_t start_node(const ClusterDirectory& directory, const ClusterDescription& de
          "Cluster " + description.name + " is not running, so " + name + " is not started.",
          "Start the whole cluster with: failsim up --detach --dir " + directory.path().string());
   }
+  check_node_directory(directory, node);
   command_supervisor(directory, {{"command", "start"}, {"node", name}});
   Client client(directory, description, limit);
   const auto deadline = steady_clock::now() + limit;

@@ -17,6 +17,9 @@ std::uint32_t node_number(const ClusterDescription& description, const std::stri
 // Sets "pid" of each node of an array, null where no process runs.
 void add_process_ids(const ClusterDirectory& directory, json::value& nodes);
 
+// A Failure if the node's directory is gone: an empty one would be another voter, not this node.
+void check_node_directory(const ClusterDirectory& directory, std::uint32_t node);
+
 // The process of the node if it is alive.
 std::optional<ProcessMark> process_of_node(const ClusterDirectory& directory,
                                            const std::string& name);

@@ -8,8 +8,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "tools/failsim/http.h"
 #include "cluster/units.h"
+#include "tools/failsim/http.h"
 
 namespace failsim::cli {
 namespace {

@@ -3,8 +3,8 @@
 #include <limits>
 
 #include "cluster/migration/job.h"
-#include "tools/failsim/tasks.h"
 #include "cluster/units.h"
+#include "tools/failsim/tasks.h"
 #include "tools/failsim/verb.h"
 
 namespace failsim::cli {

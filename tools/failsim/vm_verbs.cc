@@ -1,8 +1,8 @@
 // vm create, list, show, delete and the methods of the state diagram.
 #include <algorithm>
 
-#include "tools/failsim/tasks.h"
 #include "cluster/units.h"
+#include "tools/failsim/tasks.h"
 #include "tools/failsim/verb.h"
 
 namespace failsim::cli {
