@@ -51,6 +51,7 @@ TEST_F(Cancel, InDataTransferWins) {
   pass(700 * kMillisecond);
   EXPECT_EQ(cancel("web").code(), 0u);
   expect_canceled();
+  EXPECT_GT(last_job("web").statistics().bytes_sent(), 0u) << "what it cost is told";
 }
 
 TEST_F(Cancel, InMoveIsRefusedAndTheVmArrives) {
