@@ -13,8 +13,8 @@ using boost::asio::ip::tcp;
 using boost::system::error_code;
 using Clock = std::chrono::steady_clock;
 
-constexpr std::chrono::milliseconds kShortestBackOff{20};
 constexpr std::chrono::milliseconds kLongestBackOff{1000};
+constexpr std::chrono::milliseconds kShortestPause{20};  // whatever the peer does
 constexpr std::chrono::seconds kConnectLimit{2};
 constexpr std::chrono::seconds kStaleAfter{1};  // of what waits for a link that is down
 constexpr std::size_t kDownQueueBytes = 4 * 1024 * 1024;
@@ -28,7 +28,7 @@ OutgoingLink::OutgoingLink(boost::asio::io_context& io, Config config, Transport
       counters_(counters),
       socket_(io),
       timer_(io),
-      back_off_(kShortestBackOff) {}
+      back_off_(config_.first_back_off) {}
 
 void OutgoingLink::send(std::string frame) {
   if (is_closed_) return;
@@ -57,6 +57,7 @@ void OutgoingLink::close() {
 
 void OutgoingLink::connect() {
   if (is_closed_) return;
+  is_waiting_ = false;
   const unsigned attempt = ++attempt_;
   error_code failure;
   socket_.close(failure);
@@ -122,22 +123,31 @@ void OutgoingLink::watch() {
 
 void OutgoingLink::fail() {
   if (is_closed_) return;
-  const unsigned attempt = ++attempt_;
+  ++attempt_;
   error_code ignored;
   socket_.close(ignored);
   writing_.clear();  // how much of it arrived is not known: it counts as lost
   if (is_up_) {
     is_up_ = false;
     // A peer that accepts and closes at once is not asked fifty times a second.
-    if (Clock::now() - up_since_ > kLongestBackOff) back_off_ = kShortestBackOff;
+    if (Clock::now() - up_since_ > kLongestBackOff) back_off_ = config_.first_back_off;
     ++counters_.links_lost;
     config_.changed(false);
   }
-  timer_.expires_after(back_off_);
-  back_off_ = std::min(2 * back_off_, kLongestBackOff);
-  timer_.async_wait([self = shared_from_this(), attempt](const error_code& canceled) {
+  connect_after(back_off_);
+  back_off_ = std::max(config_.first_back_off, std::min(2 * back_off_, kLongestBackOff));
+}
+
+void OutgoingLink::connect_after(std::chrono::milliseconds delay) {
+  is_waiting_ = true;
+  timer_.expires_after(delay);
+  timer_.async_wait([self = shared_from_this(), attempt = attempt_](const error_code& canceled) {
     if (!canceled && attempt == self->attempt_) self->connect();
   });
+}
+
+void OutgoingLink::peer_heard() {
+  if (is_waiting_ && !is_closed_) connect_after(kShortestPause);
 }
 
 void OutgoingLink::drop_oldest() {

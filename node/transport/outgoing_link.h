@@ -25,12 +25,15 @@ class OutgoingLink : public std::enable_shared_from_this<OutgoingLink> {
     boost::asio::ip::tcp::endpoint to;
     std::function<std::string()> hello;  // its frame
     std::function<void(bool is_up)> changed;
+    std::chrono::milliseconds first_back_off;  // doubled by each failure
   };
 
   OutgoingLink(boost::asio::io_context& io, Config config, TransportCounters& counters);
 
   void start() { connect(); }
   void send(std::string frame);
+  // The peer was heard: a link that waits to be tried again is tried now.
+  void peer_heard();
   bool is_flushed() const { return !is_up_ || (queue_.empty() && writing_.empty()); }
   void close();
 
@@ -45,6 +48,7 @@ class OutgoingLink : public std::enable_shared_from_this<OutgoingLink> {
   void write();
   void watch();
   void fail();
+  void connect_after(std::chrono::milliseconds delay);
   void drop_oldest();
   void drop_stale();
 
@@ -60,6 +64,7 @@ class OutgoingLink : public std::enable_shared_from_this<OutgoingLink> {
   char unexpected_ = 0;
   unsigned attempt_ = 0;  // names the connection: a handler of a former one does nothing
   bool is_up_ = false;
+  bool is_waiting_ = false;  // to be tried again
   bool is_closed_ = false;
 };
 

@@ -100,6 +100,7 @@ class Links final : public PeerLinks {
     link.to = endpoint;
     link.hello = [this, peer] { return hello(peer); };
     link.changed = [this, peer](bool is_up) { config_.link_changed(peer, is_up); };
+    link.first_back_off = config_.first_back_off;
     outgoing_[peer] = std::make_shared<OutgoingLink>(io_, std::move(link), admission_.counters());
     outgoing_[peer]->start();
   }
@@ -135,7 +136,10 @@ class Links final : public PeerLinks {
     // A link a peer and a few that have not said hello yet; a flood of strangers is turned away.
     if (incoming_.size() >= 4 * outgoing_.size() + 16) return;
     IncomingLink::Config link;
-    link.greeted = [this](const auto& greeted) { replace_former(greeted); };
+    link.greeted = [this](const auto& greeted) {
+      replace_former(greeted);
+      outgoing_.at(greeted->peer())->peer_heard();
+    };
     link.receive = [this](pb::PeerMessage message) { config_.receive(std::move(message)); };
     link.closed = [this](const auto& closed) { incoming_.erase(closed); };
     const auto incoming =

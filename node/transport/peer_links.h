@@ -9,6 +9,7 @@
 // Everything happens on the thread that runs the io_context.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -31,6 +32,9 @@ struct PeerLinksConfig {
   Incarnation incarnation = 0;
   pb::Bootstrap bootstrap;
   std::uint16_t port = 3343;
+  // Until a connection that failed is tried again; doubled by each failure, up to a second. A peer
+  // that connects by itself is answered at once, whatever this says.
+  std::chrono::milliseconds first_back_off{20};
   std::function<std::uint64_t()> recovery_epoch;
   std::function<void(pb::PeerMessage)> receive;               // admitted messages
   std::function<void(NodeId peer, bool is_up)> link_changed;  // of the outgoing connections

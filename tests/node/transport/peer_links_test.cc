@@ -55,6 +55,7 @@ class PeerLinksTest : public testing::Test {
     config.receive = [&node](pb::PeerMessage message) {
       node.received.push_back(message.live_query().vm());
     };
+    config.first_back_off = first_back_off_;
     config.link_changed = [&node](NodeId, bool is_up) { node.is_up = is_up; };
     auto links = PeerLinks::open(io_, std::move(config), *node.admission);
     ASSERT_TRUE(links.ok()) << links.error().message;
@@ -96,9 +97,19 @@ class PeerLinksTest : public testing::Test {
 
   boost::asio::io_context io_;
   std::uint16_t port_;
+  std::chrono::milliseconds first_back_off_{20};
   pb::Bootstrap bootstrap_;
   std::map<NodeId, Node> nodes_;
 };
+
+// A node that was away for long comes back: those who had stopped asking for it every moment must
+// not be the last to know. (A leader that had lost its other follower stepped down meanwhile.)
+TEST_F(PeerLinksTest, APeerThatConnectsIsConnectedToAtOnce) {
+  first_back_off_ = std::chrono::hours(1);
+  start(1);  // nobody is there yet
+  start(2);
+  wait_until([this] { return nodes_[2].is_up && nodes_[1].is_up; });
+}
 
 TEST_F(PeerLinksTest, MessagesArriveInOrder) {
   start(1);
