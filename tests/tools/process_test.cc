@@ -34,6 +34,19 @@ TEST(Process, AMarkNamesAProcessUntilItEnds) {
   EXPECT_FALSE(send_signal(*mark, SIGKILL));
 }
 
+TEST(Process, AStoppedProcessIsToldFromOneThatWaits) {
+  const pid_t child = waiting_child();
+  const ProcessMark mark = mark_of(child).value();
+  EXPECT_FALSE(is_stopped(mark));
+  ::kill(child, SIGSTOP);
+  ::waitpid(child, nullptr, WUNTRACED);
+  EXPECT_TRUE(is_stopped(mark));
+  EXPECT_TRUE(is_alive(mark));
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
+  EXPECT_FALSE(is_stopped(mark));
+}
+
 TEST(Process, AReusedProcessIdIsAnotherProcess) {
   const pid_t child = waiting_child();
   ProcessMark former = mark_of(child).value();

@@ -6,6 +6,8 @@
 #include <boost/json/serialize.hpp>
 
 #include "cluster/units.h"
+#include "tools/failsim/nodes.h"
+#include "tools/failsim/process.h"
 
 namespace failsim::cli {
 namespace {
@@ -118,11 +120,24 @@ json::value Client::call(HttpRequest request, Milliseconds wait) {
        "See which nodes live with: failsim status, or wait longer with --time-limit.");
 }
 
-void Client::ask_every_node(HttpRequest& request, Round& round) {
+// The one that answered last, then the others in turn; a stopped process would take the request and
+// never answer, so those are the last to be asked.
+std::vector<std::uint32_t> Client::nodes_to_ask() const {
+  std::vector<std::uint32_t> nodes;
   for (std::uint32_t i = 0; i < description_.nodes; ++i) {
-    const std::uint32_t node = (preferred_ - 1 + i) % description_.nodes + 1;
+    nodes.push_back((preferred_ - 1 + i) % description_.nodes + 1);
+  }
+  std::stable_partition(nodes.begin(), nodes.end(), [this](std::uint32_t node) {
+    const auto process = process_of_node(directory_, "node-" + std::to_string(node));
+    return !process || !is_stopped(*process);
+  });
+  return nodes;
+}
+
+void Client::ask_every_node(HttpRequest& request, Round& round) {
+  for (const std::uint32_t node : nodes_to_ask()) {
     const auto left = duration_cast<milliseconds>(round.deadline - steady_clock::now());
-    if (i > 0 && left.count() <= 0) return;
+    if (round.any_connected && left.count() <= 0) return;
     request.address = description_.node_address(node);
     request.timeout = std::max(milliseconds(1), std::min(kAttemptLimit + round.wait, left));
     const HttpAnswer answer = exchange(request);

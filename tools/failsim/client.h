@@ -44,6 +44,7 @@ class Client {
   struct Round;
 
   json::value call(HttpRequest request, Milliseconds wait);
+  std::vector<std::uint32_t> nodes_to_ask() const;
   void ask_every_node(HttpRequest& request, Round& round);
 
   ClusterDirectory directory_;

@@ -57,7 +57,15 @@ ProcessMark mark_from_json(const json::object& object) {
           text_in(object, "boot_id")};
 }
 
-std::optional<ProcessMark> mark_of(pid_t pid) {
+namespace {
+
+// What /proc tells of a process that exists.
+struct ProcessStat {
+  std::string state;  // "R", "S", "T", "Z", ...
+  std::uint64_t start_ticks = 0;
+};
+
+std::optional<ProcessStat> stat_of(pid_t pid) {
   std::optional<std::string> stat;
   try {
     stat = read_file("/proc/" + std::to_string(pid) + "/stat");
@@ -69,12 +77,27 @@ std::optional<ProcessMark> mark_of(pid_t pid) {
   const std::size_t name_end = stat->rfind(')');
   if (name_end == std::string::npos) return std::nullopt;
   std::istringstream fields(stat->substr(name_end + 1));
+  ProcessStat read;
+  fields >> read.state;
   std::string field;
-  fields >> field;
-  if (field == "Z" || field == "X") return std::nullopt;
   for (int number = 4; number <= 22; ++number) fields >> field;
   if (!fields) return std::nullopt;
-  return ProcessMark{pid, std::stoull(field), boot_id()};
+  read.start_ticks = std::stoull(field);
+  return read;
+}
+
+}  // namespace
+
+std::optional<ProcessMark> mark_of(pid_t pid) {
+  const std::optional<ProcessStat> stat = stat_of(pid);
+  if (!stat || stat->state == "Z" || stat->state == "X") return std::nullopt;
+  return ProcessMark{pid, stat->start_ticks, boot_id()};
+}
+
+bool is_stopped(const ProcessMark& mark) {
+  if (!is_alive(mark)) return false;
+  const std::optional<ProcessStat> stat = stat_of(mark.pid);
+  return stat && stat->state == "T";
 }
 
 bool is_alive(const ProcessMark& mark) {

@@ -27,6 +27,8 @@ ProcessMark mark_from_json(const json::object& object);
 // The mark of a process that exists and is not a zombie.
 std::optional<ProcessMark> mark_of(pid_t pid);
 bool is_alive(const ProcessMark& mark);
+// It exists and does nothing: SIGSTOP.
+bool is_stopped(const ProcessMark& mark);
 
 // Sends the signal to that very process; false if it is gone.
 bool send_signal(const ProcessMark& mark, int signal);
