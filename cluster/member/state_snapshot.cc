@@ -8,7 +8,7 @@
 namespace failsim {
 namespace {
 
-constexpr std::size_t kChunkBytes = 256 * 1024;
+constexpr std::size_t kChunkBytes = std::size_t{256} << 10;
 
 // Rows are cut into chunks of about kChunkBytes, each serialized when it is asked for.
 class StateSnapshot final : public raft::SnapshotSource {
