@@ -17,6 +17,7 @@ void Story::begin(WorldConfig config) {
 
 void Story::TearDown() {
   if (world_ == nullptr) return;
+  world_->checker().check_handover_traces(state());
   for (const invariants::Violation& violation : world_->checker().violations()) {
     const bool is_expected =
         std::find(expected_.begin(), expected_.end(), violation.label) != expected_.end();

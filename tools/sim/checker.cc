@@ -44,8 +44,14 @@ void Checker::process_started(NodeId node) {
   events_.restarted(node);
 }
 
-void Checker::process_ended(NodeId node) {
+void Checker::process_ended(NodeId node, Incarnation incarnation) {
   executions_.node_died(node, queue_.now());
+  guests_stopped(node, incarnation);
+}
+
+void Checker::guests_stopped(NodeId node, Incarnation incarnation) {
+  findings_.set_now(queue_.now());
+  handover_.gone({node, incarnation}, queue_.now());
 }
 
 void Checker::after_step(const Member& member, const Effects& effects) {
@@ -58,6 +64,10 @@ void Checker::after_step(const Member& member, const Effects& effects) {
     events_.restarted(member.self());
   }
   check_events(member, effects);
+  // After the events: a grant is of use only with what it names.
+  if (effects.lease_until) {
+    handover_.leased({member.self(), member.incarnation()}, *effects.lease_until);
+  }
   if (!batch.rows.empty()) check_rows(member, batch);
   if (!batch.applied) return;
   Progress& progress = progress_[member.self()];
@@ -86,6 +96,7 @@ void Checker::check_log(const Member& member, const Effects& effects) {
     const EntryPtr entry = log.entry(index);
     if (entry == nullptr) continue;  // compacted away: its rows are compared by their hash
     logs_.committed(member.self(), log.position_of(index), findings_);
+    handover_feed_.committed(*entry);
   }
   if (commit < progress.commit) {
     logs_.committed(member.self(), log.position_of(commit), findings_);
@@ -136,6 +147,7 @@ void Checker::check_events(const Member& member, const Effects& effects) {
     if (number <= last) continue;
     history_.push_back(*found->second);
     check_first_seen(history_.back());
+    handover_feed_.happened(history_.back(), member.state(), queue_.now());
   }
 }
 
@@ -165,14 +177,42 @@ void Checker::volume_recorded(const pb::VolumeRequest& request, NodeId node, Inc
   const Epoch epoch{request.epoch().recovery(), request.epoch().counter()};
   const std::uint64_t counter = request.has_append() ? request.append().counter() : 0;
   journals_.record(request.vm(), epoch, counter, node, writer, findings());
+  handover::Action action;
+  action.step = request.has_append() ? handover::Step::kWrite : handover::Step::kRegister;
+  action.process = {node, writer};
+  action.epoch = epoch;
+  handover_.takes(request.vm(), action, queue_.now());
 }
 
-void Checker::guest_executes(NodeId node, const std::string& vm, Time until) {
-  executions_.executes(vm, node, queue_.now(), until, findings());
+void Checker::guest_executes(const handover::Process& process, const std::string& vm,
+                             const Epoch& epoch, Time until) {
+  executions_.executes(vm, process.node, queue_.now(), until, findings());
+  handover_.executes(vm, process, epoch, queue_.now(), until);
 }
 
-void Checker::guest_stops(NodeId node, const std::string& vm) {
-  executions_.stops(vm, node, queue_.now());
+void Checker::guest_stops(const handover::Process& process, const std::string& vm) {
+  findings_.set_now(queue_.now());
+  executions_.stops(vm, process.node, queue_.now());
+  handover_.stops(vm, process, queue_.now());
+}
+
+void Checker::source_paused(const handover::Process& process, const std::string& vm, TaskId job) {
+  findings_.set_now(queue_.now());
+  handover::Action action;
+  action.step = handover::Step::kPause;
+  action.process = process;
+  action.job = job;
+  handover_.takes(vm, action, queue_.now());
+}
+
+void Checker::target_holds_all(const handover::Process& process, const std::string& vm,
+                               TaskId job) {
+  findings_.set_now(queue_.now());
+  handover::Action action;
+  action.step = handover::Step::kHoldAll;
+  action.process = process;
+  action.job = job;
+  handover_.takes(vm, action, queue_.now());
 }
 
 void Checker::memory_used(NodeId node, std::uint64_t used, std::uint64_t memory) {
@@ -198,6 +238,14 @@ void Checker::check_leaks(const invariants::Holdings& holdings, const ClusterSta
     if (task->has_job() && !task->complete()) in_flight.insert(id);
   }
   invariants::check_leaks(holdings, vms, in_flight, findings());
+}
+
+void Checker::check_handover_traces(const ClusterState& state) {
+  findings_.set_now(queue_.now());
+  for (const auto& [name, vm] : state.vms()) {
+    const bool runs = vm->want() == pb::GUEST_RUNNING && !vm->has_operation();
+    handover_.expect_trace(name, runs);
+  }
 }
 
 }  // namespace failsim::sim

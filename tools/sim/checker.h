@@ -11,8 +11,10 @@
 #include "cluster/effects.h"
 #include "cluster/invariants.h"
 #include "cluster/member.h"
+#include "cluster/migration/handover_trace.h"
 #include "storage/proto/volume.pb.h"
 #include "tools/sim/event_queue.h"
+#include "tools/sim/handover_feed.h"
 #include "tools/sim/observer.h"
 
 namespace failsim::sim {
@@ -22,13 +24,19 @@ class Checker : public Observer {
   explicit Checker(const EventQueue& queue) : queue_(queue) {}
 
   void process_started(NodeId node);
-  void process_ended(NodeId node);
+  void process_ended(NodeId node, Incarnation incarnation);
+  // The process is about to leave: its guests are stopped for good.
+  void guests_stopped(NodeId node, Incarnation incarnation);
   void after_step(const Member& member, const Effects& effects);
   void volume_recorded(const pb::VolumeRequest& request, NodeId node, Incarnation writer);
 
   // Observer.
-  void guest_executes(NodeId node, const std::string& vm, Time until) override;
-  void guest_stops(NodeId node, const std::string& vm) override;
+  void guest_executes(const handover::Process& process, const std::string& vm, const Epoch& epoch,
+                      Time until) override;
+  void guest_stops(const handover::Process& process, const std::string& vm) override;
+  void source_paused(const handover::Process& process, const std::string& vm, TaskId job) override;
+  void target_holds_all(const handover::Process& process, const std::string& vm,
+                        TaskId job) override;
   void memory_used(NodeId node, std::uint64_t used, std::uint64_t memory) override;
   void image_verified(NodeId node, const std::string& vm, TaskId job, bool match) override;
 
@@ -36,6 +44,8 @@ class Checker : public Observer {
   // All members at one index have one state: hashed now, whatever was sampled before.
   void compare_state(const Member& member);
   void check_leaks(const invariants::Holdings& holdings, const ClusterState& state);
+  // Every VM there is was followed on its way.
+  void check_handover_traces(const ClusterState& state);
 
   invariants::Findings& findings();
   const std::vector<invariants::Violation>& violations() const { return findings_.violations(); }
@@ -67,6 +77,8 @@ class Checker : public Observer {
   invariants::StateHashes state_hashes_;
   invariants::Journals journals_;
   invariants::Events events_;
+  invariants::HandoverTrace handover_{findings_};
+  HandoverFeed handover_feed_{handover_};
   std::map<NodeId, Progress> progress_;
   std::vector<pb::EventRecord> history_;
   std::set<std::pair<NodeId, std::string>> written_by_client_;

@@ -108,7 +108,7 @@ void GuestRunner::say_pause_reached() {
 void GuestRunner::destroy() {
   ++work_;
   if (is_executing_) {
-    host_.observer().guest_stops(host_.self(), vm_);
+    host_.observer().guest_stops(host_.process(), vm_);
     is_executing_ = false;
   }
   guest_.reset();
@@ -241,13 +241,13 @@ void GuestRunner::settle() {
   catch_up();
   const bool executed = is_executing();
   if (!may_execute) {
-    if (executed) host_.observer().guest_stops(host_.self(), vm_);
+    if (executed) host_.observer().guest_stops(host_.process(), vm_);
     is_executing_ = false;
     return;
   }
   if (!executed) executed_to_ = now;
   if (!executed || executes_until_ != host_.lease_until()) {
-    host_.observer().guest_executes(host_.self(), vm_, host_.lease_until());
+    host_.observer().guest_executes(host_.process(), vm_, order_.epoch, host_.lease_until());
   }
   is_executing_ = true;
   executes_until_ = host_.lease_until();
@@ -311,6 +311,7 @@ void GuestRunner::drain_ended() {
 void GuestRunner::hold(TaskId job, std::function<void()> drained) {
   held_by_ = job;
   settle();
+  host_.observer().source_paused(host_.process(), vm_, job);
   drained_ = std::move(drained);
   if (!is_appending_) std::exchange(drained_, {})();
 }

@@ -84,6 +84,7 @@ class Host : public std::enable_shared_from_this<Host> {
   Time lease_until() const { return lease_until_; }
   bool is_suspended() const { return is_suspended_; }
   NodeId self() const { return self_; }
+  handover::Process process() const { return {self_, incarnation_}; }
   const HostQuality& quality() const { return world_.quality; }
   Observer& observer() { return world_.observer; }
   Random& random() { return random_; }

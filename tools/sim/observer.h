@@ -5,6 +5,7 @@
 #include <string>
 
 #include "cluster/ids.h"
+#include "cluster/migration/handover.h"
 #include "cluster/time.h"
 
 namespace failsim::sim {
@@ -13,9 +14,16 @@ class Observer {
  public:
   virtual ~Observer() = default;
 
-  // The guest executes from now on, until it stops or until its lease is over.
-  virtual void guest_executes(NodeId node, const std::string& vm, Time until) = 0;
-  virtual void guest_stops(NodeId node, const std::string& vm) = 0;
+  // The guest executes under this epoch from now on, until it stops or until its lease is over.
+  virtual void guest_executes(const handover::Process& process, const std::string& vm,
+                              const Epoch& epoch, Time until) = 0;
+  virtual void guest_stops(const handover::Process& process, const std::string& vm) = 0;
+  // The source's guest stands still for the Move of this job.
+  virtual void source_paused(const handover::Process& process, const std::string& vm,
+                             TaskId job) = 0;
+  // The source's release has come, and with it everything.
+  virtual void target_holds_all(const handover::Process& process, const std::string& vm,
+                                TaskId job) = 0;
   virtual void memory_used(NodeId node, std::uint64_t used, std::uint64_t memory) = 0;
   // The image that resumed was compared with what the source had.
   virtual void image_verified(NodeId node, const std::string& vm, TaskId job, bool match) = 0;

@@ -103,6 +103,7 @@ void Process::cont() {
 
 void Process::leave() {
   host_->stop_guests();
+  world_.checker.guests_stopped(member_->self(), member_->incarnation());
   deliver(Leaving{});
   if (is_ending_) return;
   is_ending_ = true;

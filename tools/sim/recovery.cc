@@ -47,6 +47,7 @@ void Recovery::check() {
   check_members(*leading);
   check_work(leading->state());
   check_guests(leading->state());
+  world_.checker().check_handover_traces(leading->state());
   for (const NodeId node : world_.nodes()) {
     world_.checker().check_leaks(world_.process(node)->host().holdings(), leading->state());
   }

@@ -325,6 +325,7 @@ void Receiver::take_pages(const PageCounts& pages) {
 void Receiver::take_release(Release release) {
   release_ = std::move(release);
   holds_all_ = true;
+  host_.observer().target_holds_all(host_.process(), order_.vm, order_.job);
   status_ = pb::TRANSFER_HOLDS_ALL;
   statistics_.set_rounds(release_.rounds);
   statistics_.set_bytes_sent(release_.bytes_sent);

@@ -130,7 +130,7 @@ void World::ended(NodeId node, Evidence evidence) {
   const std::shared_ptr<Process> gone = std::move(seat.process);
   seat.process = nullptr;
   seat.disk->kill();
-  checker_.process_ended(node);
+  checker_.process_ended(node, gone->incarnation());
   if (evidence == Evidence::kReported) report_death(node, gone->incarnation());
 }
 

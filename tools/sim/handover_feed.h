@@ -1,0 +1,52 @@
+// What a virtual world shows of its log, as steps of the hand-over.
+//
+// The steps are those that were applied, as the events of record tell them, first replica first.
+// What an event does not say (which process, decided on which epoch) is looked up among the
+// commands that were committed: a change of owner that no command has asked for has no step that
+// allows it.
+#pragma once
+
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cluster/ids.h"
+#include "cluster/migration/handover_trace.h"
+#include "cluster/proto/command.pb.h"
+#include "cluster/proto/raft.pb.h"
+#include "cluster/proto/state.pb.h"
+#include "cluster/state/cluster_state.h"
+#include "cluster/time.h"
+
+namespace failsim::sim {
+
+class HandoverFeed {
+ public:
+  explicit HandoverFeed(invariants::HandoverTrace& trace) : trace_(trace) {}
+
+  // An entry, each once or repeated by other replicas.
+  void committed(const pb::LogEntry& entry);
+  // An event of record, each once, in order; `state` is that of a replica that applied it just now.
+  void happened(const pb::EventRecord& event, const ClusterState& state, Time now);
+
+ private:
+  struct Assigned {
+    handover::Process to;
+    bool owner_lives = false;  // its guest failed
+  };
+
+  void created(const std::string& vm, const ClusterState& state);
+  void migration_moved(const pb::EventRecord& event, const ClusterState& state, Time now);
+  void owner_changed(const pb::EventRecord& event, const ClusterState& state, Time now);
+  handover::Action completion(const std::string& vm, const handover::Process& to) const;
+  handover::Action failover(const std::string& vm, const handover::Process& to) const;
+
+  invariants::HandoverTrace& trace_;
+  Index committed_ = 0;
+  std::map<std::pair<std::string, Epoch>, std::vector<Assigned>>
+      failovers_;  // by what they rest on
+  std::map<std::pair<std::string, TaskId>, std::vector<Incarnation>> completions_;
+};
+
+}  // namespace failsim::sim
