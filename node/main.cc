@@ -15,6 +15,7 @@
 #include "node/api/arguments.h"
 #include "node/runtime/log.h"
 #include "node/runtime/node_files.h"
+#include "node/runtime/recorder.h"
 #include "node/runtime/runtime.h"
 #include "node/volume/volume_main.h"
 #include "storage/directory_lock.h"
@@ -36,6 +37,8 @@ struct RunOptions {
   std::string token_file;
   std::string volume;
   std::optional<std::uint32_t> instance;
+  bool record = false;
+  std::uint64_t record_limit_bytes = kDefaultRecordLimitBytes;
 };
 
 int refuse(const Error& error) {
@@ -153,6 +156,7 @@ int run(const RunOptions& options) {
   if (!recovered) return refuse(recovered.error());
   const std::uint32_t instance = options.instance ? *options.instance : std::random_device()();
   config.incarnation = (store->identity().starts << 32) | instance;
+  if (options.record) config.record_limit_bytes = options.record_limit_bytes;
   const auto exit_code = run_node(config, *store, recovered.value());
   return exit_code ? exit_code.value() : refuse(exit_code.error());
 }
@@ -179,6 +183,12 @@ int main_of(int argc, char** argv) {
       ->required();
   run_verb->add_option("--instance", run_options.instance,
                        "Number of this start, by which its end is reported");
+  run_verb->add_flag("--record", run_options.record,
+                     "Record every event in the node's directory, for 'failsim replay'");
+  run_verb
+      ->add_option("--record-limit", run_options.record_limit_bytes,
+                   "Bytes of a recording, at which it stops [268435456]")
+      ->check(CLI::PositiveNumber);
 
   // Taken before; here only so that the help tells of it.
   app.add_subcommand("volume", "Run the shared volume in the foreground");

@@ -9,7 +9,9 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
+#include <limits>
 #include <string>
 #include <string_view>
 
@@ -29,8 +31,10 @@ struct RecordScan {
 };
 
 // Shows the payload of every record up to the first that does not parse; `visit` says whether the
-// payload makes sense.
-RecordScan scan_records(std::string_view bytes,
-                        const std::function<bool(std::string_view payload)>& visit);
+// payload makes sense. No payload of this file is longer than `maximum_payload_bytes`: the smaller
+// it is, the sooner damage in a long file is told from a tear.
+RecordScan scan_records(
+    std::string_view bytes, const std::function<bool(std::string_view payload)>& visit,
+    std::size_t maximum_payload_bytes = std::numeric_limits<std::uint32_t>::max());
 
 }  // namespace failsim

@@ -29,10 +29,12 @@ pb::Reply reply_of(const Error& error) {
 }  // namespace
 
 MemberLoop::MemberLoop(boost::asio::io_context& io, const MemberConfig& config,
-                       const Recovered& recovered, Store& store, Outside outside)
+                       const Recovered& recovered, Time now, Store& store, Recorder& recorder,
+                       Outside outside)
     : io_(io),
       outside_(std::move(outside)),
-      member_(config, recovered, boottime_now()),
+      recorder_(recorder),
+      member_(config, recovered, now),
       timer_(io, [this] { post(Tick{}); }),
       writer_(store, {[this](std::uint64_t sequence) {
                         boost::asio::post(io_, [this, sequence] { post(Persisted{sequence}); });
@@ -68,6 +70,7 @@ void MemberLoop::turn() {
     events_.pop_front();
     step(event);
   }
+  recorder_.flush();
   submit_gathered();
   release();
   arm_timer();
@@ -78,7 +81,10 @@ void MemberLoop::turn() {
 void MemberLoop::step(const Event& event) {
   if (const auto* persisted = std::get_if<Persisted>(&event)) written_ = persisted->sequence;
   effects_.clear();
-  member_.step(boottime_now(), event, effects_);
+  const Time now = boottime_now();
+  recorder_.begin_step(now, event);
+  member_.step(now, event, effects_);
+  recorder_.end_step(effects_);
   perform(effects_);
   gather(effects_);
   if (const auto* failed = std::get_if<StorageFailed>(&event)) {

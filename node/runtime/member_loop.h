@@ -17,6 +17,7 @@
 #include "cluster/time.h"
 #include "node/runtime/answers.h"
 #include "node/runtime/boottime_timer.h"
+#include "node/runtime/recorder.h"
 #include "node/runtime/release_queue.h"
 #include "node/runtime/storage_writer.h"
 #include "storage/store.h"
@@ -36,8 +37,9 @@ class MemberLoop {
     std::function<void(Duration, std::function<void()>)> call_after;
   };
 
+  // The recorder has recorded how the member begins: with these arguments.
   MemberLoop(boost::asio::io_context& io, const MemberConfig& config, const Recovered& recovered,
-             Store& store, Outside outside);
+             Time now, Store& store, Recorder& recorder, Outside outside);
 
   // The event is stepped through in the next turn, after those posted before it. From another
   // thread only through the io_context.
@@ -67,6 +69,7 @@ class MemberLoop {
 
   boost::asio::io_context& io_;
   Outside outside_;
+  Recorder& recorder_;
   Member member_;
   BoottimeTimer timer_;
   std::deque<Event> events_;

@@ -23,8 +23,10 @@
 #include "node/runtime/log.h"
 #include "node/runtime/member_loop.h"
 #include "node/runtime/node_files.h"
+#include "node/runtime/recorder.h"
 #include "node/transport/heartbeat_socket.h"
 #include "node/transport/peer_links.h"
+#include "storage/recording.h"
 
 namespace failsim::node {
 namespace {
@@ -86,6 +88,7 @@ class Runtime final : public NodeService {
  private:
   const Member& member() const { return loop_.member(); }
   MemberConfig member_config() const;
+  Recorder recorder(const Recovered& recovered) const;
   MemberLoop::Outside outside();
   LiveQueries::Config live_config();
   std::optional<Error> open_transport();
@@ -112,6 +115,10 @@ class Runtime final : public NodeService {
   std::unique_ptr<Api> api_;
   std::unique_ptr<HttpServer> http_;
   LiveQueries live_queries_;
+  // What the member is made of; nothing else and nobody's clock but the loop's is told to it.
+  const MemberConfig member_config_;
+  const Time started_at_;
+  Recorder recorder_;
   MemberLoop loop_;
   boost::asio::signal_set signals_;
   bool is_leaving_ = false;
@@ -125,7 +132,10 @@ Runtime::Runtime(const RuntimeConfig& config, Store& store, const Recovered& rec
       admission_(self_, identity_.bootstrap,
                  [this] { return member().state().cluster().recovery_epoch(); }),
       live_queries_(live_config()),
-      loop_(io_, member_config(), recovered, store, outside()),
+      member_config_(member_config()),
+      started_at_(boottime_now()),
+      recorder_(recorder(recovered)),
+      loop_(io_, member_config_, recovered, started_at_, store, recorder_, outside()),
       signals_(io_, SIGTERM, SIGINT) {}
 
 MemberConfig Runtime::member_config() const {
@@ -136,6 +146,12 @@ MemberConfig Runtime::member_config() const {
   config.random_seed = random_number();
   config.wall_time_origin_ns = wall_time_origin();
   return config;
+}
+
+Recorder Runtime::recorder(const Recovered& recovered) const {
+  if (config_.record_limit_bytes == 0) return {};
+  return Recorder(config_.directory + "/" + recording_name(identity_.starts),
+                  config_.record_limit_bytes, member_config_, recovered, started_at_);
 }
 
 MemberLoop::Outside Runtime::outside() {

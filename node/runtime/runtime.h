@@ -29,6 +29,7 @@ struct RuntimeConfig {
   std::string volume_address;
   std::uint16_t volume_port = 0;
   Incarnation incarnation = 0;
+  std::uint64_t record_limit_bytes = 0;  // of the recording of this start; 0 = it is not recorded
 };
 
 // From now on a request to leave (SIGTERM, SIGINT) waits until run_node() listens to it: a node

@@ -205,7 +205,7 @@ ClusterDescription create_cluster(const ClusterDirectory& directory, const Birth
   clear_unfinished(directory);
   std::vector<pb::Bootstrap::Property> properties;
   for (const std::string& text : options.properties) properties.push_back(parse_property(text));
-  ClusterDescription description{options.name, "", options.nodes, options.node_memory_bytes};
+  ClusterDescription description{options.name, "", options.nodes, options.node_memory_bytes, 0};
   description.subnet = free_subnet(directory, description);
 
   replace_file(marker(directory), "");

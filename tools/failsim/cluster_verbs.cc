@@ -16,10 +16,24 @@ namespace failsim::cli {
 namespace {
 
 constexpr std::chrono::milliseconds kWatchPause{500};
+constexpr std::uint64_t kSmallestRecordLimit = std::uint64_t{1} << 20;
 
 std::string cluster_name(const Context& context, const Arguments& arguments) {
   if (arguments.given("--name")) return arguments.text("--name");
   return context.options().cluster.empty() ? "failsim" : context.options().cluster;
+}
+
+std::optional<std::uint64_t> record_limit(const Arguments& arguments) {
+  const bool limited = arguments.given("--record-limit");
+  if (arguments.flag("--no-record")) {
+    if (!arguments.flag("--record") && !limited) return 0;
+    fail_usage("--no-record contradicts --record and --record-limit.", "Give one of them.");
+  }
+  if (!arguments.flag("--record") && !limited) return std::nullopt;
+  const std::uint64_t limit = arguments.size("--record-limit");
+  if (limit >= kSmallestRecordLimit) return limit;
+  fail_usage("--record-limit: a recording needs at least " + show_size(kSmallestRecordLimit) + ".",
+             "Write it like --record-limit 256MiB.");
 }
 
 LaunchOptions launch_options(const Context& context, const Arguments& arguments) {
@@ -39,6 +53,7 @@ LaunchOptions launch_options(const Context& context, const Arguments& arguments)
   options.name_given = arguments.given("--name");
   options.nodes_given = arguments.given("--nodes");
   options.node_memory_given = arguments.given("--node-memory");
+  options.record_limit_bytes = record_limit(arguments);
   return options;
 }
 
@@ -208,10 +223,14 @@ std::vector<Verb> cluster_verbs() {
         option("--name", "NAME", "The name of the cluster (default: failsim)"),
         flag("--detach", "Return when every node is Up and there is a leader"),
         repeated_option("--set", "NAME=VALUE", "A property of a new cluster; may be repeated"),
-        option("--node-memory", "SIZE", "What the VMs of a node of a new cluster may use", "4GiB")},
+        option("--node-memory", "SIZE", "What the VMs of a node of a new cluster may use", "4GiB"),
+        flag("--record", "Record every event of every node from now on, for `failsim replay`"),
+        option("--record-limit", "SIZE", "Record, and stop a node's recording there", "256MiB"),
+        flag("--no-record", "Record no longer what was recorded so far")},
        "  failsim up --detach\n"
        "  failsim up -n 5 --name lab --detach\n"
-       "  failsim up --dir ./c1 --set SameSubnetDelay=250 --set SameSubnetThreshold=3\n",
+       "  failsim up --dir ./c1 --set SameSubnetDelay=250 --set SameSubnetThreshold=3\n"
+       "  failsim up --record --detach\n",
        up},
       {"down",
        "Stop every process of a cluster; its directory is kept",

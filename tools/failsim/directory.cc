@@ -44,7 +44,8 @@ std::optional<ClusterDescription> ClusterDirectory::description() const {
   const ClusterDescription found =
       object ? ClusterDescription{text_in(*object, "name"), text_in(*object, "subnet"),
                                   static_cast<std::uint32_t>(number_in(*object, "nodes")),
-                                  number_in(*object, "node_memory_bytes")}
+                                  number_in(*object, "node_memory_bytes"),
+                                  number_in(*object, "record_limit_bytes")}
              : ClusterDescription{};
   if (found.name.empty() || found.subnet.empty() || found.nodes == 0 ||
       found.nodes > kMaximumNodes) {
@@ -59,7 +60,8 @@ void ClusterDirectory::write_description(const ClusterDescription& description) 
                                {"name", description.name},
                                {"subnet", description.subnet},
                                {"nodes", description.nodes},
-                               {"node_memory_bytes", description.node_memory_bytes}};
+                               {"node_memory_bytes", description.node_memory_bytes},
+                               {"record_limit_bytes", description.record_limit_bytes}};
   replace_file(cluster_file(), json::serialize(object) + "\n");
 }
 

@@ -1,13 +1,14 @@
 // The directory of a cluster: what lies where, and who runs.
 //
-//   cluster.json     name, subnet, nodes, node_memory_bytes: written last when a cluster is created
+//   cluster.json     name, subnet, nodes, node_memory_bytes, record_limit_bytes: written last when
+//                    a cluster is created
 //   bootstrap.json   what every store was formatted with
 //   token            of the nodes' HTTP interface, mode 0600
 //   endpoints.json   there while the cluster is ready: addresses, ports and process ids
 //   processes.json   there while a supervisor runs: every process by id and start time
 //   lock             held by the supervisor as long as it lives
 //   control.sock     where the supervisor takes commands
-//   node-K/          store, node.log and run.json of a node
+//   node-K/          store, node.log, run.json and recordings (*.fsrec) of a node
 //   volume/          the shared volume
 #pragma once
 
@@ -34,6 +35,7 @@ struct ClusterDescription {
   std::string subnet;  // "127.X.Y"
   std::uint32_t nodes = 0;
   std::uint64_t node_memory_bytes = 0;
+  std::uint64_t record_limit_bytes = 0;  // of a recording; 0 = the nodes are not recorded
 
   std::string node_address(std::uint32_t node) const;
   std::string volume_address() const { return subnet + ".254"; }

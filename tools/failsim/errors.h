@@ -10,11 +10,13 @@
 namespace failsim::cli {
 
 inline constexpr int kExitFailed = 1;
+inline constexpr int kExitDiverged = 4;    // a replay that went another way
 inline constexpr int kExitCanceled = 20;   // a migration was canceled
 inline constexpr int kExitOnSource = 21;   // it failed and the VM is on the source
 inline constexpr int kExitElsewhere = 22;  // it failed and the VM was restarted elsewhere
 inline constexpr int kExitUsage = 64;
 inline constexpr int kExitNotReachable = 69;
+inline constexpr int kExitDamaged = 70;  // a recording that cannot be replayed
 inline constexpr int kExitTryAgain = 75;
 inline constexpr int kExitTimeout = 124;
 inline constexpr int kExitInterrupted = 130;

@@ -88,9 +88,18 @@ bool kill_leftovers(const ClusterDirectory& directory) {
   return any;
 }
 
+// The cluster remembers whether it is recorded: the next `up` goes on with it.
+ClusterDescription with_recording(const LaunchOptions& options, ClusterDescription description) {
+  const std::uint64_t wanted = options.record_limit_bytes.value_or(description.record_limit_bytes);
+  if (description.record_limit_bytes == wanted) return description;
+  description.record_limit_bytes = wanted;
+  options.directory.write_description(description);
+  return description;
+}
+
 ClusterDescription prepare(const LaunchOptions& options) {
   const std::optional<ClusterDescription> found = options.directory.description();
-  if (!found) return create_cluster(options.directory, options.birth);
+  if (!found) return with_recording(options, create_cluster(options.directory, options.birth));
   for (std::uint32_t node = 1; node <= found->nodes; ++node) {
     check_node_directory(options.directory, node);
   }
@@ -101,7 +110,7 @@ ClusterDescription prepare(const LaunchOptions& options) {
              " is in use by another process.",
          "End that process; `failsim ps` shows the clusters that run.");
   }
-  return *found;
+  return with_recording(options, *found);
 }
 
 // Before a directory is made or a lock is taken.

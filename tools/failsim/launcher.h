@@ -16,6 +16,8 @@ struct LaunchOptions {
   bool name_given = false;
   bool nodes_given = false;
   bool node_memory_given = false;
+  // Whether the nodes are recorded from now on, and how much (0 = not at all); nothing = as before.
+  std::optional<std::uint64_t> record_limit_bytes = std::nullopt;
 };
 
 // How long a cluster in the background lives.

@@ -214,12 +214,17 @@ void Supervisor::start_node(std::uint32_t node) {
   child.node = node;
   child.instance = random_instance();
   child.log = options_.directory.node_log(node);
-  const std::string instance = std::to_string(child.instance);
-  start_child(std::move(child),
-              {program_.string(), "run", "--dir", options_.directory.node(node).string(),
-               "--token-file", options_.directory.token_file().string(), "--volume",
-               options_.description.volume_address() + ":" + std::to_string(kVolumePort),
-               "--instance", instance});
+  std::vector<std::string> command = {
+      program_.string(), "run",
+      "--dir",           options_.directory.node(node).string(),
+      "--token-file",    options_.directory.token_file().string(),
+      "--volume",        options_.description.volume_address() + ":" + std::to_string(kVolumePort),
+      "--instance",      std::to_string(child.instance)};
+  if (options_.description.record_limit_bytes > 0) {
+    command.insert(command.end(), {"--record", "--record-limit",
+                                   std::to_string(options_.description.record_limit_bytes)});
+  }
+  start_child(std::move(child), std::move(command));
 }
 
 void Supervisor::watch_readiness() {

@@ -1,0 +1,120 @@
+#include "storage/event_codec.h"
+
+#include <string>
+#include <utility>
+
+namespace failsim {
+namespace {
+
+void set(pb::Epoch& to, const Epoch& epoch) {
+  to.set_recovery(epoch.recovery);
+  to.set_counter(epoch.counter);
+}
+
+// One encoder for each alternative of Event: a new one does not compile without.
+struct Encoder {
+  pb::RecordedEvent& to;
+
+  void operator()(const Tick&) const { to.mutable_tick(); }
+  void operator()(const MessageReceived& event) const {
+    *to.mutable_message_received() = event.message;
+  }
+  void operator()(const ClientAsks& event) const {
+    to.mutable_client_asks()->set_token(event.token);
+    *to.mutable_client_asks()->mutable_request() = event.request;
+  }
+  void operator()(const ClientReads& event) const {
+    to.mutable_client_reads()->set_token(event.token);
+  }
+  void operator()(const GuestReport& event) const {
+    pb::RecordedEvent::GuestReport& report = *to.mutable_guest_report();
+    report.set_vm(event.vm);
+    set(*report.mutable_epoch(), event.epoch);
+    report.set_boot_id(event.boot_id);
+    report.set_condition(event.condition);
+    report.set_task_result(event.task_result);
+    report.set_error(event.error);
+  }
+  void operator()(const TransferReport& event) const {
+    pb::RecordedEvent::TransferReport& report = *to.mutable_transfer_report();
+    report.set_vm(event.vm);
+    report.set_job(event.job);
+    report.set_attempt(event.attempt);
+    report.set_status(event.status);
+    report.set_task_result(event.task_result);
+    report.set_error(event.error);
+    *report.mutable_statistics() = event.statistics;
+  }
+  void operator()(const Persisted& event) const {
+    to.mutable_persisted()->set_sequence(event.sequence);
+  }
+  void operator()(const StorageFailed& event) const {
+    to.mutable_storage_failed()->set_reason(event.reason);
+  }
+  void operator()(const ProcessDied& event) const {
+    to.mutable_process_died()->set_node(event.node);
+    to.mutable_process_died()->set_instance(event.instance);
+  }
+  void operator()(const Leaving&) const { to.mutable_leaving(); }
+};
+
+GuestReport decode(const pb::RecordedEvent::GuestReport& report) {
+  GuestReport event;
+  event.vm = report.vm();
+  event.epoch = {report.epoch().recovery(), report.epoch().counter()};
+  event.boot_id = report.boot_id();
+  event.condition = report.condition();
+  event.task_result = report.task_result();
+  event.error = report.error();
+  return event;
+}
+
+TransferReport decode(const pb::RecordedEvent::TransferReport& report) {
+  TransferReport event;
+  event.vm = report.vm();
+  event.job = report.job();
+  event.attempt = report.attempt();
+  event.status = report.status();
+  event.task_result = report.task_result();
+  event.error = report.error();
+  event.statistics = report.statistics();
+  return event;
+}
+
+}  // namespace
+
+pb::RecordedEvent encode_event(const Event& event) {
+  pb::RecordedEvent recorded;
+  std::visit(Encoder{recorded}, event);
+  return recorded;
+}
+
+std::optional<Event> decode_event(const pb::RecordedEvent& recorded) {
+  switch (recorded.event_case()) {
+    case pb::RecordedEvent::kTick:
+      return Tick{};
+    case pb::RecordedEvent::kMessageReceived:
+      return MessageReceived{recorded.message_received()};
+    case pb::RecordedEvent::kClientAsks:
+      return ClientAsks{recorded.client_asks().token(), recorded.client_asks().request()};
+    case pb::RecordedEvent::kClientReads:
+      return ClientReads{recorded.client_reads().token()};
+    case pb::RecordedEvent::kGuestReport:
+      return decode(recorded.guest_report());
+    case pb::RecordedEvent::kTransferReport:
+      return decode(recorded.transfer_report());
+    case pb::RecordedEvent::kPersisted:
+      return Persisted{recorded.persisted().sequence()};
+    case pb::RecordedEvent::kStorageFailed:
+      return StorageFailed{recorded.storage_failed().reason()};
+    case pb::RecordedEvent::kProcessDied:
+      return ProcessDied{recorded.process_died().node(), recorded.process_died().instance()};
+    case pb::RecordedEvent::kLeaving:
+      return Leaving{};
+    case pb::RecordedEvent::EVENT_NOT_SET:
+      break;
+  }
+  return std::nullopt;
+}
+
+}  // namespace failsim
