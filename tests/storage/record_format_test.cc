@@ -60,6 +60,17 @@ TEST(RecordFormat, AFlippedByteIsDamageUnlessInTheLastRecord) {
   }
 }
 
+TEST(RecordFormat, ALongerRecordThanTheFileMayHoldIsNone) {
+  const auto scan_up_to = [](const std::string& bytes, std::size_t maximum_payload_bytes) {
+    return scan_records(
+        bytes, [](std::string_view) { return true; }, maximum_payload_bytes);
+  };
+  EXPECT_EQ(scan_up_to(two_records(), kTwo[1].size()).end, RecordsEnd::kWhole);
+  const RecordScan scan = scan_up_to(two_records(), kTwo[0].size());
+  EXPECT_EQ(scan.end, RecordsEnd::kTorn);
+  EXPECT_EQ(scan.whole_bytes, encode_record(kTwo[0]).size());
+}
+
 TEST(RecordFormat, AWholeRecordThatMakesNoSenseIsDamage) {
   const Found found = scan(two_records() + encode_record("nonsense"));
   EXPECT_EQ(found.scan.end, RecordsEnd::kDamaged);

@@ -72,13 +72,13 @@ std::string sentence_of(const std::vector<std::string>& words) {
 
 }  // namespace
 
-TestCluster::TestCluster(std::uint32_t nodes)
+TestCluster::TestCluster(std::uint32_t nodes, const std::vector<std::string>& more)
     : place_(new_directory()), directory_(place_ / "cluster"), undo_([this] {
         run_failsim(directory_, {"down"});
         discard(place_);
       }) {
   try {
-    up(nodes);
+    up(nodes, more);
   } catch (...) {
     run_failsim(directory_, {"down"});
     std::cerr << "The logs are in " << directory_.path().string() << ".\n";
@@ -96,10 +96,12 @@ TestCluster::~TestCluster() {
   discard(place_);
 }
 
-void TestCluster::up(std::uint32_t nodes) {
-  const VerbResult result =
-      try_verb({"up", "-n", std::to_string(nodes), "--name", "bench", "--detach", "--set",
-                "SameSubnetDelay=250", "--set", "SameSubnetThreshold=3"});
+void TestCluster::up(std::uint32_t nodes, const std::vector<std::string>& more) {
+  std::vector<std::string> words = {
+      "up",       "-n",    std::to_string(nodes), "--name", "bench",
+      "--detach", "--set", "SameSubnetDelay=250", "--set",  "SameSubnetThreshold=3"};
+  words.insert(words.end(), more.begin(), more.end());
+  const VerbResult result = try_verb(words);
   if (result.exit != 0) cli::fail(Code::kNodeNotAvailable, result.message, "");
   up_seconds_ = result.seconds;
   description_ = *directory_.description();

@@ -29,8 +29,8 @@ struct VerbResult {
 // The methods end in a cli::Failure when what they ask for does not come about.
 class TestCluster {
  public:
-  // Up, with `nodes` nodes, all of them Up and a leader elected.
-  explicit TestCluster(std::uint32_t nodes = 3);
+  // Up, with `nodes` nodes, all of them Up and a leader elected; `more` are further words of `up`.
+  explicit TestCluster(std::uint32_t nodes = 3, const std::vector<std::string>& more = {});
   // Takes it down, and removes its directory unless an exception is on its way.
   ~TestCluster();
   TestCluster(const TestCluster&) = delete;
@@ -67,7 +67,7 @@ class TestCluster {
   double cpu_seconds() const;
 
  private:
-  void up(std::uint32_t nodes);
+  void up(std::uint32_t nodes, const std::vector<std::string>& more);
   cli::RunningChild child(const std::string& node) const;
 
   cli::fs::path place_;  // the cluster's directory, and notes that are not the user's

@@ -54,15 +54,25 @@ std::string put_request(const std::string& address, const std::string& token,
 
 struct Case {
   std::string name;
+  const TestCluster* cluster;
   std::uint32_t writers;
   std::vector<std::string> addresses;
-  std::vector<double> rates;
-  std::vector<double> p50;
-  std::vector<double> p99;
-  std::vector<double> cpu_ms;  // of all nodes, for a write
+  std::vector<double> rates = {};
+  std::vector<double> p50 = {};
+  std::vector<double> p99 = {};
+  std::vector<double> cpu_ms = {};  // of all nodes, for a write
 };
 
-void run_case(const TestCluster& cluster, Case& measured, Report& report) {
+std::vector<std::string> addresses_of(const TestCluster& cluster) {
+  std::vector<std::string> addresses;
+  for (std::uint32_t node = 1; node <= cluster.description().nodes; ++node) {
+    addresses.push_back(cluster.description().node_address(node));
+  }
+  return addresses;
+}
+
+void run_case(Case& measured, Report& report) {
+  const TestCluster& cluster = *measured.cluster;
   LoadOptions load;
   load.addresses = measured.addresses;
   load.port = cli::kApiPort;
@@ -90,21 +100,22 @@ void run_case(const TestCluster& cluster, Case& measured, Report& report) {
 
 void bench_writes(const Options& options, Report& report) {
   const TestCluster cluster;
-  cluster.verb({"vm", "create", kVm, "--modelled"});
-  const std::string leader = cluster.leader();
-  std::vector<std::string> all;
-  std::string leader_address;
-  for (std::uint32_t node = 1; node <= cluster.description().nodes; ++node) {
-    all.push_back(cluster.description().node_address(node));
-    if ("node-" + std::to_string(node) == leader) leader_address = all.back();
+  const TestCluster recorded(3, {"--record-limit", "16GiB"});
+  for (const TestCluster* each : {&cluster, &recorded}) {
+    each->verb({"vm", "create", kVm, "--modelled"});
   }
-  std::vector<Case> cases = {{"1 writer, at the leader", 1, {leader_address}, {}, {}, {}, {}},
-                             {"64 writers, at the leader", 64, {leader_address}, {}, {}, {}, {}},
-                             {"64 writers, at all nodes", 64, all, {}, {}, {}, {}}};
+  const std::string leader = cluster.leader();
+  const std::string leader_address =
+      cluster.description().node_address(*cluster.description().node_named(leader));
+  std::vector<Case> cases = {
+      {"1 writer, at the leader", &cluster, 1, {leader_address}},
+      {"64 writers, at the leader", &cluster, 64, {leader_address}},
+      {"64 writers, at all nodes", &cluster, 64, addresses_of(cluster)},
+      {"64 writers, at all nodes, recorded", &recorded, 64, addresses_of(recorded)}};
   std::vector<double> fsyncs;
   for (std::uint32_t run = 0; run < options.count.value_or(kRuns); ++run) {
     fsyncs.push_back(fsync_ms(cluster.directory().path()));
-    for (Case& measured : cases) run_case(cluster, measured, report);
+    for (Case& measured : cases) run_case(measured, report);
   }
   report.expect(cluster.leader() == leader, "the leader stays the leader");
   report.add("the disk alone, a small append", "fdatasync_p50", median(fsyncs), "ms");
