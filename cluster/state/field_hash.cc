@@ -1,6 +1,9 @@
 #include "cluster/state/field_hash.h"
 
+#include <array>
 #include <cassert>
+#include <cstddef>
+#include <string>
 #include <vector>
 
 namespace failsim {
@@ -9,6 +12,15 @@ namespace {
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using google::protobuf::Reflection;
+
+constexpr std::uint64_t kPrime = 0x100000001b3;
+
+// The powers of the prime from 0 to 8.
+constexpr std::array<std::uint64_t, 9> kPowers = [] {
+  std::array<std::uint64_t, 9> powers{1};
+  for (std::size_t i = 1; i < powers.size(); ++i) powers[i] = powers[i - 1] * kPrime;
+  return powers;
+}();
 
 std::uint64_t hash_single(const Message& message, const FieldDescriptor* field,
                           std::uint64_t hash) {
@@ -26,8 +38,10 @@ std::uint64_t hash_single(const Message& message, const FieldDescriptor* field,
       return hash_number(look->GetBool(message, field) ? 1 : 0, hash);
     case FieldDescriptor::CPPTYPE_ENUM:
       return hash_number(static_cast<std::uint64_t>(look->GetEnumValue(message, field)), hash);
-    case FieldDescriptor::CPPTYPE_STRING:
-      return hash_bytes(look->GetString(message, field), hash);
+    case FieldDescriptor::CPPTYPE_STRING: {
+      std::string copy;  // only if the field is not kept as a string
+      return hash_bytes(look->GetStringReference(message, field, &copy), hash);
+    }
     case FieldDescriptor::CPPTYPE_MESSAGE:
       return hash_fields(look->GetMessage(message, field), hash);
     default:
@@ -54,17 +68,17 @@ std::uint64_t hash_repeated(const Message& message, const FieldDescriptor* field
 
 std::uint64_t hash_bytes(std::string_view bytes, std::uint64_t hash) {
   for (const char byte : bytes) {
-    hash = (hash ^ static_cast<unsigned char>(byte)) * 0x100000001b3;
+    hash = (hash ^ static_cast<unsigned char>(byte)) * kPrime;
   }
   return hash_number(bytes.size(), hash);
 }
 
+// Eight bytes, the least significant first. Most numbers are small, and the zeros behind the last
+// byte only multiply.
 std::uint64_t hash_number(std::uint64_t number, std::uint64_t hash) {
-  for (int i = 0; i < 8; ++i) {
-    hash = (hash ^ (number & 0xff)) * 0x100000001b3;
-    number >>= 8;
-  }
-  return hash;
+  std::size_t rest = 8;
+  for (; number != 0; number >>= 8, --rest) hash = (hash ^ (number & 0xff)) * kPrime;
+  return hash * kPowers[rest];
 }
 
 std::uint64_t hash_fields(const Message& message, std::uint64_t hash) {
