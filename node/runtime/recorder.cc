@@ -36,10 +36,10 @@ void Recorder::begin_step(Time now, const Event& event) {
   if (!is_recording()) return;
   const std::string step = encode_recorded_step(now, event);
   if (step.size() > kMaximumRecordedBytes) {
-    stop("an event of " + std::to_string(step.size()) + " bytes is too long for it.");
-    return;
+    end("an event of " + std::to_string(step.size()) + " bytes is too long for it");
+  } else {
+    write(step);
   }
-  write(step);
 }
 
 void Recorder::end_step(const Effects& effects) {
@@ -53,18 +53,21 @@ void Recorder::flush() {
 }
 
 void Recorder::write(std::string_view bytes) {
-  const bool is_full = written_bytes_ + waiting_.size() + bytes.size() + kEndBytes > limit_bytes_;
-  const std::string why = "the limit of " + std::to_string(limit_bytes_) + " bytes is reached";
-  if (is_full) {
-    waiting_ += encode_recording_end(why);
-  } else {
-    waiting_ += bytes;
+  if (written_bytes_ + waiting_.size() + bytes.size() + kEndBytes > limit_bytes_) {
+    return end("the limit of " + std::to_string(limit_bytes_) + " bytes is reached");
   }
+  waiting_ += bytes;
   const std::optional<Error> error = append_all(file_, path_, waiting_);
   written_bytes_ += waiting_.size();
   waiting_.clear();
-  if (error) return stop(error->message);
-  if (is_full) stop(why + ".");
+  if (error) stop(error->message);
+}
+
+// What is waiting is the last hash: the recording ends behind a whole step.
+void Recorder::end(const std::string& why) {
+  const std::optional<Error> error = append_all(file_, path_, waiting_ + encode_recording_end(why));
+  waiting_.clear();
+  stop(error ? error->message : why + ".");
 }
 
 void Recorder::stop(const std::string& why) {

@@ -38,6 +38,7 @@ class Recorder {
  private:
   // Writes what is waiting and these bytes in one call.
   void write(std::string_view bytes);
+  void end(const std::string& why);
   void stop(const std::string& why);
 
   std::string path_;

@@ -18,13 +18,16 @@ std::vector<fs::path> recordings_of(const fs::path& given) {
          "Name a recording, or the directory of a cluster that was started with --record.");
   }
   if (!fs::is_directory(given)) return {given};
+  // Step by step: the files of a running node come and go meanwhile.
   std::vector<fs::path> found;
-  for (const fs::directory_entry& entry : fs::recursive_directory_iterator(given, error)) {
-    if (entry.path().extension() == kRecordingExtension) found.push_back(entry.path());
+  fs::recursive_directory_iterator entry(given, error);
+  for (; !error && entry != fs::recursive_directory_iterator(); entry.increment(error)) {
+    if (entry->path().extension() == kRecordingExtension) found.push_back(entry->path());
   }
-  if (error)
+  if (error) {
     fail(Code::kAccessDenied, "Reading " + given.string() + " failed: " + error.message() + ".",
          "Check its permissions.");
+  }
   if (found.empty()) {
     fail(Code::kNotFound, "There is no recording (*.fsrec) below " + given.string() + ".",
          "A cluster is recorded with: failsim up --record");
@@ -35,13 +38,13 @@ std::vector<fs::path> recordings_of(const fs::path& given) {
 
 // How the recording ends, in words.
 std::string end_of(const Recording& recording) {
-  if (!recording.end().empty()) return "stopped: " + recording.end();
+  if (!recording.end().empty()) return "was stopped: " + recording.end();
   if (recording.torn_bytes() > 0) {
-    return "torn: " + std::to_string(recording.torn_bytes()) +
-           " bytes of a record that was being written";
+    return "is torn: " + std::to_string(recording.torn_bytes()) +
+           " bytes are left of a record that was being written";
   }
   const bool in_step = recording.steps() > 0 && !recording.step(recording.steps()).effects_hash;
-  return in_step ? "in its last step" : "after a whole step";
+  return in_step ? "ends in its last step" : "ends after a whole step";
 }
 
 json::object describe(const fs::path& path, const Recording& recording) {
@@ -53,7 +56,7 @@ json::object describe(const fs::path& path, const Recording& recording) {
           {"core", recording.core()},
           {"same_core", recording.core() == core_fingerprint()},
           {"recorded_steps", recording.steps()},
-          {"recording_ends", end_of(recording)}};
+          {"recording", end_of(recording)}};
 }
 
 json::object damaged(const fs::path& path, const Error& error) {
@@ -98,7 +101,7 @@ void print(const json::object& outcome) {
   std::cout << "  " << text_in(outcome, "node") << ", start " << number_in(outcome, "start") << ": "
             << number_in(outcome, "steps") << " of " << number_in(outcome, "recorded_steps")
             << " steps, " << seconds_text(static_cast<Duration>(number_in(outcome, "span_ns")))
-            << "; the recording ends " << text_in(outcome, "recording_ends") << "\n";
+            << "; the recording " << text_in(outcome, "recording") << "\n";
   if (!flag_in(outcome, "same_core")) {
     std::cout << "  recorded by another build of the core (" << text_in(outcome, "core")
               << "; this is " << core_fingerprint() << "): differences may come from that\n";

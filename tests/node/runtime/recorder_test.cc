@@ -93,9 +93,13 @@ TEST_F(RecorderTest, AFileThatCannotBeWrittenEndsTheRecordingAlone) {
 
 TEST_F(RecorderTest, AnEventBeyondAnyMessageEndsTheRecordingNotTheNode) {
   Recorder recorder = this->recorder();
-  recorder.begin_step(1, StorageFailed{std::string(kMaximumRecordedBytes, 'x')});
+  recorder.begin_step(1, Tick{});
+  recorder.end_step(effects_);
+  recorder.begin_step(2, StorageFailed{std::string(kMaximumRecordedBytes, 'x')});
   EXPECT_FALSE(recorder.is_recording());
-  EXPECT_EQ(recorded().steps(), 0u);
+  ASSERT_EQ(recorded().steps(), 1u);
+  EXPECT_TRUE(recorded().step(1).effects_hash.has_value());
+  EXPECT_NE(recorded().end().find("is too long for it"), std::string::npos);
 }
 
 TEST_F(RecorderTest, OneThatRecordsNothingTakesEverything) {
