@@ -10,7 +10,8 @@
 namespace failsim {
 namespace {
 
-// One hash under way. Everything of variable length is preceded by its length.
+// One hash under way. Everything of variable length is preceded by its length. The larger structs
+// are taken apart by name: a new field does not compile until it is hashed.
 class EffectsHash {
  public:
   explicit EffectsHash(std::uint64_t hash) : hash_(hash) {}
@@ -18,15 +19,17 @@ class EffectsHash {
   std::uint64_t value() const { return hash_; }
 
   void add(const Effects& effects) {
-    add_all(effects.send_now);
-    add(effects.durable);
-    add(effects.sequence);
-    add_all(effects.after);
-    add_all(effects.guests);
-    add_all(effects.transfers);
-    add_optional(effects.lease_until);
-    add_all(effects.trace);
-    add_all(effects.new_events);
+    const auto& [send_now, durable, sequence, after, guests, transfers, lease_until, trace,
+                 new_events] = effects;
+    add_all(send_now);
+    add(durable);
+    add(sequence);
+    add_all(after);
+    add_all(guests);
+    add_all(transfers);
+    add_optional(lease_until);
+    add_all(trace);
+    add_all(new_events);
   }
 
  private:
@@ -41,6 +44,10 @@ class EffectsHash {
     add(epoch.counter);
   }
 
+  template <typename... Items>
+  void add_each(const Items&... items) {
+    (add(items), ...);
+  }
   template <typename Item>
   void add_all(const std::vector<Item>& items) {
     add(items.size());
@@ -53,13 +60,14 @@ class EffectsHash {
   }
 
   void add(const DurableBatch& batch) {
-    add_optional(batch.hard_state);
-    add(batch.truncate_from);
-    add_all(batch.append);
-    add_optional(batch.log_start);
-    add(batch.replace_rows);
-    add_all(batch.rows);
-    add_optional(batch.applied);
+    const auto& [hard_state, truncate_from, append, log_start, replace_rows, rows, applied] = batch;
+    add_optional(hard_state);
+    add(truncate_from);
+    add_all(append);
+    add_optional(log_start);
+    add(replace_rows);
+    add_all(rows);
+    add_optional(applied);
   }
   void add(const RowChange& row) {
     add(std::string_view(row.key));
@@ -81,26 +89,13 @@ class EffectsHash {
   }
 
   void add(const GuestOrder& order) {
-    add(std::string_view(order.vm));
-    add(order.epoch);
-    add(order.boot_id);
-    add(order.want);
-    add(order.origin);
-    add(order.image_job);
-    add(order.image_attempt);
-    add(order.config);
+    const auto& [vm, epoch, boot_id, want, origin, image_job, image_attempt, config] = order;
+    add_each(std::string_view(vm), epoch, boot_id, want, origin, image_job, image_attempt, config);
   }
   void add(const TransferOrder& order) {
-    add(std::string_view(order.vm));
-    add(order.job);
-    add(order.attempt);
-    add(order.role);
-    add(order.stage);
-    add(order.peer);
-    add(order.epoch);
-    add(order.boot_id);
-    add(order.config);
-    add(order.parameters);
+    const auto& [vm, job, attempt, role, stage, peer, epoch, boot_id, config, parameters] = order;
+    add_each(std::string_view(vm), job, attempt, role, stage, peer, epoch, boot_id, config,
+             parameters);
   }
   void add(const Fact& fact) {
     add(std::string_view(fact.kind));

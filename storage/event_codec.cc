@@ -11,7 +11,8 @@ void set(pb::Epoch& to, const Epoch& epoch) {
   to.set_counter(epoch.counter);
 }
 
-// One encoder for each alternative of Event: a new one does not compile without.
+// One encoder for each alternative of Event, the reports taken apart by name: a new alternative or
+// field does not compile until it is encoded.
 struct Encoder {
   pb::RecordedEvent& to;
 
@@ -27,23 +28,25 @@ struct Encoder {
     to.mutable_client_reads()->set_token(event.token);
   }
   void operator()(const GuestReport& event) const {
+    const auto& [vm, epoch, boot_id, condition, task_result, error] = event;
     pb::RecordedEvent::GuestReport& report = *to.mutable_guest_report();
-    report.set_vm(event.vm);
-    set(*report.mutable_epoch(), event.epoch);
-    report.set_boot_id(event.boot_id);
-    report.set_condition(event.condition);
-    report.set_task_result(event.task_result);
-    report.set_error(event.error);
+    report.set_vm(vm);
+    set(*report.mutable_epoch(), epoch);
+    report.set_boot_id(boot_id);
+    report.set_condition(condition);
+    report.set_task_result(task_result);
+    report.set_error(error);
   }
   void operator()(const TransferReport& event) const {
+    const auto& [vm, job, attempt, status, task_result, error, statistics] = event;
     pb::RecordedEvent::TransferReport& report = *to.mutable_transfer_report();
-    report.set_vm(event.vm);
-    report.set_job(event.job);
-    report.set_attempt(event.attempt);
-    report.set_status(event.status);
-    report.set_task_result(event.task_result);
-    report.set_error(event.error);
-    *report.mutable_statistics() = event.statistics;
+    report.set_vm(vm);
+    report.set_job(job);
+    report.set_attempt(attempt);
+    report.set_status(status);
+    report.set_task_result(task_result);
+    report.set_error(error);
+    *report.mutable_statistics() = statistics;
   }
   void operator()(const Persisted& event) const {
     to.mutable_persisted()->set_sequence(event.sequence);

@@ -53,22 +53,27 @@ class Pieces {
   std::size_t bytes_ = 0;
 };
 
+// All fields by name: a new one does not compile until it is recorded.
 pb::RecordingStart start_of(const MemberConfig& config, const Recovered& recovered, Time now) {
+  const auto& [self, incarnation, bootstrap, random_seed, wall_time_origin_ns, compact_every,
+               check_state_every] = config;
+  const auto& [hard_state, log_start, entries, rows, applied] = recovered;
   pb::RecordingStart start;
   start.set_version(FAILSIM_VERSION);
   start.set_core(std::string(core_fingerprint()));
-  start.set_self(config.self);
-  start.set_incarnation(config.incarnation);
-  *start.mutable_bootstrap() = config.bootstrap;
-  start.set_random_seed(config.random_seed);
-  start.set_wall_time_origin_ns(config.wall_time_origin_ns);
-  start.set_compact_every(config.compact_every);
+  start.set_self(self);
+  start.set_incarnation(incarnation);
+  *start.mutable_bootstrap() = bootstrap;
+  start.set_random_seed(random_seed);
+  start.set_wall_time_origin_ns(wall_time_origin_ns);
+  start.set_compact_every(compact_every);
+  start.set_check_state_every(check_state_every);
   start.set_now_ns(now);
-  *start.mutable_hard_state() = recovered.hard_state;
-  *start.mutable_log_start() = recovered.log_start;
-  start.set_applied(recovered.applied);
-  start.set_entries(recovered.entries.size());
-  start.set_rows(recovered.rows.size());
+  *start.mutable_hard_state() = hard_state;
+  *start.mutable_log_start() = log_start;
+  start.set_applied(applied);
+  start.set_entries(entries.size());
+  start.set_rows(rows.size());
   return start;
 }
 
@@ -123,6 +128,7 @@ MemberConfig Recording::config() const {
   config.random_seed = start_.random_seed();
   config.wall_time_origin_ns = start_.wall_time_origin_ns();
   config.compact_every = start_.compact_every();
+  config.check_state_every = start_.check_state_every();
   return config;
 }
 

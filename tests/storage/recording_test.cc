@@ -91,7 +91,9 @@ TEST(Recording, GivesBackTheFieldsOfReports) {
 }
 
 TEST(Recording, KeepsHowTheMemberBegan) {
-  const MemberConfig config = RecordedRun().config();
+  MemberConfig config = RecordedRun().config();
+  config.compact_every = 3;
+  config.check_state_every = 4;
   Recovered recovered;
   recovered.hard_state.set_term(3);
   recovered.hard_state.set_voted_for(2);
@@ -121,6 +123,7 @@ TEST(Recording, KeepsHowTheMemberBegan) {
   EXPECT_EQ(found.config().random_seed, config.random_seed);
   EXPECT_EQ(found.config().wall_time_origin_ns, config.wall_time_origin_ns);
   EXPECT_EQ(found.config().compact_every, config.compact_every);
+  EXPECT_EQ(found.config().check_state_every, config.check_state_every);
   EXPECT_EQ(found.config().bootstrap.SerializeAsString(), config.bootstrap.SerializeAsString());
   EXPECT_EQ(found.recovered().hard_state.SerializeAsString(),
             recovered.hard_state.SerializeAsString());

@@ -95,7 +95,9 @@ void print(const json::object& outcome) {
   const std::string verdict = text_in(outcome, "verdict");
   std::cout << text_in(outcome, "file") << ": " << verdict << "\n";
   if (verdict == "damaged") {
-    std::cout << "  " << text_in(object_in(outcome, "error"), "message") << "\n" << std::flush;
+    const json::object& error = object_in(outcome, "error");
+    std::cout << "  " << text_in(error, "message") << " " << text_in(error, "next") << "\n"
+              << std::flush;
     return;
   }
   std::cout << "  " << text_in(outcome, "node") << ", start " << number_in(outcome, "start") << ": "
