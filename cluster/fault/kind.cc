@@ -88,6 +88,8 @@ constexpr std::array kDirty = {
     required("rate", Unit::kRate, 0, kTi, "the new rate of distinct page writes")};
 constexpr std::array kPressure = {
     required("bytes", Unit::kSize, kMi, kTi, "memory of the node that is taken away")};
+constexpr std::array kTerms = {Parameter{
+    "terms", Unit::kTerms, 0, 0, std::nullopt, {}, "what happens there, for example 1*kill"}};
 
 // ---- The table ----------------------------------------------------------------------------------
 
@@ -151,6 +153,15 @@ constexpr std::array kKinds = {
          "No more than so many bytes a second pass."},
     Kind{"link-reset", "network", Place::kLink, kReset, kYes, kYes, false, kNothing,
          "Connections over this link are reset, once."},
+    Kind{"api-cut",
+         "network",
+         Place::kNode,
+         {},
+         kYes,
+         no("the interface that is cut is the one through which the fault would be healed"),
+         true,
+         "Clients reach the node again.",
+         "No client reaches the interface of the node; what it has taken it goes on with."},
     // clock
     Kind{"clock-jump", "clock", Place::kNode, kJump, kYes, kYes, true,
          "The wall clock jumps back to the true time.",
@@ -221,6 +232,10 @@ constexpr std::array kKinds = {
          "pages has to notice."},
     Kind{"memory-pressure", "guest", Place::kNode, kPressure, kYes, kYes, true,
          "The memory is free again.", "Memory of the node is taken by somebody else."},
+    // named points
+    Kind{"failpoint", "point", Place::kPoint, kTerms, kYes,
+         no("the processes do not evaluate the named points"), true, "The point is disarmed.",
+         "What the terms say happens when a migration passes the named point."},
 };
 
 std::size_t distance(std::string_view one, std::string_view other) {

@@ -20,6 +20,7 @@ enum class Place {
   kLink,     // directed links between nodes: "node-1->node-2", "leader->all"
   kVolume,   // the cluster shared volume; the selector may be left out, or is "volume"
   kGuest,    // the guest of a VM: "web"
+  kPoint,    // a named point of a migration: "source.move.after-persist"
   kCluster,  // everything at once; no selector
 };
 
@@ -31,6 +32,7 @@ enum class Unit {
   kPerMille,        // 0..1000, typed "20%" or "2.5%"
   kCount,           // a plain number
   kChoice,          // one of `choices`; the value is its position
+  kTerms,           // what a failpoint does, "1*kill"; kept in Order::terms
 };
 
 struct Parameter {

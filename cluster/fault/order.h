@@ -13,6 +13,7 @@
 #include "cluster/error.h"
 #include "cluster/fault/kind.h"
 #include "cluster/fault/selector.h"
+#include "cluster/fault/term.h"
 #include "cluster/time.h"
 
 namespace failsim::fault {
@@ -24,10 +25,12 @@ struct Order {
   const Kind* kind = nullptr;        // of kinds(); never null in a valid order
   Selector on;                       // empty for Place::kCluster
   std::vector<std::int64_t> values;  // one for each parameter of the kind, fallbacks filled in
+  std::vector<Term> terms;           // of a failpoint
   Duration lease = kDefaultLease;
-  bool survivable = false;  // weakened to what the quorum can take
+  bool survivable = false;  // weakened to what the quorum can take; for faults of nodes only
 
   std::int64_t value(std::string_view parameter) const;  // asserts that the kind has it
+  bool operator==(const Order&) const = default;
 };
 
 // Checks everything that can be known without a cluster: the kind, the form of the selector and

@@ -5,7 +5,8 @@
 //   owner(web)        the node that owns the VM; source(web), target(web): of its migration
 //   one               a node drawn by chance; minority, majority, minority-third (fewer than a
 //                     third), all
-//   A->B              the directed links from every node of A to every other node of B
+//   A->B              the directed links from every node of A to every other node of B; shares do
+//                     not overlap: minority<->majority is a split
 //   A<->B             both directions
 //   volume            the shared volume; at an end of a link too: "node-1->volume"
 //   web               for faults of guests: that VM
@@ -25,7 +26,7 @@
 namespace failsim::fault {
 
 // The place of the shared volume as an end of a link.
-inline constexpr NodeId kVolume = 1000;
+inline constexpr NodeId kVolumeEnd = 1000;
 
 // What a selector is resolved against: the world as it is at that moment.
 class Surroundings {
@@ -71,6 +72,8 @@ struct Selector {
 // kInvalidParameter with a sentence that names the nearest valid word.
 Result<Selector> parse_selector(std::string_view text);
 std::string to_text(const Selector& selector);
+// "node-1" to "node-64".
+bool is_node_name(std::string_view name);
 
 // Errors: kNodeNotFound, kResourceNotFound (no such VM), kNotReady (no leader, no migration now):
 // a selector that hits nothing is refused, never ignored. Draws only for one/minority/majority/...
@@ -79,5 +82,6 @@ Result<std::vector<NodeId>> resolve_nodes(const Selector& selector, const Surrou
 Result<std::vector<std::pair<NodeId, NodeId>>> resolve_links(const Selector& selector,
                                                              const Surroundings& around,
                                                              Random& random);
+Result<std::vector<std::string>> resolve_vms(const Selector& selector, const Surroundings& around);
 
 }  // namespace failsim::fault
