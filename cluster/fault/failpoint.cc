@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "cluster/fault/kind.h"
 #include "cluster/migration/migration_state.h"
@@ -176,6 +177,23 @@ void add_acknowledged(const Member& member, const pb::RaftMessage& message,
   }
 }
 
+// ---- Rounds -------------------------------------------------------------------------------------
+
+void add_rounds(const TransferReport& report, RoundsSeen& seen, std::vector<Passage>& passed) {
+  const bool is_streaming = report.status == pb::TRANSFER_STREAMING;
+  if (!is_streaming && report.status != pb::TRANSFER_CONVERGED) return;
+  const auto [known, is_first] = seen.emplace(report.job, 0);
+  const std::uint32_t sent = std::min(report.statistics.rounds(), kNamedRounds);
+  const std::uint32_t before = std::exchange(known->second, std::max(known->second, sent));
+  if (is_first && is_streaming) passed.push_back({kFirstRound, report.vm});
+  for (std::uint32_t round = before + 1; round <= sent; ++round) {
+    passed.push_back({kFirstRound + 2 * (round - 1) + 1, report.vm});
+    if (is_streaming && round < kNamedRounds) {
+      passed.push_back({kFirstRound + 2 * round, report.vm});
+    }
+  }
+}
+
 // ---- Terms --------------------------------------------------------------------------------------
 
 bool may_return(PointId point, const std::string& word) {
@@ -256,25 +274,16 @@ std::vector<Passage> passages(const std::vector<Carried>& carried, Stage stage) 
   return passed;
 }
 
-std::vector<Passage> passages(const Member& member, const Event& event) {
+std::vector<Passage> passages(const Member& member, const Event& event, RoundsSeen& seen) {
   std::vector<Passage> passed;
   const auto* report = std::get_if<TransferReport>(&event);
   if (report == nullptr) return passed;
   const pb::Task* task = member.state().task(report->job);
   if (task == nullptr || !task->has_job()) return passed;
-  const bool is_source = task->job().source() == member.self();
-  if (!is_source && report->status == pb::TRANSFER_RESUMED) {
+  if (task->job().source() == member.self()) {
+    add_rounds(*report, seen, passed);
+  } else if (report->status == pb::TRANSFER_RESUMED) {
     passed.push_back({kBlackoutEnd, report->vm});
-  }
-  const bool in_rounds =
-      report->status == pb::TRANSFER_STREAMING || report->status == pb::TRANSFER_CONVERGED;
-  if (!is_source || !in_rounds) return passed;
-  const std::uint32_t sent = report->statistics.rounds();
-  if (sent >= 1 && sent <= kNamedRounds) {
-    passed.push_back({kFirstRound + 2 * (sent - 1) + 1, report->vm});
-  }
-  if (report->status == pb::TRANSFER_STREAMING && sent < kNamedRounds) {
-    passed.push_back({kFirstRound + 2 * sent, report->vm});
   }
   return passed;
 }

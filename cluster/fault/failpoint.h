@@ -25,8 +25,9 @@
 // The leader sends while it writes, so it passes before-send, after-send, before-persist,
 // after-persist; the others on-receive, before-persist, after-persist, before-send, after-send.
 //
-//   round.N.begin   the source reports STREAMING with N - 1 rounds sent (TransferReport)
-//   round.N.end     the source reports N rounds sent
+//   round.N.begin   the source reports STREAMING with N - 1 rounds sent (TransferReport), for the
+//                   first time
+//   round.N.end     the source reports N rounds sent, or more, for the first time
 //   blackout.begin  the source is ordered to finish (TransferStage::kFinish); not handed over yet
 //   blackout.end    the target reports RESUMED; not delivered yet
 //   owner.flip      the leader applies CompleteMigration; nothing of that step is performed yet
@@ -37,6 +38,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -87,8 +89,12 @@ struct Passage {
 
 // The points of these transitions at this stage.
 std::vector<Passage> passages(const std::vector<Carried>& carried, Stage stage);
+// How many rounds the sources of a process have reported so far, by job: a report may be repeated
+// or leave rounds out. Kept by the world, with the process.
+using RoundsSeen = std::map<TaskId, std::uint32_t>;
+
 // round.N, blackout.end: of an event that is not delivered yet.
-std::vector<Passage> passages(const Member& member, const Event& event);
+std::vector<Passage> passages(const Member& member, const Event& event, RoundsSeen& seen);
 // blackout.begin, owner.flip: of effects of which nothing is performed yet.
 std::vector<Passage> passages(const Member& member, const Effects& effects);
 

@@ -130,7 +130,9 @@ constexpr std::array kKinds = {
          no("the heartbeats of a process leave from the loop that hangs"),
          true,
          "The loop goes on.",
-         "Grey failure: heartbeats go on while the rest of the node hangs."},
+         "Grey failure: heartbeats go on while the node's other messages wait, its disk stands "
+         "still "
+         "and its clients get no answer."},
     // network
     Kind{"link-cut", "network", Place::kLink, kCut, kYes, kYes, true, kLinkWhole,
          "Nothing passes this direction of the link; connections over it break."},
@@ -165,11 +167,12 @@ constexpr std::array kKinds = {
     // clock
     Kind{"clock-jump", "clock", Place::kNode, kJump, kYes, kYes, true,
          "The wall clock jumps back to the true time.",
-         "The wall clock of the node jumps; leases count another clock and must not notice."},
+         "The wall clock of the node jumps; a process reads it once, at its start, to date what it "
+         "does, and leases must not notice."},
     Kind{"clock-drift", "clock", Place::kNode, kDrift, kYes, kYes, true,
          "The clock runs at its true rate again; what it gained stays.",
-         "The monotone clock of the node runs too fast or too slow; beyond the bound of leases "
-         "this breaks an assumption, and is reported as such."},
+         "The monotone clock of the node runs too fast or too slow; where two nodes are further "
+         "apart than leases allow, 1000 ppm, an assumption is broken, and reported as such."},
     Kind{"timer-late", "clock", Place::kNode, kLate, kYes, kYes, true, "Timers fire in time again.",
          "Timers of the node fire late, as on a host that is starved."},
     // disk
@@ -226,8 +229,8 @@ constexpr std::array kKinds = {
          {},
          kYes,
          kYes,
-         false,
-         kNothing,
+         true,
+         "The next migration loses nothing.",
          "The sender of the next migration from the node loses one dirty page: the check of the "
          "pages has to notice."},
     Kind{"memory-pressure", "guest", Place::kNode, kPressure, kYes, kYes, true,

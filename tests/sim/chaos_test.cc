@@ -7,6 +7,8 @@
 
 #include <gtest/gtest.h>
 
+#include "cluster/fault/kind.h"
+
 namespace failsim::sim {
 namespace {
 
@@ -50,6 +52,21 @@ TEST_P(Chaos, BreaksNoInvariantAndReplays) {
         "migration Canceled", "migration Failure", "event owner", "acknowledged writes"}) {
     EXPECT_GT(happened[end], 0u) << end;
   }
+}
+
+// What the plan never draws is found by no seed. A forgotten page is a violation by design.
+TEST(ChaosPlan, DrawsEveryKindOfFault) {
+  std::map<std::string, std::uint64_t> happened;
+  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+    ChaosConfig config;
+    config.seed = 2000 + seed;
+    for (const auto& [what, count] : run_chaos(config).happened) happened[what] += count;
+  }
+  for (const fault::Kind& kind : fault::kinds()) {
+    if (!kind.in_virtual.is_performed || kind.name == "forget-page") continue;
+    EXPECT_GT(happened["fault " + std::string(kind.name)], 0u) << kind.name;
+  }
+  EXPECT_GT(happened["corrupted messages"], 0u);
 }
 
 INSTANTIATE_TEST_SUITE_P(Seeds, Chaos, testing::Range<std::uint64_t>(0, 12));

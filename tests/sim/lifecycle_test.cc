@@ -106,7 +106,7 @@ TEST_F(Lifecycle, MethodsOfTheWrongStateAreRefusedAndChangeNothing) {
 
 TEST_F(Lifecycle, ASaveThatCannotBeWrittenFailsTheTask) {
   begin_with_vm();
-  world().process(owner_)->host().faults().fail_save = true;
+  world().process(owner_)->host().faults().fail(HostStep::kSave);
   const pb::Reply reply = method("web", VmMethod::kSave);
   wait_for_task(reply.task());
   EXPECT_NE(state().task(reply.task())->result(), 0u);
@@ -118,11 +118,12 @@ TEST_F(Lifecycle, ASaveThatCannotBeWrittenFailsTheTask) {
 TEST_F(Lifecycle, ASaveThatFailsOnASlowLinkLeavesTheVmWithItsOwner) {
   begin_with_vm();
   const std::uint64_t since = last_event();
-  LinkQuality slow_link;
+  LinkRule slow_link;
+  slow_link.does = LinkRule::Does::kDelay;
   slow_link.delay_min = 350 * kMillisecond;
   slow_link.delay_max = 400 * kMillisecond;
-  world().network().set_quality(leader(), owner_, slow_link);
-  world().process(owner_)->host().faults().fail_save = true;
+  world().network().add(leader(), owner_, slow_link);
+  world().process(owner_)->host().faults().fail(HostStep::kSave);
   wait_for_task(method("web", VmMethod::kSave).task());
   pass(10 * kSecond);
   EXPECT_TRUE(changes("owner", "web", since).empty());

@@ -166,7 +166,7 @@ TEST_F(BrokenMove, TargetRefusesInSetup) {
   source_ = leader();
   target_ = node_beside({source_});
   run_vm("web", source_);
-  world().process(target_)->host().faults().refuse_prepare = true;
+  world().process(target_)->host().faults().fail(HostStep::kPrepare);
   job_ = migrate("web", target_).task();
   expect_failed_on_source();
   EXPECT_EQ(changes("migration-state", "web"), (std::vector<std::string>{"Setup", "Failure"}));

@@ -67,7 +67,7 @@ TEST_F(Migration, AForgottenPageIsFound) {
   const NodeId source = leader();
   const NodeId target = node_beside({source});
   run_vm("web", source);
-  world().process(source)->host().faults().forget_page = true;
+  world().process(source)->host().faults().fail(HostStep::kKeepPage);
   wait_for_task(migrate("web", target, slow()).task());
   pass(kSecond);
   EXPECT_EQ(last_job("web").statistics().digest(), pb::MigrationStatistics::DIGEST_MISMATCH);

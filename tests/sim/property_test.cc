@@ -47,7 +47,7 @@ TEST_F(Properties, MigrationStateCannotBeWrittenDuringAMigration) {
 TEST_F(Properties, AFailureStaysUntilItIsReset) {
   begin_with_vm();
   const NodeId target = node_beside({owner("web")});
-  world().process(target)->host().faults().refuse_prepare = true;
+  world().process(target)->host().faults().fail(HostStep::kPrepare);
   wait_for_task(migrate("web", target).task());
   pass(30 * kSecond);
   EXPECT_EQ(migration_state("web"), MigrationState::kFailure);

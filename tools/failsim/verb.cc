@@ -79,6 +79,7 @@ const std::vector<Verb>& all_verbs() {
     append(verbs, property_verbs());
     append(verbs, task_verbs());
     append(verbs, event_verbs());
+    append(verbs, fault_verbs());
     append(verbs, simulate_verbs());
     append(verbs, replay_verbs());
     return verbs;

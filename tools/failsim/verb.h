@@ -68,6 +68,7 @@ std::vector<Verb> migrate_verbs();
 std::vector<Verb> property_verbs();
 std::vector<Verb> task_verbs();
 std::vector<Verb> event_verbs();
+std::vector<Verb> fault_verbs();
 std::vector<Verb> simulate_verbs();
 std::vector<Verb> replay_verbs();
 std::vector<Verb> demo_verbs();

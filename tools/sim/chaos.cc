@@ -5,6 +5,7 @@
 
 #include "cluster/vm/vm_state.h"
 #include "tools/sim/fault_plan.h"
+#include "tools/sim/injector.h"
 #include "tools/sim/recovery.h"
 #include "tools/sim/workload.h"
 #include "tools/sim/world.h"
@@ -13,6 +14,7 @@ namespace failsim::sim {
 namespace {
 
 constexpr std::uint64_t kMebibyte = std::uint64_t{1} << 20;
+constexpr std::uint32_t kVms = 4;
 
 // The streams of a run: one for each purpose, so that a change of one leaves the others alone.
 struct Streams {
@@ -60,9 +62,10 @@ void count_history(World& world, ChaosResult& result) {
 ChaosResult run_chaos(const ChaosConfig& config) {
   Streams streams(config.seed);
   World world(draw_world(config, streams.next()));
-  FaultPlan faults(world, streams.next());
-  Administrator first(world, streams.next(), 4, "administrator-1");
-  Administrator second(world, streams.next(), 4, "administrator-2");
+  Injector injector(world, streams.next());
+  FaultPlan faults(world, injector, kVms, streams.next());
+  Administrator first(world, streams.next(), kVms, "administrator-1");
+  Administrator second(world, streams.next(), kVms, "administrator-2");
   Writer of_node(world, streams.next(), ObjectKind::kNode, "node-1");
   Writer of_cluster(world, streams.next(), ObjectKind::kCluster, "");
 
@@ -100,7 +103,11 @@ ChaosResult run_chaos(const ChaosConfig& config) {
   result.trace_hash = world.trace().hash();
   result.violations = findings.violations();
   result.evaluations = findings.evaluations();
-  for (const auto& [fault, count] : faults.injected()) result.happened["fault " + fault] = count;
+  for (const auto& [fault, count] : injector.injected()) result.happened["fault " + fault] = count;
+  for (const auto& [point, count] : injector.hits()) result.happened["point " + point] = count;
+  result.happened["faults refused"] = faults.refused();
+  result.happened["corrupted messages"] = world.network().corrupted();
+  result.happened["assumptions broken"] = world.checker().broken_assumptions().size();
   result.happened["acknowledged writes"] = of_node.acknowledged() + of_cluster.acknowledged();
   count_history(world, result);
   return result;

@@ -1,9 +1,11 @@
 #include "tools/sim/checker.h"
 
+#include <algorithm>
 #include <charconv>
 #include <set>
 #include <string_view>
 
+#include "cluster/membership/lease.h"
 #include "cluster/state/cluster_state.h"
 
 namespace failsim::sim {
@@ -51,7 +53,7 @@ void Checker::process_ended(NodeId node, Incarnation incarnation) {
 
 void Checker::guests_stopped(NodeId node, Incarnation incarnation) {
   findings_.set_now(queue_.now());
-  handover_.gone({node, incarnation}, queue_.now());
+  if (clocks_are_bounded_) handover_.gone({node, incarnation}, queue_.now());
 }
 
 void Checker::after_step(const Member& member, const Effects& effects) {
@@ -64,10 +66,6 @@ void Checker::after_step(const Member& member, const Effects& effects) {
     events_.restarted(member.self());
   }
   check_events(member, effects);
-  // After the events: a grant is of use only with what it names.
-  if (effects.lease_until) {
-    handover_.leased({member.self(), member.incarnation()}, *effects.lease_until);
-  }
   if (!batch.rows.empty()) check_rows(member, batch);
   if (!batch.applied) return;
   Progress& progress = progress_[member.self()];
@@ -96,7 +94,7 @@ void Checker::check_log(const Member& member, const Effects& effects) {
     const EntryPtr entry = log.entry(index);
     if (entry == nullptr) continue;  // compacted away: its rows are compared by their hash
     logs_.committed(member.self(), log.position_of(index), findings_);
-    handover_feed_.committed(*entry);
+    if (clocks_are_bounded_) handover_feed_.committed(*entry);
   }
   if (commit < progress.commit) {
     logs_.committed(member.self(), log.position_of(commit), findings_);
@@ -147,7 +145,7 @@ void Checker::check_events(const Member& member, const Effects& effects) {
     if (number <= last) continue;
     history_.push_back(*found->second);
     check_first_seen(history_.back());
-    handover_feed_.happened(history_.back(), member.state(), queue_.now());
+    if (clocks_are_bounded_) handover_feed_.happened(history_.back(), member.state(), queue_.now());
   }
 }
 
@@ -181,19 +179,37 @@ void Checker::volume_recorded(const pb::VolumeRequest& request, NodeId node, Inc
   action.step = request.has_append() ? handover::Step::kWrite : handover::Step::kRegister;
   action.process = {node, writer};
   action.epoch = epoch;
-  handover_.takes(request.vm(), action, queue_.now());
+  if (clocks_are_bounded_) handover_.takes(request.vm(), action, queue_.now());
 }
 
 void Checker::guest_executes(const handover::Process& process, const std::string& vm,
                              const Epoch& epoch, Time until) {
-  executions_.executes(vm, process.node, queue_.now(), until, findings());
-  handover_.executes(vm, process, epoch, queue_.now(), until);
+  invariants::Findings& found = clocks_are_bounded_ ? findings() : broken_assumptions_;
+  found.set_now(queue_.now());
+  executions_.executes(vm, process.node, queue_.now(), until, found);
+  if (clocks_are_bounded_) handover_.executes(vm, process, epoch, queue_.now(), until);
+}
+
+void Checker::lease_lasts(const handover::Process& process, Time until) {
+  if (clocks_are_bounded_) handover_.leased(process, until);
+}
+
+// A lease that was given under such a clock may still be in force when the clock is right again:
+// once broken, the assumption stays so.
+void Checker::clock_rate(NodeId node, std::int64_t ppm) {
+  clock_ppm_[node] = ppm;
+  const auto less = [](const auto& one, const auto& other) { return one.second < other.second; };
+  const auto slowest = std::min_element(clock_ppm_.begin(), clock_ppm_.end(), less)->second;
+  const auto fastest = std::max_element(clock_ppm_.begin(), clock_ppm_.end(), less)->second;
+  const std::int64_t apart =
+      std::max<std::int64_t>(fastest, 0) - std::min<std::int64_t>(slowest, 0);
+  if (apart > kClockRatePerMille * 1000) clocks_are_bounded_ = false;
 }
 
 void Checker::guest_stops(const handover::Process& process, const std::string& vm) {
   findings_.set_now(queue_.now());
   executions_.stops(vm, process.node, queue_.now());
-  handover_.stops(vm, process, queue_.now());
+  if (clocks_are_bounded_) handover_.stops(vm, process, queue_.now());
 }
 
 void Checker::source_paused(const handover::Process& process, const std::string& vm, TaskId job) {
@@ -202,7 +218,7 @@ void Checker::source_paused(const handover::Process& process, const std::string&
   action.step = handover::Step::kPause;
   action.process = process;
   action.job = job;
-  handover_.takes(vm, action, queue_.now());
+  if (clocks_are_bounded_) handover_.takes(vm, action, queue_.now());
 }
 
 void Checker::target_holds_all(const handover::Process& process, const std::string& vm,
@@ -212,7 +228,7 @@ void Checker::target_holds_all(const handover::Process& process, const std::stri
   action.step = handover::Step::kHoldAll;
   action.process = process;
   action.job = job;
-  handover_.takes(vm, action, queue_.now());
+  if (clocks_are_bounded_) handover_.takes(vm, action, queue_.now());
 }
 
 void Checker::memory_used(NodeId node, std::uint64_t used, std::uint64_t memory) {
@@ -241,6 +257,7 @@ void Checker::check_leaks(const invariants::Holdings& holdings, const ClusterSta
 }
 
 void Checker::check_handover_traces(const ClusterState& state) {
+  if (!clocks_are_bounded_) return;
   findings_.set_now(queue_.now());
   for (const auto& [name, vm] : state.vms()) {
     const bool runs = vm->want() == pb::GUEST_RUNNING && !vm->has_operation();

@@ -30,6 +30,16 @@ class Checker : public Observer {
   void after_step(const Member& member, const Effects& effects);
   void volume_recorded(const pb::VolumeRequest& request, NodeId node, Incarnation writer);
 
+  // The lease of the process lasts until this true time; also when that has moved.
+  void lease_lasts(const handover::Process& process, Time until);
+  // The clock of the node runs too fast (or, negative, too slow) by so many millionths. Beyond the
+  // bound that leases rely on, two nodes may execute one VM: that is no fault of the product, and
+  // is kept apart, among the broken assumptions.
+  void clock_rate(NodeId node, std::int64_t ppm);
+  const std::vector<invariants::Violation>& broken_assumptions() const {
+    return broken_assumptions_.violations();
+  }
+
   // Observer.
   void guest_executes(const handover::Process& process, const std::string& vm, const Epoch& epoch,
                       Time until) override;
@@ -79,6 +89,9 @@ class Checker : public Observer {
   invariants::Events events_;
   invariants::HandoverTrace handover_{findings_};
   HandoverFeed handover_feed_{handover_};
+  std::map<NodeId, std::int64_t> clock_ppm_;
+  bool clocks_are_bounded_ = true;
+  invariants::Findings broken_assumptions_;
   std::map<NodeId, Progress> progress_;
   std::vector<pb::EventRecord> history_;
   std::set<std::pair<NodeId, std::string>> written_by_client_;

@@ -6,6 +6,18 @@
 #include <utility>
 
 namespace failsim::sim {
+namespace {
+
+std::uint64_t size_of(const DurableBatch& batch) {
+  std::uint64_t bytes = 0;
+  for (const EntryPtr& entry : batch.append) bytes += entry->ByteSizeLong();
+  for (const RowChange& row : batch.rows) {
+    bytes += row.key.size() + (row.value ? row.value->size() : 0);
+  }
+  return bytes + 1;  // no write is free
+}
+
+}  // namespace
 
 Disk::Disk(EventQueue& queue, std::uint64_t seed, NodeId node, StoreId store_id,
            const pb::Bootstrap& bootstrap)
@@ -24,6 +36,7 @@ Recovered Disk::open(User user) {
 void Disk::forget_user() {
   waiting_.clear();
   writing_ = 0;
+  is_held_up_ = false;
   user_ = {};
   ++openings_;
 }
@@ -42,8 +55,8 @@ void Disk::lose_power() {
   store_->crash(random_.below(store_->unsynced() + 1));
 }
 
-void Disk::fail_writes() {
-  store_->fail_writes(Error{Code::kWriteFault, "The disk does not take any more.", ""});
+void Disk::fail_writes(const std::string& error) {
+  store_->fail_writes(Error{Code::kWriteFault, "The disk says " + error + ".", ""});
 }
 
 void Disk::submit(DurableBatch batch, std::uint64_t sequence) {
@@ -60,8 +73,9 @@ void Disk::begin() {
   if (synced) {
     const auto span = static_cast<std::uint64_t>(quality_.sync_max - quality_.sync_min);
     duration = quality_.sync_min + static_cast<Duration>(random_.below(span + 1));
+    duration += rules_.added(random_);
   }
-  queue_.at(std::max(queue_.now(), stalled_until_) + duration, [this, openings = openings_] {
+  queue_.after(duration, [this, openings = openings_] {
     if (openings == openings_) finish();
   });
 }
@@ -70,13 +84,34 @@ void Disk::begin() {
 std::size_t Disk::write(std::size_t count) {
   for (std::size_t done = 0; done < count; ++done) {
     if (has_failed_) return done;
-    has_failed_ = store_->write(waiting_[done].batch).has_value();
+    has_failed_ = !write(waiting_[done].batch);
     if (has_failed_) return done;
   }
   return count;
 }
 
+bool Disk::write(const DurableBatch& batch) {
+  if (rules_.is_failing()) {
+    const std::optional<std::string> error = rules_.take(size_of(batch));
+    if (error) fail_writes(*error);
+  }
+  return !store_->write(batch).has_value();
+}
+
+void Disk::remove(StorageRules::Id rule) {
+  rules_.remove(rule);
+  if (!is_held_up_ || rules_.is_stalled()) return;
+  is_held_up_ = false;
+  queue_.after(0, [this, openings = openings_] {
+    if (openings == openings_) finish();
+  });
+}
+
 void Disk::finish() {
+  if (rules_.is_stalled()) {
+    is_held_up_ = true;
+    return;
+  }
   const std::size_t asked = writing_;
   const std::size_t done = write(asked);
   const std::uint64_t sequence = done == 0 ? 0 : waiting_[done - 1].sequence;

@@ -18,6 +18,7 @@
 #include "cluster/time.h"
 #include "storage/memory_store.h"
 #include "tools/sim/event_queue.h"
+#include "tools/sim/storage_rules.h"
 
 namespace failsim::sim {
 
@@ -47,10 +48,10 @@ class Disk {
   bool is_idle() const { return waiting_.empty(); }
 
   void set_quality(const DiskQuality& quality) { quality_ = quality; }
-  // Nothing is written before this time.
-  void stall_until(Time time) { stalled_until_ = time; }
+  StorageRules::Id add(StorageRule rule) { return rules_.add(std::move(rule)); }
+  void remove(StorageRules::Id rule);
   // The next write fails, and all later ones of this process.
-  void fail_writes();
+  void fail_writes(const std::string& error = "EIO");
 
  private:
   struct Waiting {
@@ -60,6 +61,7 @@ class Disk {
   void begin();
   void finish();
   std::size_t write(std::size_t count);
+  bool write(const DurableBatch& batch);
   void forget_user();
 
   EventQueue& queue_;
@@ -71,7 +73,8 @@ class Disk {
   std::size_t writing_ = 0;
   bool has_failed_ = false;
   std::uint64_t openings_ = 0;
-  Time stalled_until_ = 0;
+  StorageRules rules_;
+  bool is_held_up_ = false;  // what is being written waits for the end of a stall
 };
 
 }  // namespace failsim::sim

@@ -1,6 +1,11 @@
 #include "tools/sim/fault_plan.h"
 
-#include <utility>
+#include <cassert>
+#include <span>
+#include <vector>
+
+#include "cluster/fault/failpoint.h"
+#include "cluster/fault/value.h"
 
 namespace failsim::sim {
 namespace {
@@ -11,7 +16,8 @@ Duration draw_duration(Random& random, Duration from, Duration to) {
 
 }  // namespace
 
-FaultPlan::FaultPlan(World& world, std::uint64_t seed) : world_(world), random_(seed) {
+FaultPlan::FaultPlan(World& world, Injector& injector, std::uint32_t vms, std::uint64_t seed)
+    : world_(world), injector_(injector), vms_(vms), random_(seed) {
   // Some runs are rough, others leave time to recover in between.
   shortest_pause_ = draw_duration(random_, 50 * kMillisecond, kSecond);
   longest_pause_ = shortest_pause_ + draw_duration(random_, kSecond, 6 * kSecond);
@@ -20,207 +26,277 @@ FaultPlan::FaultPlan(World& world, std::uint64_t seed) : world_(world), random_(
 void FaultPlan::next() {
   world_.queue().after(draw_duration(random_, shortest_pause_, longest_pause_), [this] {
     if (is_healed_) return;
-    inject();
+    draw_fault();
     next();
   });
 }
 
-void FaultPlan::until_over(Duration shortest, Duration longest, std::function<void()> over) {
-  world_.queue().after(draw_duration(random_, shortest, longest), [this, over = std::move(over)] {
-    if (!is_healed_) over();
-  });
+void FaultPlan::heal() {
+  is_healed_ = true;
+  injector_.heal_all();
+  for (const NodeId node : world_.nodes()) world_.start(node);
 }
 
-NodeId FaultPlan::any_node() {
-  return world_.nodes()[random_.below(world_.nodes().size())];
+void FaultPlan::draw_fault() {
+  static constexpr Weighted kOfMany[] = {
+      {24, &FaultPlan::end_process},   {14, &FaultPlan::stop_process},
+      {6, &FaultPlan::cut_link},       {6, &FaultPlan::silence},
+      {8, &FaultPlan::isolate},        {4, &FaultPlan::split},
+      {6, &FaultPlan::worsen_link},    {4, &FaultPlan::slow_link},
+      {8, &FaultPlan::cut_volume},     {10, &FaultPlan::trouble_clock},
+      {10, &FaultPlan::trouble_disk},  {3, &FaultPlan::fail_disk},
+      {9, &FaultPlan::trouble_volume}, {10, &FaultPlan::trouble_host},
+      {8, &FaultPlan::trouble_guest},  {14, &FaultPlan::arm_failpoint}};
+  static constexpr Weighted kOfOne[] = {
+      {24, &FaultPlan::end_process},    {14, &FaultPlan::stop_process},
+      {8, &FaultPlan::cut_volume},      {10, &FaultPlan::trouble_clock},
+      {10, &FaultPlan::trouble_disk},   {3, &FaultPlan::fail_disk},
+      {26, &FaultPlan::trouble_volume}, {10, &FaultPlan::trouble_host},
+      {8, &FaultPlan::trouble_guest}};
+  const std::span<const Weighted> drawn = world_.nodes().size() == 1
+                                              ? std::span<const Weighted>(kOfOne)
+                                              : std::span<const Weighted>(kOfMany);
+  std::uint64_t sum = 0;
+  for (const Weighted& one : drawn) sum += one.weight;
+  std::uint64_t dice = random_.below(sum);
+  for (const Weighted& one : drawn) {
+    if (dice < one.weight) return (this->*one.draw)();
+    dice -= one.weight;
+  }
 }
 
-NodeId FaultPlan::another_node(NodeId node) {
-  NodeId other = any_node();
-  while (other == node) other = any_node();
-  return other;
+void FaultPlan::order(const std::string& line, Duration shortest, Duration longest) {
+  const Result<fault::Order> order =
+      fault::parse_order(line + " for=" + duration(shortest, longest));
+  assert(order.ok());
+  if (!injector_.inject(order.value())) ++refused_;
 }
 
-void FaultPlan::inject() {
-  const bool is_alone = world_.nodes().size() == 1;
-  const std::uint64_t dice = random_.below(100);
-  if (dice < 24) return end_process();
-  if (dice < 38) return stop_process();
-  if (dice < 64 && is_alone) return stall_volume();
-  if (dice < 42) return cut_link();
-  if (dice < 48) return silence();
-  if (dice < 56) return isolate();
-  if (dice < 60) return split();
-  if (dice < 64) return worsen_link();
-  if (dice < 72) return cut_volume();
-  if (dice < 80) return stall_disk();
-  if (dice < 83) return fail_disk();
-  if (dice < 90) return stall_volume();
-  trouble_host();
+// ---- What is drawn ------------------------------------------------------------------------------
+
+std::string FaultPlan::any_node() {
+  return node_name(world_.nodes()[random_.below(world_.nodes().size())]);
 }
+
+std::string FaultPlan::any_link() {
+  const std::string from = any_node();
+  std::string to = any_node();
+  while (to == from) to = any_node();
+  return from + "->" + to;
+}
+
+std::string FaultPlan::any_vm() {
+  return "vm-" + std::to_string(1 + random_.below(vms_));
+}
+
+std::string FaultPlan::any_class() {
+  constexpr const char* kClasses[] = {"", "", " class=heartbeat", " class=control", " class=data"};
+  return kClasses[random_.below(5)];
+}
+
+std::string FaultPlan::share(std::uint64_t most_per_mille) {
+  return fault::exact_per_mille(1 + static_cast<std::int64_t>(random_.below(most_per_mille)));
+}
+
+std::string FaultPlan::duration(Duration shortest, Duration longest) {
+  const Duration drawn = draw_duration(random_, shortest, longest);
+  return fault::exact_duration(drawn / kMillisecond * kMillisecond);
+}
+
+// ---- Processes ----------------------------------------------------------------------------------
 
 void FaultPlan::end_process() {
-  const NodeId node = any_node();
-  const auto evidence = random_.below(2) == 0 ? World::Evidence::kNone : World::Evidence::kReported;
-  switch (random_.below(6)) {
-    case 0:
-      ++injected_["power-off"];
-      world_.power_off(node, evidence);
-      break;
-    case 1:
-      ++injected_["leave"];
-      world_.leave(node);
-      break;
-    default:
-      ++injected_["kill"];
-      world_.kill(node, evidence);
-  }
-  until_over(50 * kMillisecond, 9 * kSecond, [this, node] { world_.start(node); });
+  const std::string evidence = one_of(2) ? " evidence=silent" : "";
+  const std::uint64_t dice = random_.below(6);
+  std::string line = "kill " + any_node() + evidence;
+  if (dice == 0) line = "power-off " + any_node() + evidence;
+  if (dice == 1) line = "terminate " + any_node();
+  order(line, 50 * kMillisecond, 9 * kSecond);
 }
 
 void FaultPlan::stop_process() {
-  const NodeId node = any_node();
-  ++injected_["stop"];
-  world_.stop(node);
-  until_over(5 * kMillisecond, 7 * kSecond, [this, node] { world_.cont(node); });
+  order((one_of(6) ? "grey " : "freeze ") + any_node(), 5 * kMillisecond, 7 * kSecond);
 }
 
+// ---- Network ------------------------------------------------------------------------------------
+
 void FaultPlan::cut_link() {
-  const NodeId from = any_node();
-  const NodeId to = another_node(from);
-  ++injected_["cut one way"];
-  world_.network().cut(from, to);
-  until_over(20 * kMillisecond, 6 * kSecond, [this, from, to] { world_.network().heal(from, to); });
+  order("link-cut " + any_link() + any_class(), 20 * kMillisecond, 6 * kSecond);
 }
 
 void FaultPlan::isolate() {
-  ++injected_["isolate"];
-  cut_off(any_node());
-}
-
-void FaultPlan::cut_off(NodeId node) {
-  for (const NodeId other : world_.nodes()) {
-    if (other != node) world_.partition({node}, {other});
-  }
-  until_over(20 * kMillisecond, 8 * kSecond, [this, node] {
-    for (const NodeId other : world_.nodes()) {
-      world_.network().heal(node, other);
-      world_.network().heal(other, node);
-    }
-  });
+  order("isolate " + any_node() + (one_of(4) ? any_class() : ""), 20 * kMillisecond, 8 * kSecond);
 }
 
 void FaultPlan::split() {
-  std::vector<NodeId> one;
-  std::vector<NodeId> other;
-  for (const NodeId node : world_.nodes()) (random_.below(2) == 0 ? one : other).push_back(node);
-  ++injected_["split"];
-  world_.partition(one, other);
-  until_over(100 * kMillisecond, 8 * kSecond, [this, one, other] {
-    for (const NodeId left : one) {
-      for (const NodeId right : other) {
-        world_.network().heal(left, right);
-        world_.network().heal(right, left);
-      }
-    }
-  });
-}
-
-void FaultPlan::cut_volume() {
-  const NodeId node = any_node();
-  const bool asks = random_.below(2) == 0;
-  const NodeId from = asks ? node : kVolumeSite;
-  const NodeId to = asks ? kVolumeSite : node;
-  ++injected_["cut volume"];
-  world_.network().cut(from, to);
-  until_over(20 * kMillisecond, 4 * kSecond, [this, from, to] { world_.network().heal(from, to); });
-}
-
-void FaultPlan::worsen_link() {
-  const NodeId from = any_node();
-  const NodeId to = another_node(from);
-  LinkQuality worse;
-  worse.delay_max = draw_duration(random_, 2 * kMillisecond, 400 * kMillisecond);
-  worse.loss_per_mille = static_cast<std::uint32_t>(random_.below(400));
-  worse.duplicate_per_mille = static_cast<std::uint32_t>(random_.below(400));
-  ++injected_["bad link"];
-  world_.network().set_quality(from, to, worse);
-  until_over(100 * kMillisecond, 6 * kSecond,
-             [this, from, to] { world_.network().reset_quality(from, to); });
+  std::string one;
+  std::size_t count = 0;
+  for (const NodeId node : world_.nodes()) {
+    if (!one_of(2) || !world_.is_running(node)) continue;
+    one += (one.empty() ? "" : ",") + node_name(node);
+    ++count;
+  }
+  if (count == 0 || count == world_.nodes().size()) return;
+  order("isolate " + one, 100 * kMillisecond, 8 * kSecond);
 }
 
 // Its heartbeats reach nobody, or none reach it, while everything else passes.
 void FaultPlan::silence() {
-  const NodeId node = any_node();
-  const bool speaks = random_.below(2) == 0;
-  LinkQuality silent;
-  silent.drops_datagrams = true;
-  ++injected_["silence"];
-  std::vector<std::pair<NodeId, NodeId>> links;
-  for (const NodeId other : world_.nodes()) {
-    if (other != node) links.emplace_back(speaks ? node : other, speaks ? other : node);
-  }
-  for (const auto& [from, to] : links) world_.network().set_quality(from, to, silent);
+  const std::string node = any_node();
+  const std::string links = one_of(2) ? node + "->all" : "all->" + node;
+  order("link-cut " + links + " class=heartbeat", 100 * kMillisecond, 8 * kSecond);
   // Sometimes nothing reaches it any more just when the others give it up: it still has a lease.
-  if (random_.below(2) == 0) {
-    until_over(100 * kMillisecond, 1500 * kMillisecond, [this, node] { cut_off(node); });
-  }
-  until_over(100 * kMillisecond, 8 * kSecond, [this, links] {
-    for (const auto& [from, to] : links) world_.network().reset_quality(from, to);
-  });
+  if (!one_of(2)) return;
+  world_.queue().after(draw_duration(random_, 100 * kMillisecond, 1500 * kMillisecond),
+                       [this, node] {
+                         if (is_healed_) return;
+                         order("isolate " + node, 20 * kMillisecond, 8 * kSecond);
+                       });
 }
 
-void FaultPlan::stall_disk() {
-  ++injected_["disk stall"];
-  world_.disk(any_node())
-      .stall_until(world_.now() + draw_duration(random_, 20 * kMillisecond, 5 * kSecond));
+void FaultPlan::worsen_link() {
+  const std::string link = any_link();
+  const Duration shortest = 100 * kMillisecond;
+  const Duration longest = 6 * kSecond;
+  const auto bad = [&](const std::string& line) { order(line, shortest, longest); };
+  switch (random_.below(4)) {
+    case 0:
+      bad("link-delay " + link + " min=0s max=" + duration(2 * kMillisecond, 400 * kMillisecond));
+      bad("link-loss " + link + " share=" + share(400));
+      return bad("link-duplicate " + link + " share=" + share(400));
+    case 1:
+      return bad("link-corrupt " + link + " share=" + share(200) + any_class());
+    case 2:
+      return bad("link-reorder " + link + " share=" + share(500));
+    default:
+      return bad("link-loss " + link + " share=" + share(900) + any_class());
+  }
+}
+
+void FaultPlan::slow_link() {
+  const std::string link = any_link();
+  switch (random_.below(3)) {
+    case 0:
+      return order("link-hold " + link + any_class(), 20 * kMillisecond, 5 * kSecond);
+    case 1:
+      return order("link-rate " + link +
+                       " class=all rate=" + std::to_string(8 + random_.below(512)) + "KiB/s",
+                   100 * kMillisecond, 5 * kSecond);
+    default:
+      return order("link-reset " + link, kSecond, 2 * kSecond);
+  }
+}
+
+void FaultPlan::cut_volume() {
+  const std::string node = any_node();
+  order("link-cut " + (one_of(2) ? node + "->volume" : "volume->" + node), 20 * kMillisecond,
+        4 * kSecond);
+}
+
+// ---- Clocks and disks ---------------------------------------------------------------------------
+
+void FaultPlan::trouble_clock() {
+  const std::string node = any_node();
+  const std::string direction = one_of(2) ? " direction=slow" : "";
+  switch (random_.below(4)) {
+    case 0:
+      return order("clock-jump " + node + " by=" + (one_of(2) ? "-" : "") +
+                       duration(kMillisecond, 300 * kSecond),
+                   100 * kMillisecond, 8 * kSecond);
+    case 1:
+      return order("timer-late " + node + " by=" + duration(kMillisecond, 2 * kSecond),
+                   100 * kMillisecond, 5 * kSecond);
+    default: {
+      // Nearly always within what leases allow between two nodes.
+      const std::uint64_t most = one_of(24) ? 100'000 : 500;
+      return order(
+          "clock-drift " + node + " ppm=" + std::to_string(1 + random_.below(most)) + direction,
+          kSecond, 20 * kSecond);
+    }
+  }
+}
+
+void FaultPlan::trouble_disk() {
+  if (one_of(3)) {
+    return order("disk-slow " + any_node() +
+                     " min=1ms max=" + duration(10 * kMillisecond, 700 * kMillisecond),
+                 100 * kMillisecond, 6 * kSecond);
+  }
+  order("disk-stall " + any_node(), 20 * kMillisecond, 5 * kSecond);
 }
 
 void FaultPlan::fail_disk() {
-  const NodeId node = any_node();
-  ++injected_["disk failure"];
-  world_.disk(node).fail_writes();
-  until_over(2 * kSecond, 10 * kSecond, [this, node] { world_.start(node); });
+  constexpr const char* kErrors[] = {"EIO", "ENOSPC", "EROFS"};
+  order("disk-fail " + any_node() + " error=" + kErrors[random_.below(3)] +
+            " after=" + std::to_string(random_.below(2) * random_.below(20'000)) + "B",
+        2 * kSecond, 10 * kSecond);
 }
 
-void FaultPlan::stall_volume() {
-  if (random_.below(3) == 0) {
-    ++injected_["volume restart"];
-    world_.volume().restart();
-    return;
+void FaultPlan::trouble_volume() {
+  switch (random_.below(6)) {
+    case 0:
+    case 1:
+      return order("volume-restart", kSecond, 2 * kSecond);
+    case 2:
+      return order("volume-slow min=1ms max=" + duration(5 * kMillisecond, 100 * kMillisecond),
+                   100 * kMillisecond, 4 * kSecond);
+    case 3:
+      if (one_of(2)) return order("volume-fail", 20 * kMillisecond, 2 * kSecond);
+      [[fallthrough]];
+    default:
+      return order("volume-stall", 20 * kMillisecond, 3 * kSecond);
   }
-  ++injected_["volume stall"];
-  world_.volume().stall_until(world_.now() +
-                              draw_duration(random_, 20 * kMillisecond, 3 * kSecond));
 }
+
+// ---- Hosts and guests ---------------------------------------------------------------------------
 
 void FaultPlan::trouble_host() {
-  const NodeId node = any_node();
-  if (!world_.is_running(node)) return;
-  HostFaults& faults = world_.process(node)->host().faults();
-  ++injected_["host trouble"];
-  switch (random_.below(3)) {
+  constexpr const char* kSteps[] = {"prepare", "start", "save", "resume"};
+  switch (random_.below(8)) {
     case 0:
-      faults.refuse_prepare = true;
-      break;
+      return order("memory-pressure " + any_node() +
+                       " bytes=" + std::to_string(64 + random_.below(2048)) + "MiB",
+                   kSecond, 8 * kSecond);
     case 1:
-      faults.fail_start = true;
-      break;
+      return order("api-cut " + any_node(), 100 * kMillisecond, 8 * kSecond);
     default:
-      faults.fail_save = true;
+      return order("guest-fail " + any_node() + " step=" + kSteps[random_.below(4)], 5 * kSecond,
+                   60 * kSecond);
   }
 }
 
-void FaultPlan::heal() {
-  is_healed_ = true;
-  world_.network().heal_all();
-  world_.volume().stall_until(0);
-  for (const NodeId node : world_.nodes()) {
-    world_.disk(node).stall_until(0);
-    world_.cont(node);
-    if (world_.is_running(node)) world_.process(node)->host().faults() = HostFaults();
-    world_.start(node);
+void FaultPlan::trouble_guest() {
+  if (one_of(2)) return order("guest-crash " + any_vm(), kSecond, 2 * kSecond);
+  order("guest-dirty " + any_vm() + " rate=" + std::to_string(random_.below(256)) + "MiB/s",
+        100 * kMillisecond, 8 * kSecond);
+}
+
+// ---- Named points -------------------------------------------------------------------------------
+
+std::string FaultPlan::draw_terms(const std::string& point) {
+  std::vector<std::string> terms = {"kill",
+                                    "kill",
+                                    "power-off",
+                                    "freeze(" + duration(5 * kMillisecond, 6 * kSecond) + ")",
+                                    "cut(" + duration(20 * kMillisecond, 6 * kSecond) + ")",
+                                    "delay(" + duration(5 * kMillisecond, 3 * kSecond) + ")",
+                                    "cancel"};
+  if (point.ends_with(".before-persist")) terms.insert(terms.end(), {"return(EIO)"});
+  if (point.ends_with(".before-send") || point.ends_with(".on-receive")) {
+    terms.insert(terms.end(), {"return(DROP)", "return(DROP)"});
   }
+  if (point.starts_with("target.setup.")) terms.push_back("return(NO_MEMORY)");
+  return (one_of(3) ? "50%" : "1*") + terms[random_.below(terms.size())];
+}
+
+void FaultPlan::arm_failpoint() {
+  // Of the rounds only the first few: later ones hardly come.
+  const std::span<const std::string> names = fault::point_names();
+  std::string point = names[random_.below(names.size())];
+  while (point.starts_with("round.") && point[6] > '3') {
+    point = names[random_.below(names.size())];
+  }
+  order("failpoint " + point + " terms=" + draw_terms(point), 3 * kSecond, 12 * kSecond);
 }
 
 }  // namespace failsim::sim

@@ -8,6 +8,12 @@ namespace failsim::sim {
 Guest::Guest(const pb::VmConfig& config, DeviceState state)
     : config_(config), model_(config, std::move(state)) {}
 
+void Guest::set_dirty_rate(std::uint64_t bytes_per_second) {
+  if (config_.dirty_bytes_per_second() == bytes_per_second) return;
+  config_.set_dirty_bytes_per_second(bytes_per_second);
+  model_ = GuestModel(config_, model_.state());
+}
+
 void Guest::execute(Duration elapsed) {
   if (config_.modelled()) {
     executed_ += elapsed;

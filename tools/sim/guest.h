@@ -23,6 +23,7 @@ class Guest {
 
   const DeviceState& device() const { return model_.state(); }
   const pb::VmConfig& config() const { return config_; }
+  void set_dirty_rate(std::uint64_t bytes_per_second);
   std::uint64_t counter() const { return model_.state().counter; }
 
   // From now on written pages are remembered; all of them are at first.
@@ -35,7 +36,7 @@ class Guest {
   std::uint64_t take_dirty_bytes();
 
  private:
-  const pb::VmConfig config_;
+  pb::VmConfig config_;
   GuestModel model_;
   bool is_tracking_ = false;
   std::unique_ptr<DirtyBitmap> dirty_pages_;

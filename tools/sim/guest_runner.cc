@@ -54,6 +54,20 @@ void GuestRunner::stop() {
   phase_ = Phase::kAbsent;
 }
 
+bool GuestRunner::crash() {
+  if (guest_ == nullptr) return false;
+  settle();
+  destroy();
+  fail(number(VMTaskResult::kUnexpectedError), "the guest has stopped by itself");
+  return true;
+}
+
+void GuestRunner::dirty_rate_changed() {
+  if (guest_ == nullptr) return;
+  catch_up();
+  guest_->set_dirty_rate(host_.dirty_rates().rate(vm_, order_.config.dirty_bytes_per_second()));
+}
+
 void GuestRunner::reach_want() {
   if (order_.want == pb::GUEST_ABSENT) {
     destroy();
@@ -135,7 +149,7 @@ void GuestRunner::start() {
       return;
     }
   } else {
-    if (std::exchange(host_.faults().fail_start, false)) {
+    if (host_.faults().strikes(HostStep::kStart)) {
       return fail(number(VMTaskResult::kUnexpectedError), "the guest does not start");
     }
     if (!host_.reserve(order_.config.memory_bytes())) {
@@ -188,7 +202,7 @@ void GuestRunner::read_saved_state() {
 
 void GuestRunner::resume_image() {
   Receiver* image = host_.receiver(vm_, order_.image_job, order_.image_attempt);
-  if (image == nullptr) {
+  if (image == nullptr || host_.faults().strikes(HostStep::kResume)) {
     phase_ = Phase::kImageLost;
     say(pb::CONDITION_IMAGE_LOST);
     return;
@@ -210,6 +224,7 @@ void GuestRunner::resume_image() {
 void GuestRunner::present(DeviceState state) {
   guest_ = std::make_unique<Guest>(order_.config, std::move(state));
   phase_ = Phase::kPresent;
+  dirty_rate_changed();
   reach_want();
   settle();
 }
@@ -322,7 +337,7 @@ void GuestRunner::save() {
   phase_ = Phase::kSaving;
   settle();
   if (is_appending_) return;
-  if (std::exchange(host_.faults().fail_save, false) || is_fenced_) {
+  if (host_.faults().strikes(HostStep::kSave) || is_fenced_) {
     phase_ = Phase::kPresent;
     return fail(number(VMTaskResult::kDiskRelatedError), "its saved state cannot be written");
   }

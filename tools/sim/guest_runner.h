@@ -23,6 +23,9 @@ class GuestRunner {
   void order(const GuestOrder& order);
   // The process is about to leave: no guest, whatever is ordered.
   void stop();
+  // The guest stops by itself, as after a stop error; false if there is none.
+  bool crash();
+  void dirty_rate_changed();
   // Compares what may execute with what does.
   void settle();
   // Its pages are written up to this moment.

@@ -7,9 +7,10 @@
 
 namespace failsim::sim {
 
-Host::Host(HostWorld world, NodeId self, Incarnation incarnation, std::uint64_t memory_bytes,
-           std::uint64_t random_seed, Report report)
+Host::Host(HostWorld world, Machine& machine, NodeId self, Incarnation incarnation,
+           std::uint64_t memory_bytes, std::uint64_t random_seed, Report report)
     : world_(std::move(world)),
+      machine_(machine),
       self_(self),
       incarnation_(incarnation),
       memory_bytes_(memory_bytes),
@@ -68,6 +69,15 @@ void Host::stop_guests() {
   world_.observer.memory_used(self_, used_bytes_, memory_bytes_);
 }
 
+bool Host::crash_guest(const std::string& vm) {
+  GuestRunner* hit = runner(vm);
+  return hit != nullptr && hit->crash();
+}
+
+void Host::dirty_rate_changed(const std::string& vm) {
+  if (GuestRunner* hit = runner(vm)) hit->dirty_rate_changed();
+}
+
 // ---- A stopped process --------------------------------------------------------------------------
 
 void Host::suspend() {
@@ -114,23 +124,26 @@ void Host::ask_volume(pb::VolumeRequest request,
       });
 }
 
-void Host::send_data(NodeId peer, std::function<void(Host&)> arrive, std::function<void()> lost) {
+void Host::send_data(NodeId peer, std::uint64_t bytes, std::function<void(Host&)> arrive,
+                     std::function<void()> lost) {
   auto broken = [weak = weak_from_this(), lost = std::move(lost)] {
     if (const std::shared_ptr<Host> host = weak.lock()) host->run(lost);
   };
   const std::shared_ptr<Host> connected = world_.host_of(peer);
   world_.network.send_stream(
       self_, peer,
-      [weak = std::weak_ptr<Host>(connected), arrive = std::move(arrive), broken] {
-        const std::shared_ptr<Host> target = weak.lock();
-        if (target == nullptr) return broken();
-        target->run([arrive, host = target.get()] { arrive(*host); });
-      },
-      broken);
+      Parcel{Traffic::kData,
+             [weak = std::weak_ptr<Host>(connected), arrive = std::move(arrive), broken] {
+               const std::shared_ptr<Host> target = weak.lock();
+               if (target == nullptr) return broken();
+               target->run([arrive, host = target.get()] { arrive(*host); });
+             },
+             broken, bytes});
 }
 
 bool Host::reserve(std::uint64_t bytes) {
-  if (bytes > memory_bytes_ - used_bytes_) return false;
+  const std::uint64_t taken = used_bytes_ + machine_.faults.taken_bytes();
+  if (taken > memory_bytes_ || bytes > memory_bytes_ - taken) return false;
   used_bytes_ += bytes;
   world_.observer.memory_used(self_, used_bytes_, memory_bytes_);
   return true;

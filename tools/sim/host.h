@@ -18,7 +18,9 @@
 #include "cluster/invariants.h"
 #include "cluster/random.h"
 #include "cluster/time.h"
+#include "tools/sim/clock.h"
 #include "tools/sim/event_queue.h"
+#include "tools/sim/host_faults.h"
 #include "tools/sim/network.h"
 #include "tools/sim/observer.h"
 #include "tools/sim/shared_volume.h"
@@ -44,29 +46,29 @@ struct HostWorld {
   SharedVolume& volume;
   Observer& observer;
   const HostQuality& quality;
+  const DirtyRates& dirty_rates;
   std::function<std::shared_ptr<Host>(NodeId)> host_of;  // null when no process runs there
 };
 
-// Things that go wrong on a host, each once, when a test wants them to.
-struct HostFaults {
-  bool refuse_prepare = false;  // the target says no in Setup
-  bool fail_start = false;      // a guest does not start
-  bool fail_save = false;       // a saved state cannot be written
-  bool forget_page = false;     // the sender loses one dirty page: the digest has to see it
+// The machine of a host; it outlives the process.
+struct Machine {
+  Clock clock;
+  HostFaults faults;
 };
 
 class Host : public std::enable_shared_from_this<Host> {
  public:
   using Report = std::function<void(Event)>;
 
-  Host(HostWorld world, NodeId self, Incarnation incarnation, std::uint64_t memory_bytes,
-       std::uint64_t random_seed, Report report);
+  Host(HostWorld world, Machine& machine, NodeId self, Incarnation incarnation,
+       std::uint64_t memory_bytes, std::uint64_t random_seed, Report report);
   ~Host();
 
   void order(const TransferOrder& order);
   void order(const GuestOrder& order);
+  // On the clock of the machine.
   void set_lease(Time until) { lease_until_ = until; }
-  // After the orders of one step: guests start and stop executing.
+  // After the orders of one step, and when the clock changes: guests start and stop executing.
   void settle();
   void stop_guests();
   void suspend();
@@ -77,15 +79,21 @@ class Host : public std::enable_shared_from_this<Host> {
   bool has_guest(const std::string& vm) const;
   std::uint64_t counter(const std::string& vm) const;
   bool is_executing(const std::string& vm) const;
-  HostFaults& faults() { return faults_; }
+  HostFaults& faults() { return machine_.faults; }
+  // The guest stops by itself; false if none is here.
+  bool crash_guest(const std::string& vm);
+  // The rates of dirty_rates have changed.
+  void dirty_rate_changed(const std::string& vm);
 
   // ---- for its guests and transfers ----
   Time now() const { return world_.queue.now(); }
-  Time lease_until() const { return lease_until_; }
+  // In true time.
+  Time lease_until() const { return machine_.clock.when(lease_until_); }
   bool is_suspended() const { return is_suspended_; }
   NodeId self() const { return self_; }
   handover::Process process() const { return {self_, incarnation_}; }
   const HostQuality& quality() const { return world_.quality; }
+  const DirtyRates& dirty_rates() const { return world_.dirty_rates; }
   Observer& observer() { return world_.observer; }
   Random& random() { return random_; }
   void report(Event event) { report_(std::move(event)); }
@@ -93,7 +101,12 @@ class Host : public std::enable_shared_from_this<Host> {
   void later(Duration delay, std::function<void()> action);
   void ask_volume(pb::VolumeRequest request, std::function<void(const pb::VolumeReply*)> answered);
   // On the node `peer`, in order; `lost` here when the connection broke or nobody listens there.
-  void send_data(NodeId peer, std::function<void(Host&)> arrive, std::function<void()> lost);
+  void send_data(NodeId peer, std::uint64_t bytes, std::function<void(Host&)> arrive,
+                 std::function<void()> lost);
+  // What passes in a second at most: a full connection slows its sender down.
+  std::uint64_t data_rate_to(NodeId peer) const {
+    return world_.network.rate(self_, peer, Traffic::kData);
+  }
   bool reserve(std::uint64_t bytes);  // false if the memory of the node does not suffice
   void release(std::uint64_t bytes);
   GuestRunner* runner(const std::string& vm);
@@ -105,12 +118,12 @@ class Host : public std::enable_shared_from_this<Host> {
   void run(std::function<void()> action);
 
   const HostWorld world_;
+  Machine& machine_;
   const NodeId self_;
   const Incarnation incarnation_;
   const std::uint64_t memory_bytes_;
   Random random_;
   const Report report_;
-  HostFaults faults_;
   Time lease_until_ = 0;
   bool is_suspended_ = false;
   std::uint64_t used_bytes_ = 0;

@@ -44,9 +44,9 @@ std::shared_ptr<Process> Process::start(const ProcessWorld& world, MemberConfig 
                    in_process([reason](Process& self) { self.deliver(StorageFailed{reason}); });
                  }});
   config.incarnation = (disk.starts() << 32) | instance;
-  process->member_ = std::make_unique<Member>(config, recovered, world.queue.now());
+  process->member_ = std::make_unique<Member>(config, recovered, process->local_now());
   process->host_ = std::make_shared<Host>(
-      world.host_world, config.self, config.incarnation, memory_bytes,
+      world.host_world, world.machine, config.self, config.incarnation, memory_bytes,
       config.random_seed ^ instance, [weak, &queue = world.queue](Event event) {
         // A report is posted to the loop, as hypervisor threads do.
         queue.after(0, [weak, event = std::move(event)] {
@@ -59,7 +59,7 @@ std::shared_ptr<Process> Process::start(const ProcessWorld& world, MemberConfig 
 // ---- Inputs -------------------------------------------------------------------------------------
 
 void Process::post(std::function<void()> action) {
-  if (is_stopped_) {
+  if (is_held()) {
     postponed_.push_back(std::move(action));
   } else {
     action();
@@ -67,7 +67,7 @@ void Process::post(std::function<void()> action) {
 }
 
 void Process::deliver(Event event) {
-  if (!is_stopped_) return step(event);
+  if (!is_held()) return receive(std::move(event));
   postponed_.push_back([weak = weak_from_this(), event = std::move(event)] {
     if (const std::shared_ptr<Process> alive = weak.lock()) alive->deliver(event);
   });
@@ -95,17 +95,49 @@ void Process::cont() {
   if (!is_stopped_) return;
   is_stopped_ = false;
   host_->resume();
+  go_on();
+}
+
+// The loop stands still; guests and transfers, which have threads of their own, do not.
+void Process::hang(Duration duration) {
+  is_hung_ = true;
+  world_.queue.after(duration, [weak = weak_from_this()] {
+    const std::shared_ptr<Process> alive = weak.lock();
+    if (alive == nullptr) return;
+    alive->is_hung_ = false;
+    alive->go_on();
+  });
+}
+
+void Process::go_on() {
+  if (is_held()) return;
+  const std::shared_ptr<Process> alive = shared_from_this();
   std::deque<std::function<void()>> postponed = std::move(postponed_);
   postponed_.clear();
-  for (const std::function<void()>& action : postponed) post(action);
-  wake_at(world_.queue.now());
+  for (const std::function<void()>& action : postponed) {
+    if (is_gone_) return;
+    post(action);
+  }
+  if (!is_gone_) wake_at(world_.queue.now());
+}
+
+void Process::tell_lease() {
+  world_.checker.lease_lasts({member_->self(), incarnation()}, host_->lease_until());
+}
+
+void Process::clock_changed() {
+  tell_lease();
+  host_->settle();
+  wake_at_ = kNever;
+  wake_at(due(member_->next_deadline()));
 }
 
 void Process::leave() {
+  const std::shared_ptr<Process> self = shared_from_this();
   host_->stop_guests();
   world_.checker.guests_stopped(member_->self(), member_->incarnation());
   deliver(Leaving{});
-  if (is_ending_) return;
+  if (is_ending_ || is_gone_) return;
   is_ending_ = true;
   // Long enough for its farewell to leave, also behind a write.
   world_.queue.after(kFarewell, [weak = weak_from_this()] {
@@ -117,40 +149,104 @@ void Process::leave() {
 
 // ---- A step -------------------------------------------------------------------------------------
 
-void Process::step(const Event& event) {
-  const Time now = world_.queue.now();
-  note(event);
-  Effects effects;
-  member_->step(now, event, effects);
-  note(effects);
-  world_.checker.after_step(*member_, effects);
-  perform(effects);
-  wake_at(member_->next_deadline());
-  if (!member_->is_failed() || is_ending_) return;
-  is_ending_ = true;
-  world_.queue.at(std::max(now, member_->lease_until()), [weak = weak_from_this()] {
-    if (const std::shared_ptr<Process> alive = weak.lock()) {
-      alive->world_.ended(alive->member_->self());
-    }
+// Goes on with `next` behind these points: at once, when the process no longer hangs there, or
+// never if it died there.
+template <typename Next>
+void Process::at_points(const std::vector<fault::Passage>& passed, Next next) {
+  if (passed.empty()) return next(Passing());
+  const std::shared_ptr<Process> alive = shared_from_this();
+  const Passing passing = world_.failpoints.pass(member_->self(), passed);
+  if (is_gone_) return;
+  if (passing.hang > 0 && !is_hung_) hang(passing.hang);
+  if (!is_held()) return next(passing);
+  postponed_.push_front([weak = weak_from_this(), passing, next] {
+    if (weak.lock() != nullptr) next(passing);
   });
 }
 
-void Process::perform(Effects& effects) {
-  for (pb::PeerMessage& message : effects.send_now) world_.send(std::move(message));
-  if (effects.lease_until) host_->set_lease(*effects.lease_until);
+void Process::receive(Event event) {
+  std::vector<fault::Passage> passed =
+      fault::passages(fault::carried(*member_, event), fault::Stage::kOnReceive);
+  for (fault::Passage& one : fault::passages(*member_, event, rounds_))
+    passed.push_back(std::move(one));
+  if (passed.empty()) return step(event);
+  at_points(passed, [this, event = std::move(event)](const Passing& passing) {
+    if (!passing.is_dropped) return step(event);
+    const auto* received = std::get_if<MessageReceived>(&event);
+    if (received != nullptr) world_.reset(received->message.from(), member_->self());
+  });
+}
+
+void Process::step(const Event& event) {
+  note(event);
+  const auto work = std::make_shared<Work>();
+  member_->step(local_now(), event, work->effects);
+  note(work->effects);
+  world_.checker.after_step(*member_, work->effects);
+  for (fault::Carried& one : fault::carried(*member_, work->effects.durable.append)) {
+    (one.leads ? work->leading : work->following).push_back(std::move(one));
+  }
+  wake_at(due(member_->next_deadline()));
+  if (member_->is_failed() && !is_ending_) {
+    is_ending_ = true;
+    const Time end = world_.machine.clock.when(member_->lease_until());
+    world_.queue.at(std::max(world_.queue.now(), end), [weak = weak_from_this()] {
+      if (const std::shared_ptr<Process> alive = weak.lock()) {
+        alive->world_.ended(alive->member_->self());
+      }
+    });
+  }
+  at_points(fault::passages(*member_, work->effects), [this, work](const Passing&) {
+    at_points(fault::passages(work->leading, fault::Stage::kBeforeSend),
+              [this, work](const Passing& passing) { send(work, passing.is_dropped); });
+  });
+}
+
+void Process::send(const std::shared_ptr<Work>& work, bool is_dropped) {
+  for (pb::PeerMessage& message : work->effects.send_now) {
+    if (is_dropped && message.has_raft()) {
+      world_.reset(member_->self(), message.to());
+    } else {
+      world_.send(std::move(message));
+    }
+  }
+  at_points(fault::passages(work->leading, fault::Stage::kAfterSend), [this, work](const Passing&) {
+    hand_over(work->effects);
+    write(work);
+  });
+}
+
+void Process::hand_over(Effects& effects) {
+  if (effects.lease_until) {
+    host_->set_lease(*effects.lease_until);
+    tell_lease();
+  }
   for (const TransferOrder& order : effects.transfers) host_->order(order);
   for (const GuestOrder& order : effects.guests) host_->order(order);
   if (effects.lease_until || !effects.transfers.empty() || !effects.guests.empty()) {
     host_->settle();
   }
-  if (!effects.durable.empty()) {
-    waiting_.push_back(Waiting{effects.sequence, std::move(effects.after)});
-    disk_->submit(std::move(effects.durable), effects.sequence);
-  } else if (!waiting_.empty()) {
-    if (!effects.after.empty()) waiting_.push_back(Waiting{0, std::move(effects.after)});
-  } else {
-    perform_after(effects.after);
+}
+
+void Process::write(const std::shared_ptr<Work>& work) {
+  if (work->effects.durable.empty()) {
+    if (waiting_.empty()) return perform_after(work->effects.after);
+    if (!work->effects.after.empty()) {
+      waiting_.push_back(Waiting{0, std::move(work->effects.after), {}, {}});
+    }
+    return;
   }
+  std::vector<fault::Passage> passed = fault::passages(work->leading, fault::Stage::kBeforePersist);
+  for (fault::Passage& one : fault::passages(work->following, fault::Stage::kBeforePersist)) {
+    passed.push_back(std::move(one));
+  }
+  at_points(passed, [this, work](const Passing& passing) {
+    if (passing.error) disk_->fail_writes(*passing.error);
+    Effects& effects = work->effects;
+    waiting_.push_back(Waiting{effects.sequence, std::move(effects.after), std::move(work->leading),
+                               std::move(work->following)});
+    disk_->submit(std::move(effects.durable), effects.sequence);
+  });
 }
 
 void Process::perform_after(std::vector<After>& after) {
@@ -174,12 +270,47 @@ void Process::perform_after(std::vector<After>& after) {
 }
 
 void Process::written(std::uint64_t sequence) {
-  deliver(Persisted{sequence});
-  while (!waiting_.empty() && waiting_.front().sequence <= sequence) {
-    std::vector<After> after = std::move(waiting_.front().after);
-    waiting_.pop_front();
-    perform_after(after);
+  std::vector<fault::Passage> passed;
+  for (const Waiting& waiting : waiting_) {
+    if (waiting.sequence > sequence) break;
+    for (const auto* carried : {&waiting.leading, &waiting.following}) {
+      for (fault::Passage& one : fault::passages(*carried, fault::Stage::kAfterPersist)) {
+        passed.push_back(std::move(one));
+      }
+    }
   }
+  at_points(passed, [this, sequence](const Passing&) {
+    step(Persisted{sequence});
+    post([weak = weak_from_this(), sequence] {
+      const std::shared_ptr<Process> alive = weak.lock();
+      if (alive != nullptr && !alive->is_gone_) alive->perform_waiting(sequence);
+    });
+  });
+}
+
+void Process::perform_waiting(std::uint64_t sequence) {
+  while (!waiting_.empty() && waiting_.front().sequence <= sequence) {
+    auto done = std::make_shared<Waiting>(std::move(waiting_.front()));
+    waiting_.pop_front();
+    if (done->following.empty()) {
+      perform_after(done->after);
+      continue;
+    }
+    return at_points(fault::passages(done->following, fault::Stage::kBeforeSend),
+                     [this, sequence, done](const Passing& passing) {
+                       if (!passing.is_dropped) perform_after(done->after);
+                       at_points(fault::passages(done->following, fault::Stage::kAfterSend),
+                                 [this, sequence](const Passing&) { perform_waiting(sequence); });
+                     });
+  }
+}
+
+// ---- Time ---------------------------------------------------------------------------------------
+
+Time Process::due(Time deadline) const {
+  if (deadline == kNever) return kNever;
+  const Machine& machine = world_.machine;
+  return machine.clock.when(deadline) + machine.clock.timers_late_by();
 }
 
 // One wake-up is enough: when it comes too early it asks for the next.
@@ -191,9 +322,9 @@ void Process::wake_at(Time time) {
     const std::shared_ptr<Process> alive = weak.lock();
     if (alive == nullptr || alive->wake_at_ != due) return;
     alive->wake_at_ = kNever;
-    if (alive->is_stopped_) return;  // cont() asks again
-    if (alive->member_->next_deadline() > due) {
-      alive->wake_at(alive->member_->next_deadline());
+    if (alive->is_held()) return;  // go_on() asks again
+    if (alive->member_->next_deadline() > alive->local_now()) {
+      alive->wake_at(alive->due(alive->member_->next_deadline()));
     } else if (alive->may_tick(due)) {
       alive->step(Tick{});
     }

@@ -1,5 +1,6 @@
 // A node process of the virtual world: the Member, the guests it hosts, and the performance of its
-// effects exactly as cluster/effects.h asks.
+// effects exactly as cluster/effects.h asks. On the way it passes the named points of
+// cluster/fault/failpoint.h.
 #pragma once
 
 #include <cstdint>
@@ -10,12 +11,14 @@
 #include <vector>
 
 #include "cluster/effects.h"
+#include "cluster/fault/failpoint.h"
 #include "cluster/ids.h"
 #include "cluster/member.h"
 #include "cluster/time.h"
 #include "tools/sim/checker.h"
 #include "tools/sim/disk.h"
 #include "tools/sim/event_queue.h"
+#include "tools/sim/failpoints.h"
 #include "tools/sim/host.h"
 #include "tools/sim/trace.h"
 
@@ -27,8 +30,11 @@ struct ProcessWorld {
   Trace& trace;
   Checker& checker;
   HostWorld host_world;
+  Machine& machine;
+  Failpoints& failpoints;
   std::function<void(pb::PeerMessage)> send;
-  std::function<void(NodeId)> ended;  // the process ends by itself: its disk has failed
+  std::function<void(NodeId, NodeId)> reset;  // the connection between them, in this direction
+  std::function<void(NodeId)> ended;          // the process ends by itself: its disk has failed
 };
 
 class Process : public std::enable_shared_from_this<Process> {
@@ -50,6 +56,10 @@ class Process : public std::enable_shared_from_this<Process> {
   void stop();   // SIGSTOP
   void cont();   // SIGCONT
   void leave();  // SIGTERM: guests are stopped, the member says farewell
+  // Dead from now on, whoever is in the middle of performing something.
+  void end() { is_gone_ = true; }
+  // The clock or the timers of the machine have changed.
+  void clock_changed();
 
   bool is_stopped() const { return is_stopped_; }
   const Member& member() const { return *member_; }
@@ -61,10 +71,37 @@ class Process : public std::enable_shared_from_this<Process> {
  private:
   explicit Process(const ProcessWorld& world) : world_(world) {}
 
+  // What one step wants done, on its way through the points that lie on it.
+  struct Work {
+    Effects effects;
+    std::vector<fault::Carried> leading;    // what it proposes
+    std::vector<fault::Carried> following;  // what it has received
+  };
+  struct Waiting {
+    std::uint64_t sequence = 0;  // 0: the step had no durable part
+    std::vector<After> after;
+    std::vector<fault::Carried> leading;
+    std::vector<fault::Carried> following;
+  };
+
+  Time local_now() const { return world_.machine.clock.local(world_.queue.now()); }
+  bool is_held() const { return is_stopped_ || is_hung_; }
+  void go_on();
+  void hang(Duration duration);
+  template <typename Next>
+  void at_points(const std::vector<fault::Passage>& passed, Next next);
+
+  void receive(Event event);
   void step(const Event& event);
-  void perform(Effects& effects);
+  void send(const std::shared_ptr<Work>& work, bool is_dropped);
+  void hand_over(Effects& effects);
+  void tell_lease();
+  void write(const std::shared_ptr<Work>& work);
   void perform_after(std::vector<After>& after);
+  void perform_waiting(std::uint64_t sequence);
   void written(std::uint64_t sequence);
+  // When the timer for a deadline of the member fires, in true time.
+  Time due(Time deadline) const;
   void wake_at(Time time);
   bool may_tick(Time now);
   void post(std::function<void()> action);
@@ -76,13 +113,11 @@ class Process : public std::enable_shared_from_this<Process> {
   std::unique_ptr<Member> member_;
   std::shared_ptr<Host> host_;
   bool is_stopped_ = false;
+  bool is_hung_ = false;  // at a point
   bool is_ending_ = false;
-  std::deque<std::function<void()>> postponed_;  // while stopped
-
-  struct Waiting {
-    std::uint64_t sequence = 0;  // 0: the step had no durable part
-    std::vector<After> after;
-  };
+  bool is_gone_ = false;
+  std::deque<std::function<void()>> postponed_;  // while stopped or hung
+  fault::RoundsSeen rounds_;
   std::deque<Waiting> waiting_;  // for the disk, in order
 
   Time wake_at_ = kNever;  // the earliest wake-up asked for

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -14,6 +15,7 @@
 #include "storage/volume_memory.h"
 #include "tools/sim/event_queue.h"
 #include "tools/sim/network.h"
+#include "tools/sim/storage_rules.h"
 
 namespace failsim::sim {
 
@@ -29,8 +31,9 @@ class SharedVolume {
   void set_recorded(Recorded recorded) { recorded_ = std::move(recorded); }
   // The node's process `writer` asks; the answer comes through the network, or null after a while.
   void ask(NodeId from, Incarnation writer, pb::VolumeRequest request, Answered answered);
-  // Nothing is answered before this time.
-  void stall_until(Time time) { stalled_until_ = time; }
+  // A volume that fails refuses everything until the rule is gone; then its process starts anew.
+  StorageRules::Id add(const StorageRule& rule);
+  void remove(StorageRules::Id rule);
   // The process dies and is started again: what was not synced is lost.
   void restart();
 
@@ -40,6 +43,7 @@ class SharedVolume {
   void perform(NodeId from, Incarnation writer, const pb::VolumeRequest& request,
                Answered answered);
   void open();
+  void when_not_stalled(std::function<void()> action);
 
   EventQueue& queue_;
   Network& network_;
@@ -47,8 +51,9 @@ class SharedVolume {
   VolumeMemory disk_;
   std::unique_ptr<Volume> volume_;
   Recorded recorded_;
-  Time stalled_until_ = 0;
-  Time busy_until_ = 0;  // one request after another
+  StorageRules rules_;
+  std::deque<std::function<void()>> held_up_;  // by a stall
+  Time busy_until_ = 0;                        // one request after another
   std::uint64_t starts_ = 0;
 };
 

@@ -4,23 +4,19 @@
 
 #include "cluster/vm/task_result.h"
 #include "tools/sim/guest_runner.h"
+#include "tools/sim/wire.h"
 
 namespace failsim::sim {
 namespace {
 
 constexpr std::uint64_t kChunkPages = 64;
 constexpr std::uint64_t kModelledSlicesPerSecond = 4;  // pieces of a round, to notice a cut
-constexpr Duration kSayEvery = 100 * kMillisecond;     // how far it is, within a round
-constexpr Duration kIdleRound = 20 * kMillisecond;     // nothing is dirty: look again then
+constexpr std::uint64_t kGreetingBytes = 64;
+constexpr Duration kSayEvery = 100 * kMillisecond;  // how far it is, within a round
+constexpr Duration kIdleRound = 20 * kMillisecond;  // nothing is dirty: look again then
 constexpr Duration kFixedDowntime = 20 * kMillisecond;
 // Checking the pages of an image: 4 GiB a second.
 constexpr std::uint64_t kPagesCheckedPerMillisecond = 1024;
-
-__extension__ typedef unsigned __int128 Wide;  // products of bytes and nanoseconds
-
-Duration duration_of(std::uint64_t bytes, std::uint64_t bytes_per_second) {
-  return static_cast<Duration>(Wide{bytes} * std::uint64_t{kSecond} / bytes_per_second);
-}
 
 std::uint32_t number(VMTaskResult result) {
   return static_cast<std::uint32_t>(result);
@@ -94,13 +90,13 @@ void Sender::connect() {
   auto broken = [refused] { refused("the connection broke"); };
   // The target's word that the image is expected, there and back.
   host_.send_data(
-      order_.peer,
+      order_.peer, kGreetingBytes,
       [vm = order_.vm, job = order_.job, attempt = order_.attempt, source = host_.self(), begin,
        refused, broken](Host& target) {
         Receiver* receiver = target.receiver(vm, job, attempt);
         const bool accepted = receiver != nullptr && receiver->accepts();
         target.send_data(
-            source,
+            source, kGreetingBytes,
             [accepted, begin, refused](Host&) {
               if (!accepted) return refused("the target does not expect it");
               begin();
@@ -114,12 +110,13 @@ void Sender::connect() {
 
 std::uint64_t Sender::rate() const {
   const std::uint64_t limit = order_.parameters.bandwidth_bytes_per_second();
-  const std::uint64_t link = host_.quality().link_bytes_per_second;
+  const std::uint64_t link =
+      std::min(host_.quality().link_bytes_per_second, host_.data_rate_to(order_.peer));
   return limit > 0 ? std::min(link, limit) : link;
 }
 
 Duration Sender::time_for(std::uint64_t bytes) const {
-  return duration_of(bytes, rate());
+  return duration_at(bytes, rate());
 }
 
 PageCounts Sender::take_pages(std::uint64_t most_pages) {
@@ -137,15 +134,15 @@ PageCounts Sender::take_pages(std::uint64_t most_pages) {
       counts.emplace_back(page, guest.device().write_counts[page]);
     }
   }
-  if (round_ > 0 && !counts.empty() && std::exchange(host_.faults().forget_page, false)) {
+  if (round_ > 0 && !counts.empty() && host_.faults().strikes(HostStep::kKeepPage)) {
     counts.pop_back();
   }
   return counts;
 }
 
-void Sender::send_pages(PageCounts pages) {
+void Sender::send_pages(PageCounts pages, std::uint64_t bytes) {
   host_.send_data(
-      order_.peer,
+      order_.peer, bytes,
       [vm = order_.vm, job = order_.job, attempt = order_.attempt,
        pages = std::move(pages)](Host& target) {
         Receiver* receiver = target.receiver(vm, job, attempt);
@@ -176,7 +173,7 @@ void Sender::send_chunk() {
 std::uint64_t Sender::send_some_pages() {
   PageCounts pages = take_pages(kChunkPages);
   const std::uint64_t bytes = pages.size() * kPageBytes;
-  if (!pages.empty()) send_pages(std::move(pages));
+  if (!pages.empty()) send_pages(std::move(pages), bytes);
   return bytes;
 }
 
@@ -187,7 +184,7 @@ std::uint64_t Sender::send_modelled(Guest& guest) {
   is_round_new_ = false;
   const std::uint64_t bytes = std::min(rate() / kModelledSlicesPerSecond + 1, round_left_);
   round_left_ -= bytes;
-  send_pages({});
+  send_pages({}, bytes);
   return bytes;
 }
 
@@ -262,9 +259,10 @@ void Sender::send_release(PageCounts rest) {
   release->rounds = round_;
   release->bytes_sent = bytes_sent_;
   release->forced_switch = forced_switch_;
-  send_pages(std::move(rest));
+  const std::uint64_t bytes = rest.size() * kPageBytes;
+  send_pages(std::move(rest), bytes);
   host_.send_data(
-      order_.peer,
+      order_.peer, kGreetingBytes,
       [vm = order_.vm, job = order_.job, attempt = order_.attempt, release](Host& target) {
         Receiver* receiver = target.receiver(vm, job, attempt);
         if (receiver != nullptr) receiver->take_release(std::move(*release));
@@ -300,7 +298,10 @@ void Receiver::fail(std::uint32_t task_result, const std::string& why) {
 
 void Receiver::prepare() {
   if (status_ == pb::TRANSFER_READY) return say(pb::TRANSFER_READY);
-  if (std::exchange(host_.faults().refuse_prepare, false)) {
+  if (host_.faults().strikes(HostStep::kFindMemory)) {
+    return fail(number(VMTaskResult::kOutOfMemoryError), "it finds no memory for the guest");
+  }
+  if (host_.faults().strikes(HostStep::kPrepare)) {
     return fail(number(VMTaskResult::kUnexpectedError), "the node refuses it");
   }
   const std::uint64_t memory = order_.config.memory_bytes();
@@ -309,7 +310,7 @@ void Receiver::prepare() {
   }
   reserved_bytes_ = memory;
   if (!order_.config.modelled()) counts_.assign(memory / kPageBytes, 0);
-  const Duration time = duration_of(memory, host_.quality().prepare_bytes_per_second);
+  const Duration time = duration_at(memory, host_.quality().prepare_bytes_per_second);
   host_.later(time, [host = &host_, vm = order_.vm, job = order_.job, attempt = order_.attempt] {
     Receiver* receiver = host->receiver(vm, job, attempt);
     if (receiver == nullptr) return;

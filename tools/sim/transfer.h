@@ -56,7 +56,7 @@ class Sender {
   void send_rest();
   void send_release(PageCounts rest);
   PageCounts take_pages(std::uint64_t most_pages);
-  void send_pages(PageCounts pages);
+  void send_pages(PageCounts pages, std::uint64_t bytes);
   std::uint64_t send_some_pages();
   std::uint64_t send_modelled(Guest& guest);
   std::uint64_t rate() const;

@@ -10,6 +10,8 @@ namespace {
 // The launcher waits for its children: it knows of a death at once, and tells it over HTTP.
 constexpr Duration kLauncherMin = 1 * kMillisecond;
 constexpr Duration kLauncherMax = 50 * kMillisecond;
+// The first of January 2026: where the wall clocks stand at time 0.
+constexpr std::int64_t kWallTimeOrigin = std::int64_t{1'767'225'600} * kSecond;
 
 // The purposes that draw from streams of their own; those of the nodes follow behind.
 enum Purpose : std::uint64_t {
@@ -17,6 +19,7 @@ enum Purpose : std::uint64_t {
   kNetwork,
   kVolume,
   kWorld,
+  kFailpoints,
   kDisks = 100,
   kMembers = 200
 };
@@ -55,6 +58,7 @@ World::World(const WorldConfig& config)
       network_(queue_, stream(config.seed, kNetwork)),
       volume_(queue_, network_, stream(config.seed, kVolume)),
       checker_(queue_),
+      failpoints_(stream(config.seed, kFailpoints)),
       random_(stream(config.seed, kWorld)) {
   network_.set_quality(config.link);
   volume_.set_recorded([this](const pb::VolumeRequest& request, NodeId node, Incarnation writer) {
@@ -93,10 +97,11 @@ bool World::run_until(const std::function<bool()>& condition, Duration at_most) 
 // ---- Processes ----------------------------------------------------------------------------------
 
 HostWorld World::host_world() {
-  return HostWorld{queue_, network_, volume_, checker_, config_.host, [this](NodeId node) {
-                     Process* running = process(node);
-                     return running == nullptr ? nullptr : running->shared_host();
-                   }};
+  return HostWorld{
+      queue_, network_, volume_, checker_, config_.host, dirty_rates_, [this](NodeId node) {
+        Process* running = process(node);
+        return running == nullptr ? nullptr : running->shared_host();
+      }};
 }
 
 void World::start(NodeId node) {
@@ -107,14 +112,17 @@ void World::start(NodeId node) {
   config.bootstrap = bootstrap_;
   config.compact_every = config_.compact_every;
   config.check_state_every = config_.check_state_every;
+  config.wall_time_origin_ns = kWallTimeOrigin + seat.machine.clock.wall_offset();
   const auto instance = static_cast<std::uint32_t>(random_.next());
   config.random_seed = stream(config_.seed, kMembers + node) ^ instance;
   trace_.note(now(), node, "start", {instance});
   checker_.process_started(node);
-  const ProcessWorld given{queue_, trace_, checker_, host_world(),
-                           [this](pb::PeerMessage message) { send(std::move(message)); },
-                           // The launcher reaps what ends by itself.
-                           [this](NodeId gone) { ended(gone, Evidence::kReported); }};
+  const ProcessWorld given{
+      queue_, trace_, checker_, host_world(), seat.machine, failpoints_,
+      [this](pb::PeerMessage message) { send(std::move(message)); },
+      [this](NodeId from, NodeId to) { network_.reset(from, to, Traffic::kControl); },
+      // The launcher reaps what ends by itself.
+      [this](NodeId gone) { ended(gone, Evidence::kReported); }};
   seat.process = Process::start(given, config, *seat.disk, config_.node_memory_bytes, instance);
   seat.process->begin();
 }
@@ -129,6 +137,7 @@ void World::ended(NodeId node, Evidence evidence) {
   trace_.note(now(), node, "end", {static_cast<std::uint64_t>(evidence)});
   const std::shared_ptr<Process> gone = std::move(seat.process);
   seat.process = nullptr;
+  gone->end();
   seat.disk->kill();
   checker_.process_ended(node, gone->incarnation());
   if (evidence == Evidence::kReported) report_death(node, gone->incarnation());
@@ -189,18 +198,23 @@ const Member& World::member(NodeId node) const {
   return process(node)->member();
 }
 
+void World::clock_changed(NodeId node) {
+  checker_.clock_rate(node, seats_.at(node).machine.clock.ppm());
+  if (Process* running = process(node)) running->clock_changed();
+}
+
 // ---- Clients ------------------------------------------------------------------------------------
 
 bool World::ask(NodeId node, const pb::Request& request, Process::Replied replied) {
   Process* running = process(node);
-  if (running == nullptr) return false;
+  if (running == nullptr || !is_reachable(node)) return false;
   running->ask(request, std::move(replied));
   return true;
 }
 
 bool World::read(NodeId node, Process::ReadAnswered answered) {
   Process* running = process(node);
-  if (running == nullptr) return false;
+  if (running == nullptr || !is_reachable(node)) return false;
   running->read(std::move(answered));
   return true;
 }
@@ -220,16 +234,23 @@ void World::send(pb::PeerMessage message) {
     *shared = std::move(message);
   }
   if (shared->has_heartbeat()) {
-    network_.send_datagram(from, to, [this, to, shared] { hand_over(to, shared); });
+    network_.send_datagram(
+        from, to,
+        Parcel{Traffic::kHeartbeat, [this, to, shared] { hand_over(to, shared); }, {}, 0, shared});
     return;
   }
   // A connection ends with either process: nothing of it reaches the next one.
   const auto seat = seats_.find(to);
   if (seat == seats_.end()) return;
-  network_.send_stream(from, to,
-                       [this, to, shared, listener = std::weak_ptr<Process>(seat->second.process)] {
-                         if (!listener.expired()) hand_over(to, shared);
-                       });
+  network_.send_stream(
+      from, to,
+      Parcel{Traffic::kControl,
+             [this, to, shared, listener = std::weak_ptr<Process>(seat->second.process)] {
+               if (!listener.expired()) hand_over(to, shared);
+             },
+             {},
+             0,
+             shared});
 }
 
 void World::hand_over(NodeId to, const std::shared_ptr<const pb::PeerMessage>& message) {

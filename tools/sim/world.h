@@ -19,6 +19,7 @@
 #include "tools/sim/checker.h"
 #include "tools/sim/disk.h"
 #include "tools/sim/event_queue.h"
+#include "tools/sim/failpoints.h"
 #include "tools/sim/host.h"
 #include "tools/sim/network.h"
 #include "tools/sim/process.h"
@@ -76,7 +77,7 @@ class World {
   const Member& member(NodeId node) const;
 
   // ---- clients ----
-  // False if nobody listens there. The answer may never come.
+  // False if nobody listens there or no client reaches it. The answer may never come.
   bool ask(NodeId node, const pb::Request& request, Process::Replied replied);
   // `answered` may look at the member's state, and must not call into the world.
   bool read(NodeId node, Process::ReadAnswered answered);
@@ -85,6 +86,15 @@ class World {
   Network& network() { return network_; }
   SharedVolume& volume() { return volume_; }
   Disk& disk(NodeId node) { return *seats_.at(node).disk; }
+  // The clock of the node's machine and what is wrong with it. After a change of the clock:
+  // clock_changed().
+  Machine& machine(NodeId node) { return seats_.at(node).machine; }
+  void clock_changed(NodeId node);
+  DirtyRates& dirty_rates() { return dirty_rates_; }
+  Failpoints& failpoints() { return failpoints_; }
+  // Cuts are counted: clients reach the node again when each is taken back.
+  void cut_clients(NodeId node) { ++seats_.at(node).client_cuts; }
+  void heal_clients(NodeId node) { --seats_.at(node).client_cuts; }
   Checker& checker() { return checker_; }
   Trace& trace() { return trace_; }
   const pb::Bootstrap& bootstrap() const { return bootstrap_; }
@@ -93,7 +103,9 @@ class World {
 
  private:
   struct Seat {
+    Machine machine;
     std::unique_ptr<Disk> disk;
+    int client_cuts = 0;
     std::shared_ptr<Process> process;
   };
 
@@ -103,6 +115,7 @@ class World {
   void ended(NodeId node, Evidence evidence);
   void report_death(NodeId node, Incarnation incarnation);
   HostWorld host_world();
+  bool is_reachable(NodeId node) const { return seats_.at(node).client_cuts == 0; }
 
   const WorldConfig config_;
   const pb::Bootstrap bootstrap_;
@@ -111,6 +124,8 @@ class World {
   Network network_;
   SharedVolume volume_;
   Checker checker_;
+  Failpoints failpoints_;
+  DirtyRates dirty_rates_;
   Random random_;  // of what the world itself draws: instances, the launcher's delays
   std::vector<NodeId> nodes_;
   std::map<NodeId, Seat> seats_;

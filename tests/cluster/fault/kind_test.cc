@@ -2,10 +2,14 @@
 
 #include "cluster/fault/kind.h"
 
+#include <fstream>
+#include <iterator>
 #include <set>
 #include <string>
 
 #include <gtest/gtest.h>
+
+#include "cluster/fault/describe.h"
 
 namespace failsim::fault {
 namespace {
@@ -40,6 +44,13 @@ TEST(Kinds, HaveParametersWhoseFallbacksAreInRange) {
       EXPECT_LE(*parameter.fallback, parameter.maximum);
     }
   }
+}
+
+// After a change of the table: failsim fault kinds --markdown > docs/faults.md
+TEST(Kinds, AreWhatTheDocumentSays) {
+  std::ifstream file(FAILSIM_FAULTS_PAGE);
+  const std::string page((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  EXPECT_EQ(page, markdown());
 }
 
 TEST(Nearest, FindsASlipOfTheFingerAndNothingFarAway) {

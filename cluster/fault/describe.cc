@@ -1,0 +1,124 @@
+#include "cluster/fault/describe.h"
+
+#include <string_view>
+
+#include "cluster/fault/failpoint.h"
+#include "cluster/fault/value.h"
+
+namespace failsim::fault {
+namespace {
+
+std::string_view place_word(Place place) {
+  switch (place) {
+    case Place::kNode:
+      return " NODES";
+    case Place::kLink:
+      return " LINKS";
+    case Place::kGuest:
+      return " VMS";
+    case Place::kPoint:
+      return " POINT";
+    case Place::kVolume:
+    case Place::kCluster:
+      break;
+  }
+  return "";
+}
+
+std::string world(const Support& support) {
+  return support.is_performed ? "yes" : "no: " + std::string(support.reason);
+}
+
+std::string parameter_text(const Parameter& parameter) {
+  std::string text = "  - `" + std::string(parameter.name) + "`: " + std::string(parameter.help) +
+                     "; " + range_text(parameter);
+  if (parameter.fallback)
+    text += "; " + value_text(parameter, *parameter.fallback) + " if left out";
+  return text + "\n";
+}
+
+std::string kind_text(const Kind& kind) {
+  std::string text = "- `" + usage(kind) + "`: " + std::string(kind.help) +
+                     " Healing: " + std::string(kind.undo) + "\n";
+  for (const Parameter& parameter : kind.parameters) text += parameter_text(parameter);
+  return text;
+}
+
+constexpr std::string_view kHead = R"(# Faults
+
+What failsim can break, on purpose. This page is printed by `failsim fault kinds --markdown`, from the
+table of `cluster/fault/kind.cc`; a test compares them.
+
+An order is one line, the same in scenarios, reports and on the command line: the kind, what it hits,
+its parameters.
+
+    link-delay node-1->node-2 min=20ms max=80ms for=60s
+    kill minority evidence=silent survivable
+    failpoint source.move.after-persist terms=1*kill
+
+Every fault has a lease, `for`, of 60 s unless it says otherwise and a day at most: then it is healed,
+if nobody has healed it before. `survivable` weakens a fault of nodes to as many as the quorum can
+lose, and says so. Faults overlap; each takes back only what it has done.
+
+## What is hit
+
+| selector | hits |
+|---|---|
+| `node-2`, `node-1,node-2` | these nodes |
+| `leader` | the node that leads the log |
+| `owner(web)`, `source(web)`, `target(web)` | the owner of a VM; the sides of its migration |
+| `one`, `minority`, `majority`, `minority-third`, `all` | so many nodes, drawn |
+| `A->B`, `A<->B` | the links from every node of A to every other of B, one way or both; shares do not overlap, so `minority<->majority` is a split |
+| `volume` | the shared volume, as an end of a link |
+| `web` | the guest of that VM |
+
+A selector that hits nothing is refused, and so is a named node that is down. The traffic of a link
+has classes: `heartbeat`, `control` (the log, requests, reports), `data` (migrations). The traffic of
+the shared volume is of no class.
+
+)";
+
+constexpr std::string_view kTermsText = R"(
+## Named points
+
+A failpoint is passed where a migration passes it; `cluster/fault/failpoint.h` says exactly when. Its
+terms are those of gofail: `1*kill` (once), `20%delay(2s)` (with this chance), `a->b` (the first that
+applies). A term is `kill`, `power-off`, `freeze(TIME)`, `cut(TIME)`, `delay(TIME)` (its loop hangs),
+`cancel` (the migration is canceled), `off`, or `return(WORD)`: `EIO` and `ENOSPC` at before-persist,
+`DROP` at on-receive and before-send, `NO_MEMORY` at the points of target.setup.
+
+- `SIDE.TRANSITION.STAGE` with SIDE `leader`, `source`, `target`; TRANSITION `setup`, `transfer`,
+  `move`, `complete`, `cancel`, `fail`; STAGE `on-receive`, `before-persist`, `after-persist`,
+  `before-send`, `after-send`
+- `round.N.begin`, `round.N.end`, N from 1 to )";
+
+}  // namespace
+
+std::string usage(const Kind& kind) {
+  std::string text = std::string(kind.name) + std::string(place_word(kind.place));
+  for (const Parameter& parameter : kind.parameters) {
+    const std::string one = std::string(parameter.name) + "=...";
+    text += parameter.fallback ? " [" + one + "]" : " " + one;
+  }
+  return text;
+}
+
+std::string markdown() {
+  std::string text(kHead);
+  text += "## Kinds and worlds\n\n| fault | virtual world | processes |\n|---|---|---|\n";
+  for (const Kind& kind : kinds()) {
+    text += "| `" + std::string(kind.name) + "` | " + world(kind.in_virtual) + " | " +
+            world(kind.in_processes) + " |\n";
+  }
+  std::string_view group;
+  for (const Kind& kind : kinds()) {
+    if (kind.group != group) text += "\n### " + std::string(kind.group) + "\n\n";
+    group = kind.group;
+    text += kind_text(kind);
+  }
+  text += std::string(kTermsText) + std::to_string(kNamedRounds) +
+          "\n- `blackout.begin`, `blackout.end`, `owner.flip`\n";
+  return text;
+}
+
+}  // namespace failsim::fault

@@ -1,0 +1,330 @@
+// Faults as they are ordered: each breaks what it names, is listed, ends by itself, and leaves
+// nothing behind.
+
+#include "tools/sim/injector.h"
+
+#include <algorithm>
+#include <memory>
+
+#include "tests/sim/story.h"
+
+namespace failsim::sim {
+namespace {
+
+class InjectorStory : public Story {
+ protected:
+  void begin_with_vm() {
+    begin();
+    injector_ = std::make_unique<Injector>(world(), 5);
+    run_vm("web", 1);
+  }
+  Result<FaultId> inject(const std::string& line) {
+    const Result<fault::Order> order = fault::parse_order(line);
+    EXPECT_TRUE(order.ok()) << line << ": " << (order.ok() ? "" : order.error().message);
+    return injector_->inject(order.value());
+  }
+  FaultId done(const std::string& line) {
+    const Result<FaultId> id = inject(line);
+    EXPECT_TRUE(id.ok()) << line << ": " << (id.ok() ? "" : id.error().message);
+    return id.ok() ? id.value() : 0;
+  }
+  Code refused(const std::string& line) {
+    const Result<FaultId> id = inject(line);
+    EXPECT_FALSE(id.ok()) << line;
+    return id.ok() ? Code::kOk : id.error().code;
+  }
+  Injector& injector() { return *injector_; }
+  std::size_t running() {
+    return static_cast<std::size_t>(
+        std::count_if(world().nodes().begin(), world().nodes().end(),
+                      [this](NodeId node) { return world().is_running(node); }));
+  }
+  // The cluster is whole again: three nodes, and the VM works.
+  void expect_whole() {
+    injector().heal_all();
+    EXPECT_TRUE(injector().list().empty());
+    wait("everything is whole", [this] {
+      if (running() < world().nodes().size() || leader() == kNoNode) return false;
+      const NodeId owner_now = owner("web");
+      return executes("web", owner_now) && migration_state("web") != MigrationState::kSetup;
+    });
+    expect_alive("web", owner("web"));
+  }
+
+  std::unique_ptr<Injector> injector_;
+};
+
+TEST_F(InjectorStory, EveryKindThatTheTableGivesThisWorldIsPerformedHere) {
+  for (const fault::Kind& kind : fault::kinds()) {
+    EXPECT_EQ(FaultActions::has(kind.name), kind.in_virtual.is_performed) << kind.name;
+  }
+}
+
+TEST_F(InjectorStory, AFaultIsListedAndEndsWithItsLease) {
+  begin_with_vm();
+  const FaultId id = done("freeze node-2 for=3s");
+  ASSERT_EQ(injector().list().size(), 1u);
+  const ActiveFault listed = injector().list().front();
+  EXPECT_EQ(listed.id, id);
+  EXPECT_EQ(listed.order, "freeze node-2 for=3s");
+  EXPECT_EQ(listed.hit, "node-2");
+  EXPECT_EQ(listed.until, world().now() + 3 * kSecond);
+  EXPECT_TRUE(world().is_stopped(2));
+  pass(3 * kSecond);
+  EXPECT_FALSE(world().is_stopped(2));
+  EXPECT_TRUE(injector().list().empty());
+  EXPECT_EQ(injector().heal(id)->code, Code::kNotFound);
+  EXPECT_EQ(injector().injected().at("freeze"), 1u);
+}
+
+TEST_F(InjectorStory, AKilledNodeIsStartedWhenItsLastFaultEnds) {
+  begin_with_vm();
+  done("kill node-3 for=2s");
+  EXPECT_FALSE(world().is_running(3));
+  EXPECT_EQ(refused("kill node-3"), Code::kNodeDown);
+  world().start(3);
+  pass(kSecond);
+  const FaultId second = done("power-off node-3 for=60s");
+  pass(5 * kSecond);
+  EXPECT_FALSE(world().is_running(3)) << "the first fault's end does not start it";
+  EXPECT_FALSE(injector().heal(second).has_value());
+  EXPECT_TRUE(world().is_running(3));
+  expect_whole();
+}
+
+TEST_F(InjectorStory, ATerminatedNodeIsStartedAlsoWhenItIsHealedWhileItLeaves) {
+  begin_with_vm();
+  const FaultId id = done("terminate node-2");
+  EXPECT_TRUE(world().is_running(2)) << "it says farewell";
+  EXPECT_FALSE(injector().heal(id).has_value());
+  const Incarnation leaving = world().process(2)->incarnation();
+  wait("it is back",
+       [&] { return world().is_running(2) && world().process(2)->incarnation() != leaving; });
+  expect_whole();
+}
+
+TEST_F(InjectorStory, OverlappingFaultsOfOneLinkAreTakenBackOneByOne) {
+  begin_with_vm();
+  const FaultId cut = done("link-cut node-1<->node-2");
+  const FaultId isolated = done("isolate node-1");
+  injector().heal(cut);
+  EXPECT_TRUE(world().network().is_cut(1, 2));
+  injector().heal(isolated);
+  EXPECT_FALSE(world().network().has_cuts());
+  expect_whole();
+}
+
+TEST_F(InjectorStory, OrdersThatHitNothingAreRefused) {
+  begin_with_vm();
+  EXPECT_EQ(refused("kill node-9"), Code::kNodeNotFound);
+  EXPECT_EQ(refused("kill owner(nobody)"), Code::kResourceNotFound);
+  EXPECT_EQ(refused("kill source(web)"), Code::kNotReady);
+  EXPECT_EQ(refused("guest-crash nobody"), Code::kResourceNotFound);
+  EXPECT_EQ(refused("link-cut node-1->volume class=heartbeat"), Code::kInvalidParameter);
+  EXPECT_EQ(refused("link-duplicate node-1->node-2 share=10% class=data"), Code::kInvalidParameter);
+  EXPECT_EQ(refused("link-reset node-1->node-2 class=heartbeat"), Code::kInvalidParameter);
+  world().kill(2);
+  EXPECT_EQ(refused("freeze node-2"), Code::kNodeDown);
+  EXPECT_TRUE(injector().list().empty());
+  world().start(2);
+}
+
+TEST_F(InjectorStory, SurvivableLeavesAQuorum) {
+  begin_with_vm();
+  done("kill all survivable for=20s");
+  EXPECT_EQ(running(), 2u);
+  ASSERT_EQ(injector().list().size(), 1u);
+  EXPECT_NE(injector().list().front().weakened.find("1 instead of 3"), std::string::npos);
+  EXPECT_EQ(refused("freeze majority survivable"), Code::kNoQuorum);
+  EXPECT_EQ(refused("isolate leader survivable"), Code::kNoQuorum);
+  expect_whole();
+}
+
+TEST_F(InjectorStory, AGreyNodeBeatsAndDoesNothingElse) {
+  begin_with_vm();
+  const NodeId follower = node_beside({leader(), owner("web")});
+  const NodeId leading = leader();
+  done("grey " + node_name(follower) + " for=20s");
+  pass(10 * kSecond);
+  EXPECT_TRUE(world().member(leading).hears(follower, world().now()));
+  EXPECT_FALSE(world().ask(follower, pb::Request(), [](const pb::Reply&) {}));
+  EXPECT_LT(world().member(follower).log().commit_index(),
+            world().member(leading).log().commit_index() + 1);
+  expect_whole();
+}
+
+TEST_F(InjectorStory, ASlowClockBeyondTheBoundBreaksAnAssumptionAndIsSaidSo) {
+  begin_with_vm();
+  // The owner's clock stands nearly still, so that its lease does not end; then it is cut off.
+  done("clock-drift node-1 ppm=100000 direction=slow");
+  done("clock-drift node-1 ppm=100000 direction=slow");
+  done("clock-drift node-1 ppm=100000 direction=slow");
+  done("clock-drift node-1 ppm=100000 direction=slow");
+  pass(2 * kSecond);
+  done("isolate node-1 for=20s");
+  done("link-cut node-1<->volume for=20s");
+  pass(15 * kSecond);
+  EXPECT_FALSE(world().checker().broken_assumptions().empty());
+  expect_whole();
+}
+
+TEST_F(InjectorStory, ClocksWithinTheBoundKeepTheLeaseSafe) {
+  begin_with_vm();
+  done("clock-drift node-1 ppm=450 direction=slow");
+  done("clock-drift node-2,node-3 ppm=450 direction=fast");
+  pass(20 * kSecond);
+  done("isolate node-1 for=20s");
+  pass(15 * kSecond);
+  EXPECT_NE(owner("web"), 1u) << "it has failed over";
+  EXPECT_TRUE(world().checker().broken_assumptions().empty());
+  expect_whole();
+}
+
+TEST_F(InjectorStory, AWallClockThatJumpsDatesEventsAndMovesNothingElse) {
+  begin_with_vm();
+  const std::uint64_t before = last_event();
+  done("clock-jump all by=-300s");
+  for (const NodeId node : world().nodes()) {
+    world().kill(node);
+    world().start(node);
+  }
+  wait("it runs again", [this] { return leader() != kNoNode && executes("web", owner("web")); });
+  const auto& events = state().events();
+  EXPECT_LT(events.at(last_event())->wall_time_ns(), events.at(before)->wall_time_ns());
+  expect_whole();
+}
+
+TEST_F(InjectorStory, LateTimersCostTimeAndNothingElse) {
+  begin_with_vm();
+  done("timer-late all by=200ms for=10s");
+  pass(10 * kSecond);
+  expect_whole();
+}
+
+TEST_F(InjectorStory, AFullDiskEndsTheProcessAndHealingStartsIt) {
+  begin_with_vm();
+  done("disk-fail node-1 error=ENOSPC after=2KiB for=30s");
+  for (std::uint32_t i = 0; i < 40 && world().is_running(1); ++i) {
+    set_dword("cluster", "", "SameSubnetDelay", 250 + i);
+    pass(200 * kMillisecond);
+  }
+  wait("the process ends", [this] { return !world().is_running(1); });
+  expect_whole();
+}
+
+TEST_F(InjectorStory, AStalledDiskWritesNothingUntilItsStallEnds) {
+  begin_with_vm();
+  const NodeId follower = node_beside({leader(), 1});
+  done("disk-stall " + node_name(follower) + " stall=2s");
+  const Index before = world().member(follower).log().commit_index();
+  set_dword("cluster", "", "SameSubnetDelay", 251);
+  pass(kSecond);
+  EXPECT_FALSE(world().disk(follower).is_idle());
+  pass(2 * kSecond);
+  EXPECT_TRUE(world().disk(follower).is_idle());
+  EXPECT_GT(world().member(follower).log().commit_index(), before);
+  EXPECT_EQ(injector().list().size(), 1u) << "the lease is longer than the stall";
+  expect_whole();
+}
+
+TEST_F(InjectorStory, ASlowDiskTakesItsTime) {
+  begin_with_vm();
+  done("disk-slow all min=50ms for=10s");
+  const Time before = world().now();
+  set_dword("cluster", "", "SameSubnetDelay", 252);
+  EXPECT_GT(world().now() - before, 50 * kMillisecond);
+  expect_whole();
+}
+
+TEST_F(InjectorStory, TheVolumeStallsIsSlowRestartsAndFails) {
+  begin_with_vm();
+  const std::uint64_t before = counter("web", 1);
+  const FaultId stall = done("volume-stall");
+  pass(2 * kSecond);
+  EXPECT_LE(counter("web", 1), before + 2);
+  injector().heal(stall);
+  done("volume-restart");
+  done("volume-slow min=5ms for=1s");
+  pass(3 * kSecond);
+  expect_alive("web", owner("web"));
+  done("volume-fail for=2s");
+  pass(10 * kSecond);
+  expect_whole();
+}
+
+TEST_F(InjectorStory, ACrashedGuestIsStartedAgain) {
+  begin_with_vm();
+  const std::uint64_t boot = state().vm("web")->boot_id();
+  done("guest-crash web");
+  wait("another boot runs",
+       [&] { return state().vm("web")->boot_id() != boot && executes("web", owner("web")); });
+  EXPECT_TRUE(injector().list().empty()) << "nothing has to be undone";
+  expect_whole();
+}
+
+TEST_F(InjectorStory, AStepThatFailsFailsOnce) {
+  begin_with_vm();
+  done("guest-fail node-2 step=prepare");
+  wait_for_task(migrate("web", 2).task());
+  EXPECT_EQ(migration_state("web"), MigrationState::kFailure);
+  wait_for_task(migrate("web", 2).task());
+  EXPECT_EQ(owner("web"), 2u);
+  expect_whole();
+}
+
+TEST_F(InjectorStory, TakenMemoryIsMissingInSetup) {
+  begin_with_vm();
+  const FaultId pressure = done("memory-pressure node-2 bytes=4GiB");
+  wait_for_task(migrate("web", 2).task());
+  EXPECT_EQ(migration_state("web"), MigrationState::kFailure);
+  injector().heal(pressure);
+  wait_for_task(migrate("web", 2).task());
+  EXPECT_EQ(owner("web"), 2u);
+  expect_whole();
+}
+
+TEST_F(InjectorStory, AForgottenPageIsNoticed) {
+  begin_with_vm();
+  done("forget-page node-1");
+  wait_for_task(migrate("web", 2, slow()).task());
+  pass(5 * kSecond);
+  expect_violation("S10");
+}
+
+TEST_F(InjectorStory, AGuestThatWritesFastNeedsMoreRounds) {
+  begin_with_vm();
+  pb::VmConfig large = small_vm();
+  large.set_working_set_bytes(large.memory_bytes());
+  run_vm("large", 1, large);
+  wait_for_task(migrate("large", 2, slow()).task());
+  pass(2 * kSecond);
+  EXPECT_FALSE(last_job("large").statistics().forced_switch());
+  const FaultId dirty = done("guest-dirty large rate=64MiB/s");
+  wait_for_task(migrate("large", 3, slow()).task());
+  EXPECT_TRUE(last_job("large").statistics().forced_switch());
+  injector().heal(dirty);
+  expect_whole();
+}
+
+TEST_F(InjectorStory, NoClientReachesANodeThatIsCutFromThem) {
+  begin_with_vm();
+  const FaultId cut = done("api-cut node-2");
+  EXPECT_FALSE(world().ask(2, pb::Request(), [](const pb::Reply&) {}));
+  injector().heal(cut);
+  EXPECT_TRUE(world().ask(2, pb::Request(), [](const pb::Reply&) {}));
+  expect_whole();
+}
+
+TEST_F(InjectorStory, ACutOfTheDataAloneEndsTheMigrationAndNothingElse) {
+  begin_with_vm();
+  const TaskId task = migrate("web", 2, slow()).task();
+  wait("it streams", [this] { return migration_state("web") == MigrationState::kDataTransfer; });
+  done("link-cut node-1<->node-2 class=data for=5s");
+  wait_for_task(task);
+  EXPECT_EQ(migration_state("web"), MigrationState::kFailure);
+  EXPECT_EQ(owner("web"), 1u);
+  expect_whole();
+}
+
+}  // namespace
+}  // namespace failsim::sim

@@ -1,0 +1,64 @@
+// fault kinds: what can be broken.
+#include <iostream>
+
+#include "cluster/fault/describe.h"
+#include "cluster/fault/kind.h"
+#include "cluster/fault/value.h"
+#include "tools/failsim/verb.h"
+
+namespace failsim::cli {
+namespace {
+
+json::object support(const fault::Support& support) {
+  return {{"performed", support.is_performed}, {"reason", std::string(support.reason)}};
+}
+
+json::value parameters(const fault::Kind& kind) {
+  json::array all;
+  for (const fault::Parameter& parameter : kind.parameters) {
+    json::value fallback = nullptr;
+    if (parameter.fallback) fallback = fault::value_text(parameter, *parameter.fallback);
+    all.push_back({{"name", std::string(parameter.name)},
+                   {"range", fault::range_text(parameter)},
+                   {"default", fallback},
+                   {"help", std::string(parameter.help)}});
+  }
+  return all;
+}
+
+int kinds(Context& context, const Arguments& arguments) {
+  if (arguments.flag("--markdown")) {
+    std::cout << fault::markdown();
+    return 0;
+  }
+  json::array all;
+  for (const fault::Kind& kind : fault::kinds()) {
+    all.push_back({{"kind", std::string(kind.name)},
+                   {"group", std::string(kind.group)},
+                   {"usage", fault::usage(kind)},
+                   {"help", std::string(kind.help)},
+                   {"undo", std::string(kind.undo)},
+                   {"virtual", support(kind.in_virtual)},
+                   {"processes", support(kind.in_processes)},
+                   {"parameters", parameters(kind)}});
+  }
+  if (context.json()) {
+    context.output().data(all);
+  } else {
+    context.output().table_of(all, {"group", "usage", "help"});
+  }
+  return 0;
+}
+
+}  // namespace
+
+std::vector<Verb> fault_verbs() {
+  return {{"fault", "See what can be broken", {}, "  failsim fault kinds\n", nullptr},
+          {"fault kinds",
+           "List the kinds of faults with their parameters",
+           {flag("--markdown", "As the page docs/faults.md")},
+           "  failsim fault kinds --output json\n",
+           kinds}};
+}
+
+}  // namespace failsim::cli
