@@ -300,7 +300,9 @@ TEST_F(InjectorStory, AGuestThatWritesFastNeedsMoreRounds) {
   pass(2 * kSecond);
   EXPECT_FALSE(last_job("large").statistics().forced_switch());
   const FaultId dirty = done("guest-dirty large rate=64MiB/s");
-  wait_for_task(migrate("large", 3, slow()).task());
+  pb::MigrationParameters few_rounds = slow();
+  few_rounds.set_max_rounds(3);
+  wait_for_task(migrate("large", 3, few_rounds).task());
   EXPECT_TRUE(last_job("large").statistics().forced_switch());
   injector().heal(dirty);
   expect_whole();

@@ -1,6 +1,7 @@
 #include "tools/sim/injector.h"
 
 #include <algorithm>
+#include <cassert>
 #include <set>
 #include <utility>
 
