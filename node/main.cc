@@ -8,11 +8,17 @@
 #include <random>
 #include <string>
 #include <system_error>
+#include <utility>
+#include <vector>
 
 #include <CLI/CLI.hpp>
+#include <rocksdb/env.h>
 #include <signal.h>
 
 #include "node/api/arguments.h"
+#include "node/faults/faulty_disk.h"
+#include "node/faults/switchboard.h"
+#include "node/hypervisor/hypervisor.h"
 #include "node/runtime/log.h"
 #include "node/runtime/node_files.h"
 #include "node/runtime/recorder.h"
@@ -39,6 +45,7 @@ struct RunOptions {
   std::optional<std::uint32_t> instance;
   bool record = false;
   std::uint64_t record_limit_bytes = kDefaultRecordLimitBytes;
+  bool faults = false;
 };
 
 int refuse(const Error& error) {
@@ -148,12 +155,26 @@ int run(const RunOptions& options) {
   }
   auto lock = DirectoryLock::acquire(options.directory, "a node");
   if (!lock) return refuse(lock.error());
-  auto opened = RocksStore::open(store_path(options.directory));
+  std::optional<Switchboard> switchboard;
+  std::unique_ptr<rocksdb::Env> disk;
+  RocksStoreOptions store_options;
+  if (options.faults) {
+    switchboard.emplace(true_boottime_now, std::random_device()());
+    disk = faulty_disk(*switchboard);
+    store_options.env = disk.get();
+    config.faults = &*switchboard;
+  }
+  auto opened = RocksStore::open(store_path(options.directory), store_options);
   if (!opened) return refuse(opened.error());
   const std::unique_ptr<RocksStore> store = opened.take();
   if (auto error = wrong_store(options.directory, store->identity())) return refuse(*error);
   const auto recovered = store->recover();
   if (!recovered) return refuse(recovered.error());
+  if (switchboard) {
+    std::vector<NodeId> nodes;
+    for (const auto& node : store->identity().bootstrap.nodes()) nodes.push_back(node.id());
+    switchboard->set_place(store->identity().node, std::move(nodes));
+  }
   const std::uint32_t instance = options.instance ? *options.instance : std::random_device()();
   config.incarnation = (store->identity().starts << 32) | instance;
   if (options.record) config.record_limit_bytes = options.record_limit_bytes;
@@ -189,6 +210,8 @@ int main_of(int argc, char** argv) {
       ->add_option("--record-limit", run_options.record_limit_bytes,
                    "Bytes of a recording, at which it stops [268435456]")
       ->check(CLI::PositiveNumber);
+
+  run_verb->add_flag("--faults", run_options.faults, "Let faults be injected into this process");
 
   // Taken before; here only so that the help tells of it.
   app.add_subcommand("volume", "Run the shared volume in the foreground");

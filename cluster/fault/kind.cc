@@ -165,7 +165,8 @@ constexpr std::array kKinds = {
          "Clients reach the node again.",
          "No client reaches the interface of the node; what it has taken it goes on with."},
     // clock
-    Kind{"clock-jump", "clock", Place::kNode, kJump, kYes, kYes, true,
+    Kind{"clock-jump", "clock", Place::kNode, kJump, kYes,
+         no("a node process reads the wall clock only when it starts, so it cannot notice"), true,
          "The wall clock jumps back to the true time.",
          "The wall clock of the node jumps; a process reads it once, at its start, to date what it "
          "does, and leases must not notice."},

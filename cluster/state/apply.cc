@@ -26,6 +26,8 @@ void perform(Change& change, const pb::Request& request) {
       return apply_set_property(change, request.set_property());
     case pb::Request::kCancelTask:
       return apply_cancel_task(change, request.cancel_task());
+    case pb::Request::kNoteFault:
+      return apply_note_fault(change, request.note_fault());
     case pb::Request::BODY_NOT_SET:
       return change.refuse({Code::kInvalidParameter, "The request asks for nothing.",
                             "Send a request with a body this version knows."});

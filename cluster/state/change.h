@@ -119,5 +119,6 @@ void apply_finish_migration(Change& change, const pb::Command::FinishMigration& 
 void apply_report_digest(Change& change, const pb::Command::ReportDigest& command);
 
 void apply_set_property(Change& change, const pb::Request::SetProperty& request);
+void apply_note_fault(Change& change, const pb::Request::NoteFault& request);
 
 }  // namespace failsim

@@ -68,6 +68,11 @@ class GuestModel {
   // The next value of its counter; the caller appends it to the guest's disk.
   std::uint64_t count() { return ++state_.counter; }
 
+  // From now on it writes at another rate than configured; what is owed stays owed.
+  void set_dirty_rate(std::uint64_t bytes_per_second) {
+    config_.set_dirty_bytes_per_second(bytes_per_second);
+  }
+
   const DeviceState& state() const { return state_; }
   std::uint64_t pages() const { return pages_; }
   bool tracks_pages() const { return !state_.write_counts.empty(); }

@@ -76,6 +76,11 @@ const std::vector<Api::Route>& Api::routes() {
       {"POST", "/v1/tasks/{}/cancel", &Api::cancel_task, "cancel a task"},
       {"GET", "/v1/events", &Api::get_events, "events; may wait for new ones"},
       {"POST", "/v1/evidence", &Api::report_evidence, "the launcher reaped a process"},
+      {"POST", "/v1/faults", &Api::inject_fault, "inject a fault into this node, or renew it"},
+      {"GET", "/v1/faults", &Api::get_faults, "the faults in force in this node"},
+      {"DELETE", "/v1/faults", &Api::heal_faults, "heal all of them"},
+      {"DELETE", "/v1/faults/{}", &Api::heal_fault, "heal one of them"},
+      {"POST", "/v1/fault-notes", &Api::note_fault, "the launcher injected or ended a fault"},
   };
   return table;
 }

@@ -91,6 +91,14 @@ class Api {
   void cancel_task(const CallPtr& call);
   void report_evidence(const CallPtr& call);
 
+  // Faults (api_faults.cc).
+  FaultDesk* desk_or_refuse(const CallPtr& call);
+  void inject_fault(const CallPtr& call);
+  void get_faults(const CallPtr& call);
+  void heal_fault(const CallPtr& call);
+  void heal_faults(const CallPtr& call);
+  void note_fault(const CallPtr& call);
+
   // Properties (api_properties.cc).
   void get_properties(const CallPtr& call);
   void get_property(const CallPtr& call);

@@ -17,6 +17,8 @@
 
 namespace failsim::node {
 
+class FaultDesk;  // node/faults/fault_desk.h
+
 class NodeService {
  public:
   virtual ~NodeService() = default;
@@ -41,6 +43,8 @@ class NodeService {
 
   virtual void process_died(NodeId node, std::uint32_t instance) = 0;
   virtual void call_after(Duration delay, std::function<void()> call) = 0;
+  // Null unless the process was started with --faults.
+  virtual FaultDesk* fault_desk() = 0;
 };
 
 }  // namespace failsim::node

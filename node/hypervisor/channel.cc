@@ -23,6 +23,9 @@
 namespace failsim::node {
 namespace {
 
+constexpr Duration kFaultSlice = 10 * kMillisecond;
+constexpr const char* kReset = "the connection was reset";
+
 std::string message_of(int error) {
   return std::strerror(error);
 }
@@ -110,8 +113,9 @@ Io Channel::wait_for(short events, Duration silence_limit) {
   const Time until = boottime_now() + silence_limit;
   for (;;) {
     if (signal_.aborted()) return Io::kAborted;
+    if (is_broken()) return closed(kReset);
     pollfd waited[2] = {{socket_.get(), events, 0}, {signal_.fd(), POLLIN, 0}};
-    const timespec limit = timespec_of(until - boottime_now());
+    const timespec limit = timespec_of(look_up_at(until) - boottime_now());
     const int ready = ppoll(waited, 2, &limit, nullptr);
     if (ready < 0 && errno != EINTR) return closed(message_of(errno));
     if (ready <= 0) {
@@ -123,7 +127,27 @@ Io Channel::wait_for(short events, Duration silence_limit) {
   }
 }
 
+Time Channel::look_up_at(Time until) const {
+  return faults_ == nullptr ? until : std::min(until, boottime_now() + kFaultSlice);
+}
+
+// Until the network lets the pieces go.
+Io Channel::wait_for_passage(iovec* pieces, std::size_t count, Duration silence_limit) {
+  const Time until = boottime_now() + silence_limit;
+  Time go_at = faults_->admit(pieces, count);
+  for (Time now = boottime_now(); faults_->is_held() || now < go_at; now = boottime_now()) {
+    if (now >= until) return Io::kTimedOut;
+    const Io paused = pause(std::min(until, std::max(go_at, now + kMillisecond)));
+    if (paused != Io::kDone) return paused;
+  }
+  return is_broken() ? closed(kReset) : Io::kDone;
+}
+
 Io Channel::send(iovec* pieces, std::size_t count, Duration silence_limit) {
+  if (faults_ != nullptr) {
+    const Io waited = wait_for_passage(pieces, count, silence_limit);
+    if (waited != Io::kDone) return waited;
+  }
   while (count > 0) {
     msghdr message{};
     message.msg_iov = pieces;
@@ -144,6 +168,7 @@ Io Channel::send(iovec* pieces, std::size_t count, Duration silence_limit) {
 
 Io Channel::receive(iovec* pieces, std::size_t count, Duration silence_limit) {
   while (count > 0) {
+    if (is_broken()) return closed(kReset);
     const ssize_t received =
         readv(socket_.get(), pieces, static_cast<int>(std::min<std::size_t>(count, IOV_MAX)));
     if (received > 0) {
@@ -168,6 +193,8 @@ Io Channel::receive(void* data, std::size_t bytes, Duration silence_limit) {
 
 Io Channel::pause(Time until) {
   if (signal_.aborted()) return Io::kAborted;
+  if (is_broken()) return closed(kReset);
+  until = look_up_at(until);
   pollfd waited[2] = {{socket_.get(), POLLRDHUP, 0}, {signal_.fd(), POLLIN, 0}};
   const timespec limit = timespec_of(until == kNever ? 0 : until - boottime_now());
   if (ppoll(waited, 2, until == kNever ? nullptr : &limit, nullptr) > 0) {

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,7 @@
 
 #include "cluster/error.h"
 #include "cluster/time.h"
+#include "node/hypervisor/fault_seam.h"
 
 namespace failsim::node {
 
@@ -58,8 +60,9 @@ enum class Io { kDone, kAborted, kClosed, kTimedOut };
 
 class Channel {
  public:
-  // `signal` must outlive the channel.
-  Channel(Fd socket, Signal& signal) : socket_(std::move(socket)), signal_(signal) {}
+  // `signal` must outlive the channel. Without `faults`, which is usual, nothing is ever broken.
+  Channel(Fd socket, Signal& signal, std::unique_ptr<DataFaults> faults = nullptr)
+      : socket_(std::move(socket)), signal_(signal), faults_(std::move(faults)) {}
 
   // Sends or receives all of the pieces. The time limit is on silence: on the wait for the next
   // byte, not on the whole. The pieces are overwritten.
@@ -75,10 +78,15 @@ class Channel {
 
  private:
   Io wait_for(short events, Duration silence_limit);
+  Io wait_for_passage(iovec* pieces, std::size_t count, Duration silence_limit);
+  bool is_broken() const { return faults_ != nullptr && faults_->is_broken(); }
+  // With faults, a wait is cut into slices, in each of which they are looked at.
+  Time look_up_at(Time until) const;
   Io closed(const std::string& why);
 
   Fd socket_;
   Signal& signal_;
+  const std::unique_ptr<DataFaults> faults_;
   std::string reason_;
 };
 

@@ -185,6 +185,10 @@ void Guest::quantum(Time now) {
   }
   waiting_for_lease_ = false;
   if (!executed_) on_first_quantum(now);
+  if (host_.faults() != nullptr) {
+    suffer_faults();
+    if (!executing_) return;
+  }
   const Duration elapsed = std::clamp<Duration>(now - last_ran_, 0, kLongestGap);
   last_ran_ = now;
   guest_time_ += elapsed;
@@ -255,6 +259,34 @@ void Guest::on_appended(std::uint64_t counter, const pb::VolumeReply& reply) {
   view_->counter.store(counter);
   advance();
   if (executing_) schedule(boottime_now());
+}
+
+// ---- faults -------------------------------------------------------------------------------------
+
+bool Guest::is_refused(HypervisorFaults::Step step) {
+  if (host_.faults() == nullptr) return false;
+  const std::optional<std::string> why = host_.faults()->refusal(step, order_.vm);
+  if (!why) return false;
+  if (step == HypervisorFaults::Step::kSave) {
+    // The guest is still whole; whoever ordered decides.
+    phase_ = Phase::kReady;
+    task_result_ = VMTaskResult::kDiskRelatedError;
+    error_ = *why;
+    set_condition(pb::CONDITION_FAILED);
+    return true;
+  }
+  fail(VMTaskResult::kUnexpectedError, *why,
+       step == HypervisorFaults::Step::kResume ? pb::CONDITION_IMAGE_LOST : pb::CONDITION_FAILED);
+  return true;
+}
+
+// What may hit a guest in the middle of its work.
+void Guest::suffer_faults() {
+  model_->set_dirty_rate(
+      host_.faults()->dirty_rate(order_.vm).value_or(order_.config.dirty_bytes_per_second()));
+  if (!host_.faults()->crashes(order_.vm)) return;
+  fail(VMTaskResult::kUnexpectedError,
+       "the guest of VM '" + order_.vm + "' on " + host_.node() + " stopped with a stop error");
 }
 
 // ---- endings ------------------------------------------------------------------------------------

@@ -105,6 +105,9 @@ class Guest : public std::enable_shared_from_this<Guest> {
   std::string downtime_cause(Time now, Duration limit) const;
 
   void set_condition(pb::GuestCondition condition);
+  // A fault makes the step fail; then it has failed.
+  bool is_refused(HypervisorFaults::Step step);
+  void suffer_faults();
   void fail(VMTaskResult result, const std::string& error,
             pb::GuestCondition condition = pb::CONDITION_FAILED);
   void report_condition();

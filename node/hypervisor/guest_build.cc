@@ -25,9 +25,10 @@ void Guest::build() {
     return;
   }
   if (order_.origin == pb::ORIGIN_IMAGE) {
-    build_image();
+    if (!is_refused(HypervisorFaults::Step::kResume)) build_image();
     return;
   }
+  if (is_refused(HypervisorFaults::Step::kStart)) return;
   if (!reserve()) return;
   phase_ = Phase::kBuilding;
   if (order_.origin == pb::ORIGIN_SAVED_STATE) {

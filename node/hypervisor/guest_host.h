@@ -10,6 +10,7 @@
 
 #include "cluster/effects.h"
 #include "cluster/time.h"
+#include "node/hypervisor/fault_seam.h"
 #include "node/hypervisor/image.h"
 #include "node/hypervisor/memory_budget.h"
 #include "node/hypervisor/threads.h"
@@ -27,6 +28,7 @@ class GuestHost {
   virtual MemoryBudget& budget() = 0;
   virtual Workers& workers() = 0;
   virtual VolumePort& volume() = 0;
+  virtual HypervisorFaults* faults() = 0;  // usually null
 
   virtual void report(const GuestReport& report) = 0;
   virtual void report(const TransferReport& report) = 0;

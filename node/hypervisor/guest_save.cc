@@ -18,6 +18,7 @@ bool is(const pb::VolumeReply& reply, Code code) {
 }  // namespace
 
 void Guest::save_piece() {
+  if (saved_bytes_ == 0 && is_refused(HypervisorFaults::Step::kSave)) return;
   pb::VolumeRequest request;
   pb::VolumeRequest::WriteState& piece = *request.mutable_write_state();
   const std::uint64_t offset = saved_bytes_;

@@ -18,7 +18,7 @@ GuestScheduler::GuestScheduler(std::string node, MemoryBudget& budget, Workers& 
                                VolumePort& volume,
                                std::function<void(const GuestReport&)> report_guest,
                                std::function<void(const TransferReport&)> report_transfer,
-                               TakeImage take_image)
+                               TakeImage take_image, HypervisorFaults* faults)
     : node_(std::move(node)),
       budget_(budget),
       workers_(workers),
@@ -26,6 +26,7 @@ GuestScheduler::GuestScheduler(std::string node, MemoryBudget& budget, Workers& 
       report_guest_(std::move(report_guest)),
       report_transfer_(std::move(report_transfer)),
       take_image_(std::move(take_image)),
+      faults_(faults),
       thread_([this] { run(); }) {}
 
 GuestScheduler::~GuestScheduler() {

@@ -32,7 +32,8 @@ class GuestScheduler : public GuestHost {
   // Everything referred to must outlive the scheduler.
   GuestScheduler(std::string node, MemoryBudget& budget, Workers& workers, VolumePort& volume,
                  std::function<void(const GuestReport&)> report_guest,
-                 std::function<void(const TransferReport&)> report_transfer, TakeImage take_image);
+                 std::function<void(const TransferReport&)> report_transfer, TakeImage take_image,
+                 HypervisorFaults* faults);
   ~GuestScheduler() override;
 
   // ---- from any thread ----
@@ -53,6 +54,7 @@ class GuestScheduler : public GuestHost {
   MemoryBudget& budget() override { return budget_; }
   Workers& workers() override { return workers_; }
   VolumePort& volume() override { return volume_; }
+  HypervisorFaults* faults() override { return faults_; }
   void report(const GuestReport& report) override { report_guest_(report); }
   void report(const TransferReport& report) override { report_transfer_(report); }
   void post(std::function<void()> task) override;
@@ -79,6 +81,7 @@ class GuestScheduler : public GuestHost {
   const std::function<void(const GuestReport&)> report_guest_;
   const std::function<void(const TransferReport&)> report_transfer_;
   const TakeImage take_image_;
+  HypervisorFaults* const faults_;
 
   std::atomic<Time> lease_until_ = 0;
   std::atomic<bool> stopping_ = false;

@@ -34,6 +34,8 @@
 
 namespace failsim::node {
 
+class HypervisorFaults;  // fault_seam.h
+
 struct HypervisorConfig {
   NodeId self = kNoNode;
   std::uint64_t cluster_id = 0;
@@ -42,7 +44,8 @@ struct HypervisorConfig {
   std::function<std::string(NodeId)> peer_address;
   std::string volume_address;  // of the shared volume process
   std::uint16_t volume_port = 3260;
-  std::uint64_t memory_bytes = 0;  // what guests and reservations may use
+  std::uint64_t memory_bytes = 0;      // what guests and reservations may use
+  HypervisorFaults* faults = nullptr;  // outlives the hypervisor; null: nothing is ever broken
 };
 
 class Hypervisor {
@@ -62,9 +65,18 @@ class Hypervisor {
   virtual pb::PeerMessage::LiveReply live(const std::string& vm) const = 0;
   // Stops every guest and transfer; returns when none can execute any more.
   virtual void stop_guests() = 0;
+  // So much of the memory is taken by somebody else; what guests have already they keep.
+  virtual void set_memory_pressure(std::uint64_t bytes) = 0;
 };
 
 // CLOCK_BOOTTIME, never falling: the one clock of a node process.
 Time boottime_now();
+
+// For the fault clock-drift alone: from now on the clock gains (negative: loses) so many
+// millionths; what it gained before it keeps. The clock as the kernel has it, and the time by it at
+// which this process will read `at`.
+void set_clock_drift(std::int64_t ppm);
+Time true_boottime_now();
+Time true_boottime_of(Time at);
 
 }  // namespace failsim::node

@@ -17,6 +17,7 @@ Result<std::unique_ptr<Hypervisor>> Hypervisor::open(const HypervisorConfig& con
                                                      Report report) {
   HypervisorSeams seams;
   seams.volume = connect_volume(config.volume_address, config.volume_port);
+  if (config.faults != nullptr) seams.volume = config.faults->around(std::move(seams.volume));
   Result<std::unique_ptr<HypervisorImpl>> opened =
       HypervisorImpl::open(config, std::move(seams), std::move(report));
   if (!opened.ok()) return opened.error();
@@ -47,7 +48,8 @@ HypervisorImpl::HypervisorImpl(const HypervisorConfig& config, HypervisorSeams s
       [this](const GuestReport& guest) { report_(guest); }, transfer_reporter(),
       [this](const std::string& vm, TaskId job, std::uint64_t attempt, std::string& why) {
         return take_image(vm, job, attempt, why);
-      });
+      },
+      config.faults);
 }
 
 HypervisorImpl::~HypervisorImpl() {
@@ -107,6 +109,8 @@ void HypervisorImpl::start_source(const TransferOrder& order) {
   route.peer = node_name(order.peer);
   route.peer_address = config_.peer_address(order.peer);
   route.port = config_.data_port;
+  route.peer_id = order.peer;
+  route.faults = config_.faults;
   auto source =
       std::make_shared<TransferSource>(order, std::move(route), *scheduler_, transfer_reporter());
   transfers_[order.vm].source = source;
@@ -119,6 +123,8 @@ void HypervisorImpl::start_target(const TransferOrder& order) {
   site.node = node_name(config_.self);
   site.peer = node_name(order.peer);
   site.image_fault = seams_.image_fault;
+  site.peer_id = order.peer;
+  site.faults = config_.faults;
   auto target = std::make_shared<TransferTarget>(order, std::move(site), budget_, workers_,
                                                  transfer_reporter());
   transfers_[order.vm].target = target;

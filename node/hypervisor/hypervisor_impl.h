@@ -37,6 +37,7 @@ class HypervisorImpl : public Hypervisor {
   void set_lease(Time until) override;
   pb::PeerMessage::LiveReply live(const std::string& vm) const override;
   void stop_guests() override;
+  void set_memory_pressure(std::uint64_t bytes) override { budget_.set_pressure(bytes); }
 
   // Not in use by guests or reservations.
   std::uint64_t free_memory() const { return budget_.free(); }

@@ -1,5 +1,6 @@
 #include "node/hypervisor/memory_budget.h"
 
+#include <algorithm>
 #include <cassert>
 
 namespace failsim::node {
@@ -14,11 +15,11 @@ std::string in_mib(std::uint64_t bytes) {
 
 MemoryBudget::Answer MemoryBudget::reserve(std::uint64_t bytes) {
   const std::lock_guard lock(mutex_);
-  if (bytes <= total_ - used_) {
+  if (bytes <= unused()) {
     used_ += bytes;
     return Answer::kGranted;
   }
-  return bytes <= total_ - used_ + returning_ ? Answer::kSoon : Answer::kRefused;
+  return bytes <= unused() + returning_ ? Answer::kSoon : Answer::kRefused;
 }
 
 void MemoryBudget::begin_release(std::uint64_t bytes) {
@@ -34,9 +35,19 @@ void MemoryBudget::end_release(std::uint64_t bytes) {
   used_ -= bytes;
 }
 
+void MemoryBudget::set_pressure(std::uint64_t bytes) {
+  const std::lock_guard lock(mutex_);
+  pressure_ = bytes;
+}
+
 std::uint64_t MemoryBudget::free() const {
   const std::lock_guard lock(mutex_);
-  return total_ - used_;
+  return unused();
+}
+
+std::uint64_t MemoryBudget::unused() const {
+  const std::uint64_t rest = total_ - used_;
+  return rest - std::min(rest, pressure_);
 }
 
 std::string MemoryBudget::refusal(const std::string& node, const std::string& vm,

@@ -23,6 +23,8 @@ class MemoryBudget {
   // The memory is not used any more and its unmapping has begun.
   void begin_release(std::uint64_t bytes);
   void end_release(std::uint64_t bytes);
+  // So much is taken by somebody else; what is reserved already stays.
+  void set_pressure(std::uint64_t bytes);
 
   std::uint64_t free() const;
   // One sentence for a refusal: who needs how much, and how much there is.
@@ -33,6 +35,9 @@ class MemoryBudget {
   mutable std::mutex mutex_;
   std::uint64_t used_ = 0;  // includes returning_
   std::uint64_t returning_ = 0;
+  std::uint64_t pressure_ = 0;
+
+  std::uint64_t unused() const;  // the mutex is held
 };
 
 }  // namespace failsim::node

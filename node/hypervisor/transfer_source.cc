@@ -122,7 +122,9 @@ bool TransferSource::connect() {
     return fail(VMTaskResult::kUnexpectedError, doing + " failed: " + reason);
   }
   if (!check(outcome, doing)) return false;
-  channel_.emplace(std::move(socket), signal_);
+  std::unique_ptr<DataFaults> faults;
+  if (route_.faults != nullptr) faults = route_.faults->connection_to(route_.peer_id);
+  channel_.emplace(std::move(socket), signal_, std::move(faults));
 
   pb::TransferHello hello;
   hello.set_version(1);
@@ -201,6 +203,7 @@ bool TransferSource::send_dirty(PageSender& sender, bool skip_zero_pages) {
   while (pages.take(memory_->dirty(), sender.frame_budget(), runs)) {
     round_bytes_left_ -= std::min(round_bytes_left_, runs.pages * kPageBytes);
     if (skip_zero_pages) runs = written_pages(*memory_, runs);
+    if (route_.faults != nullptr) forget_page(runs);
     if (signal_.aborted()) return false;
     if (runs.pages > 0 && !check(sender.send_pages(*memory_, runs), "sending memory")) {
       return false;
@@ -215,7 +218,7 @@ bool TransferSource::send_dirty(PageSender& sender, bool skip_zero_pages) {
 // closed form says was dirtied since the one before began.
 bool TransferSource::send_modelled_round(PageSender& sender, std::uint32_t round,
                                          Time dirty_since) {
-  std::uint64_t bytes = expected_dirty_bytes(order_.config, boottime_now() - dirty_since);
+  std::uint64_t bytes = expected_dirty_bytes(modelled_config(), boottime_now() - dirty_since);
   if (round == 0) {
     bytes = order_.config.fill() == pb::FILL_ZERO ? working_set_pages_of(order_.config) * kPageBytes
                                                   : order_.config.memory_bytes();
@@ -312,7 +315,28 @@ bool TransferSource::wait_for_guest(const std::function<bool(const GuestAnswers&
 
 std::uint64_t TransferSource::dirty_bytes(Time since) const {
   if (memory_->is_mapped()) return memory_->dirty().count() * kPageBytes;
-  return expected_dirty_bytes(order_.config, boottime_now() - since);
+  return expected_dirty_bytes(modelled_config(), boottime_now() - since);
+}
+
+pb::VmConfig TransferSource::modelled_config() const {
+  pb::VmConfig config = order_.config;
+  const auto rate = route_.faults != nullptr ? route_.faults->dirty_rate(order_.vm) : std::nullopt;
+  if (rate) config.set_dirty_bytes_per_second(*rate);
+  return config;
+}
+
+// The same page in all rounds, or a later one would make good for the loss.
+void TransferSource::forget_page(PageRuns& runs) {
+  if (runs.pages == 0) return;
+  if (!forgotten_page_ && route_.faults->forgets_page()) forgotten_page_ = runs.runs.front().first;
+  if (!forgotten_page_) return;
+  PageRuns rest;
+  for (const PageRun& run : runs.runs) {
+    for (std::uint64_t page = run.first; page < run.first + run.count; ++page) {
+      if (page != *forgotten_page_) rest.append(page);
+    }
+  }
+  runs = std::move(rest);
 }
 
 void TransferSource::note_round(std::uint32_t round, std::uint64_t bytes, Duration duration,

@@ -43,6 +43,8 @@ class TransferSource : public FreezeObserver, public std::enable_shared_from_thi
     std::string peer;  // for messages
     std::string peer_address;
     std::uint16_t port = 0;
+    NodeId peer_id = kNoNode;
+    HypervisorFaults* faults = nullptr;  // usually none
   };
 
   TransferSource(TransferOrder order, Route route, GuestScheduler& scheduler,
@@ -87,6 +89,10 @@ class TransferSource : public FreezeObserver, public std::enable_shared_from_thi
   // Waits until `ready(answers_)`; false if the transfer is over.
   bool wait_for_guest(const std::function<bool(const GuestAnswers&)>& ready);
   std::uint64_t dirty_bytes(Time since) const;
+  // Of a VM whose pages nobody tracks, with the rate at which it writes now.
+  pb::VmConfig modelled_config() const;
+  // For the fault forget-page: leaves one page out of every round.
+  void forget_page(PageRuns& runs);
   void note_round(std::uint32_t round, std::uint64_t bytes, Duration duration, std::uint64_t dirty);
   void note_sent(const PageSender& sender);
 
@@ -115,7 +121,8 @@ class TransferSource : public FreezeObserver, public std::enable_shared_from_thi
   bool converged_ = false;
   bool forced_ = false;
   std::uint64_t earlier_rate_ = 0;
-  Time dirty_since_ = 0;  // modelled: when the latest round began
+  std::optional<std::uint64_t> forgotten_page_;  // of a fault
+  Time dirty_since_ = 0;                         // modelled: when the latest round began
   std::uint64_t round_bytes_left_ = 0;
   pb::TransferStatus reported_ = pb::TRANSFER_IDLE;
   Time reported_at_ = 0;

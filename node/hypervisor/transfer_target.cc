@@ -79,6 +79,10 @@ void TransferTarget::run() {
 }
 
 bool TransferTarget::prepare() {
+  if (site_.faults != nullptr) {
+    const auto why = site_.faults->refusal(HypervisorFaults::Step::kPrepare, order_.vm);
+    if (why) return fail(VMTaskResult::kUnexpectedError, *why);
+  }
   const std::uint64_t bytes = order_.config.memory_bytes();
   MemoryBudget::Answer answer = budget_.reserve(bytes);
   while (answer == MemoryBudget::Answer::kSoon) {
@@ -115,7 +119,9 @@ bool TransferTarget::wait_for_connection() {
     {
       const std::lock_guard lock(mutex_);
       if (socket_.valid()) {
-        channel_.emplace(std::move(socket_), signal_);
+        std::unique_ptr<DataFaults> faults;
+        if (site_.faults != nullptr) faults = site_.faults->connection_to(site_.peer_id);
+        channel_.emplace(std::move(socket_), signal_, std::move(faults));
         return true;
       }
     }

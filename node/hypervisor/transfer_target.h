@@ -33,6 +33,8 @@ class TransferTarget {
     std::string peer;
     // A fault of the world: may spoil the memory of an image before it is held. Usually empty.
     std::function<void(GuestMemory&)> image_fault;
+    NodeId peer_id = kNoNode;
+    HypervisorFaults* faults = nullptr;  // usually none
   };
 
   TransferTarget(TransferOrder order, Site site, MemoryBudget& budget, Workers& workers,

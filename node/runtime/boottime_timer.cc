@@ -9,6 +9,8 @@
 #include <sys/timerfd.h>
 #include <time.h>
 
+#include "node/hypervisor/hypervisor.h"
+
 namespace failsim::node {
 namespace {
 
@@ -30,7 +32,7 @@ void BoottimeTimer::arm(Time at) {
   armed_at_ = at;
   itimerspec spec{};  // all zero disarms
   if (at != kNever) {
-    at = std::max<Time>(at, 1);
+    at = std::max<Time>(true_boottime_of(at), 1);
     spec.it_value.tv_sec = at / kSecond;
     spec.it_value.tv_nsec = at % kSecond;
   }

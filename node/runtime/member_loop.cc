@@ -139,7 +139,9 @@ void MemberLoop::say(After& item) {
 
 void MemberLoop::arm_timer() {
   const Time deadline = member_.next_deadline();
-  timer_.arm(deadline == kNever ? kNever : std::max(deadline, boottime_now() + kShortestTick));
+  if (deadline == kNever) return timer_.arm(kNever);
+  const Duration lateness = outside_.timer_lateness ? outside_.timer_lateness() : 0;
+  timer_.arm(std::max(deadline, boottime_now() + kShortestTick) + lateness);
 }
 
 void MemberLoop::ask(pb::Request request, std::function<void(pb::Reply)> answer) {

@@ -35,6 +35,7 @@ class MemberLoop {
     std::function<void()> state_changed;  // after a turn that applied something
     std::function<void(const std::string& reason)> storage_failed;
     std::function<void(Duration, std::function<void()>)> call_after;
+    std::function<Duration()> timer_lateness;  // of a fault; empty: timers fire in time
   };
 
   // The recorder has recorded how the member begins: with these arguments.

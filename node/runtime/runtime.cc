@@ -18,6 +18,9 @@
 #include "node/api/api.h"
 #include "node/api/http_server.h"
 #include "node/api/service.h"
+#include "node/faults/fault_desk.h"
+#include "node/faults/faulty_links.h"
+#include "node/faults/hypervisor_faults.h"
 #include "node/hypervisor/hypervisor.h"
 #include "node/runtime/live_queries.h"
 #include "node/runtime/log.h"
@@ -84,6 +87,7 @@ class Runtime final : public NodeService {
     loop_.post(ProcessDied{node, instance});
   }
   void call_after(Duration delay, std::function<void()> call) override;
+  FaultDesk* fault_desk() override { return fault_desk_.get(); }
 
  private:
   const Member& member() const { return loop_.member(); }
@@ -92,6 +96,9 @@ class Runtime final : public NodeService {
   MemberLoop::Outside outside();
   LiveQueries::Config live_config();
   std::optional<Error> open_transport();
+  void put_faults_around_transport();
+  void open_fault_desk();
+  void faults_changed();
   std::optional<Error> open_hypervisor();
   std::optional<Error> open_api();
   pb::PeerMessage envelope(NodeId to) const;
@@ -109,9 +116,15 @@ class Runtime final : public NodeService {
   const NodeId self_;
   boost::asio::io_context io_{1};
   Admission admission_;
+  std::unique_ptr<HypervisorFaults> hypervisor_faults_;
   std::unique_ptr<Hypervisor> hypervisor_;
   std::unique_ptr<PeerLinks> links_;
   std::unique_ptr<HeartbeatSocket> heartbeats_;
+  // With faults: the same two objects, and who speaks for all faults.
+  FaultyLinks* faulty_links_ = nullptr;
+  FaultyHeartbeats* faulty_heartbeats_ = nullptr;
+  std::unique_ptr<FaultDesk> fault_desk_;
+  std::int64_t clock_drift_ppm_ = 0;
   std::unique_ptr<Api> api_;
   std::unique_ptr<HttpServer> http_;
   LiveQueries live_queries_;
@@ -165,6 +178,9 @@ MemberLoop::Outside Runtime::outside() {
   outside.call_after = [this](Duration delay, std::function<void()> call) {
     call_after(delay, std::move(call));
   };
+  if (config_.faults != nullptr) {
+    outside.timer_lateness = [this] { return config_.faults->timer_lateness(); };
+  }
   return outside;
 }
 
@@ -184,6 +200,7 @@ LiveQueries::Config Runtime::live_config() {
 std::optional<Error> Runtime::open() {
   if (auto error = open_transport()) return error;
   if (auto error = open_hypervisor()) return error;
+  if (config_.faults != nullptr) open_fault_desk();
   return open_api();
 }
 
@@ -198,6 +215,11 @@ std::optional<Error> Runtime::open_transport() {
   config.link_changed = [](NodeId peer, bool is_up) {
     log(Level::kInfo, "link: to " + node_name(peer) + (is_up ? " is up" : " is down"));
   };
+  if (config_.faults != nullptr) {
+    config.is_passable = [this](NodeId from, NodeId to) {
+      return !config_.faults->is_cut(from, to, Traffic::kControl);
+    };
+  }
   auto links = PeerLinks::open(io_, std::move(config), admission_);
   if (!links) return links.error();
   links_ = links.take();
@@ -206,7 +228,41 @@ std::optional<Error> Runtime::open_transport() {
                             [this](pb::PeerMessage message) { receive(std::move(message)); });
   if (!heartbeats) return heartbeats.error();
   heartbeats_ = heartbeats.take();
+  if (config_.faults != nullptr) put_faults_around_transport();
   return std::nullopt;
+}
+
+void Runtime::put_faults_around_transport() {
+  auto links =
+      FaultyLinks::around(std::move(links_), self_, identity_.bootstrap, io_, *config_.faults);
+  faulty_links_ = links.get();
+  links_ = std::move(links);
+  auto heartbeats = FaultyHeartbeats::around(std::move(heartbeats_), self_, io_, *config_.faults);
+  faulty_heartbeats_ = heartbeats.get();
+  heartbeats_ = std::move(heartbeats);
+}
+
+void Runtime::open_fault_desk() {
+  FaultDesk::Outside outside;
+  outside.ask = [this](pb::Request request, std::function<void(pb::Reply)> answer) {
+    ask(std::move(request), std::move(answer));
+  };
+  outside.call_after = [this](Duration delay, std::function<void()> call) {
+    call_after(delay, std::move(call));
+  };
+  outside.changed = [this] { faults_changed(); };
+  fault_desk_ =
+      std::make_unique<FaultDesk>(self_, config_.incarnation, *config_.faults, std::move(outside));
+}
+
+// The decorators ask by themselves whenever something passes; this is for what has to be done at
+// once.
+void Runtime::faults_changed() {
+  faulty_links_->faults_changed();
+  faulty_heartbeats_->faults_changed();
+  hypervisor_->set_memory_pressure(config_.faults->memory_pressure_bytes());
+  const std::int64_t ppm = config_.faults->clock_drift_ppm();
+  if (std::exchange(clock_drift_ppm_, ppm) != ppm) set_clock_drift(ppm);
 }
 
 std::optional<Error> Runtime::open_hypervisor() {
@@ -222,6 +278,10 @@ std::optional<Error> Runtime::open_hypervisor() {
   config.volume_address = config_.volume_address;
   config.volume_port = config_.volume_port;
   config.memory_bytes = own.memory_bytes();
+  if (config_.faults != nullptr) {
+    hypervisor_faults_ = hypervisor_faults(self_, *config_.faults);
+    config.faults = hypervisor_faults_.get();
+  }
   auto hypervisor =
       Hypervisor::open(config, [this](std::variant<GuestReport, TransferReport> report) {
         boost::asio::post(io_, [this, report = std::move(report)] {
@@ -300,6 +360,9 @@ void Runtime::send(const pb::PeerMessage& message) {
 }
 
 void Runtime::receive(pb::PeerMessage message) {
+  // A fault of a link acts at its sender; but who is isolated hears nothing either.
+  const Traffic traffic = message.has_heartbeat() ? Traffic::kHeartbeat : Traffic::kControl;
+  if (config_.faults != nullptr && config_.faults->is_cut(message.from(), self_, traffic)) return;
   if (!live_queries_.handle(message)) loop_.post(MessageReceived{std::move(message)});
 }
 
@@ -347,6 +410,7 @@ void Runtime::await_lease_end() {
 
 void Runtime::end(int exit_code) {
   exit_code_ = exit_code;
+  if (config_.faults != nullptr) config_.faults->close();  // nobody waits for a stalled disk
   log(Level::kInfo,
       "end: " + node_name(self_) + " ends with exit code " + std::to_string(exit_code));
   http_->close();

@@ -23,6 +23,8 @@ inline constexpr int kExitDone = 0;
 inline constexpr int kExitRefused = 1;
 inline constexpr int kExitStorageFailed = 74;
 
+class Switchboard;  // node/faults/switchboard.h
+
 struct RuntimeConfig {
   std::string directory;
   std::string token;  // of the HTTP interface
@@ -30,6 +32,7 @@ struct RuntimeConfig {
   std::uint16_t volume_port = 0;
   Incarnation incarnation = 0;
   std::uint64_t record_limit_bytes = 0;  // of the recording of this start; 0 = it is not recorded
+  Switchboard* faults = nullptr;  // outlives the node; null: no fault can be injected
 };
 
 // From now on a request to leave (SIGTERM, SIGINT) waits until run_node() listens to it: a node

@@ -46,11 +46,14 @@ class Socket final : public HeartbeatSocket {
   }
 
   void send(const pb::PeerMessage& heartbeat) override {
-    const auto peer = peers_.find(heartbeat.to());
-    if (peer == peers_.end()) return;
-    const std::string frame = encode_frame(heartbeat.SerializeAsString());
+    send_frame(heartbeat.to(), encode_frame(heartbeat.SerializeAsString()));
+  }
+
+  void send_frame(NodeId peer, const std::string& frame) override {
+    const auto to = peers_.find(peer);
+    if (to == peers_.end()) return;
     error_code failure;
-    socket_.send_to(boost::asio::buffer(frame), peer->second, 0, failure);
+    socket_.send_to(boost::asio::buffer(frame), to->second, 0, failure);
     // Loss is what datagrams do; a beat that did not leave is one more lost beat.
     if (!failure) ++admission_.counters().heartbeats_sent;
   }

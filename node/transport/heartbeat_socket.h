@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 
 #include "cluster/error.h"
 #include "cluster/ids.h"
@@ -31,6 +32,8 @@ class HeartbeatSocket {
 
   // Sends at once or not at all: a beat that cannot leave now is worth nothing later.
   virtual void send(const pb::PeerMessage& heartbeat) = 0;
+  // The same for a heartbeat in its envelope already (frame.h).
+  virtual void send_frame(NodeId peer, const std::string& frame) = 0;
   virtual void close() = 0;
 };
 

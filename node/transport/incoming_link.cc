@@ -61,6 +61,7 @@ bool IncomingLink::take(std::string_view payload) {
   if (!message) return peer_ != kNoNode;  // one stale message of a known peer is no reason to part
   if (peer_ == kNoNode) {
     if (message->body_case() != pb::PeerMessage::BODY_NOT_SET) return false;
+    if (config_.is_passable && !config_.is_passable(message->from())) return false;
     peer_ = message->from();
     greeting_limit_.cancel();
     config_.greeted(shared_from_this());

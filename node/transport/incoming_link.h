@@ -23,6 +23,7 @@ class IncomingLink : public std::enable_shared_from_this<IncomingLink> {
     std::function<void(const std::shared_ptr<IncomingLink>&)> greeted;  // peer() is known now
     std::function<void(pb::PeerMessage)> receive;
     std::function<void(const std::shared_ptr<IncomingLink>&)> closed;
+    std::function<bool(NodeId peer)> is_passable;  // asked at the hello; empty: it always is
   };
 
   IncomingLink(boost::asio::ip::tcp::socket socket, Config config, Admission& admission);

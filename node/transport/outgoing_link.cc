@@ -47,6 +47,10 @@ void OutgoingLink::send(std::string frame) {
   write();
 }
 
+void OutgoingLink::reset() {
+  if (is_up_) fail();
+}
+
 void OutgoingLink::close() {
   is_closed_ = true;
   ++attempt_;
@@ -58,6 +62,7 @@ void OutgoingLink::close() {
 void OutgoingLink::connect() {
   if (is_closed_) return;
   is_waiting_ = false;
+  if (config_.is_passable && !config_.is_passable()) return fail();
   const unsigned attempt = ++attempt_;
   error_code failure;
   socket_.close(failure);

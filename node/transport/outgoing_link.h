@@ -26,6 +26,7 @@ class OutgoingLink : public std::enable_shared_from_this<OutgoingLink> {
     std::function<std::string()> hello;  // its frame
     std::function<void(bool is_up)> changed;
     std::chrono::milliseconds first_back_off;  // doubled by each failure
+    std::function<bool()> is_passable;  // asked before each connection; empty: it always is
   };
 
   OutgoingLink(boost::asio::io_context& io, Config config, TransportCounters& counters);
@@ -35,6 +36,8 @@ class OutgoingLink : public std::enable_shared_from_this<OutgoingLink> {
   // The peer was heard: a link that waits to be tried again is tried now.
   void peer_heard();
   bool is_flushed() const { return !is_up_ || (queue_.empty() && writing_.empty()); }
+  // The connection breaks, as far as there is one; the link makes a new one.
+  void reset();
   void close();
 
  private:

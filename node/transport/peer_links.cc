@@ -59,14 +59,26 @@ class Links final : public PeerLinks {
   }
 
   void send(const pb::PeerMessage& message) override {
-    const auto link = outgoing_.find(message.to());
-    assert(link != outgoing_.end());
     std::string payload = message.SerializeAsString();
     if (payload.size() > kMaximumPayloadBytes) {
       ++admission_.counters().dropped_oversized;
       return;
     }
-    link->second->send(encode_frame(payload));
+    send_frame(message.to(), encode_frame(payload));
+  }
+
+  void send_frame(NodeId peer, std::string frame) override {
+    const auto link = outgoing_.find(peer);
+    assert(link != outgoing_.end());
+    link->second->send(std::move(frame));
+  }
+
+  void reset(NodeId from, NodeId to) override {
+    if (from == config_.self) return outgoing_.at(to)->reset();
+    const auto links = incoming_;
+    for (const auto& link : links) {
+      if (link->peer() == from) link->close();
+    }
   }
 
   bool is_flushed() const override {
@@ -101,6 +113,9 @@ class Links final : public PeerLinks {
     link.hello = [this, peer] { return hello(peer); };
     link.changed = [this, peer](bool is_up) { config_.link_changed(peer, is_up); };
     link.first_back_off = config_.first_back_off;
+    if (config_.is_passable) {
+      link.is_passable = [this, peer] { return config_.is_passable(config_.self, peer); };
+    }
     outgoing_[peer] = std::make_shared<OutgoingLink>(io_, std::move(link), admission_.counters());
     outgoing_[peer]->start();
   }
@@ -142,6 +157,9 @@ class Links final : public PeerLinks {
     };
     link.receive = [this](pb::PeerMessage message) { config_.receive(std::move(message)); };
     link.closed = [this](const auto& closed) { incoming_.erase(closed); };
+    if (config_.is_passable) {
+      link.is_passable = [this](NodeId peer) { return config_.is_passable(peer, config_.self); };
+    }
     const auto incoming =
         std::make_shared<IncomingLink>(std::move(socket), std::move(link), admission_);
     incoming_.insert(incoming);

@@ -38,6 +38,8 @@ struct PeerLinksConfig {
   std::function<std::uint64_t()> recovery_epoch;
   std::function<void(pb::PeerMessage)> receive;               // admitted messages
   std::function<void(NodeId peer, bool is_up)> link_changed;  // of the outgoing connections
+  // Whether a connection of this direction may be made now. For faults; empty: it always may.
+  std::function<bool(NodeId from, NodeId to)> is_passable;
 };
 
 class PeerLinks {
@@ -50,6 +52,10 @@ class PeerLinks {
 
   // Queues the message for message.to(), which must be another node of the cluster.
   virtual void send(const pb::PeerMessage& message) = 0;
+  // The same for a message in its envelope already (frame.h).
+  virtual void send_frame(NodeId peer, std::string frame) = 0;
+  // Breaks the connection of one direction between this node and another. For faults.
+  virtual void reset(NodeId from, NodeId to) = 0;
   // Nothing is queued or half written on any link that is up.
   virtual bool is_flushed() const = 0;
   virtual void close() = 0;

@@ -77,12 +77,14 @@ class ClusterTest : public testing::Test {
   // Until it is Running on another node than `former`; returns the new owner.
   std::string wait_for_restart_elsewhere(const std::string& name, const std::string& former);
 
+  // Whether it holds within a minute.
+  bool until(const std::function<bool()>& holds);
+
   cli::fs::path base_;
   cli::fs::path directory_;
 
  private:
   void print_logs() const;
-  bool until(const std::function<bool()>& holds);
 
   std::optional<cli::Client> client_;
 };

@@ -78,9 +78,11 @@ json::value Client::write(const std::string& method, const std::string& target,
   return call(std::move(request), Milliseconds(0));
 }
 
-HttpAnswer Client::ask(std::uint32_t node, const std::string& target, Milliseconds timeout) {
+HttpAnswer Client::ask(std::uint32_t node, const std::string& method, const std::string& target,
+                       std::string body, Milliseconds timeout) {
   HttpRequest request;
-  request.method = "GET";
+  request.method = method;
+  request.body = std::move(body);
   request.address = description_.node_address(node);
   request.port = kApiPort;
   request.target = target;

@@ -34,7 +34,11 @@ class Client {
                     const json::object& body = {});
 
   // One attempt at one node, "node-K" of this cluster.
-  HttpAnswer ask(std::uint32_t node, const std::string& target, Milliseconds timeout);
+  HttpAnswer ask(std::uint32_t node, const std::string& target, Milliseconds timeout) {
+    return ask(node, "GET", target, "", timeout);
+  }
+  HttpAnswer ask(std::uint32_t node, const std::string& method, const std::string& target,
+                 std::string body, Milliseconds timeout);
 
   Milliseconds limit() const { return limit_; }
   const ClusterDescription& description() const { return description_; }

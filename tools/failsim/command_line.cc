@@ -136,6 +136,9 @@ void CommandLine::declare(CLI::App& app, const Argument& argument) {
     // when it turns out to be meant.
     const bool is_group = app.get_name() == "migrate";
     declared->type_name("")->required(!is_group);
+  } else if (argument.kind == Kind::kRepeatedPositional) {
+    declared->type_name("")->expected(-1);
+    declared->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   } else if (argument.kind == Kind::kOptionalPositional) {
     declared->type_name("");
   } else {

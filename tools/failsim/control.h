@@ -2,6 +2,10 @@
 //
 //   {"command":"start","node":"node-2"}  the node was stopped and is to be started again
 //   {"command":"down"}                   stop every process and end
+//   {"command":"fault-id"}               {"id":N}: a number for a fault
+//   {"command":"fault","id":N,"order":"freeze node-2","by":"..."}    inject it, or renew its lease
+//   {"command":"fault-list"}             {"faults":[...]}: those that the launcher performs
+//   {"command":"fault-heal","id":N}      {"faults":[...]}: those healed; all of them without id
 //
 // The answer is {} or {"error":{...}}. The directory of a cluster may have a path longer than a
 // socket address holds, so both sides reach the socket through a descriptor of the directory.

@@ -53,7 +53,11 @@ int kinds(Context& context, const Arguments& arguments) {
 }  // namespace
 
 std::vector<Verb> fault_verbs() {
-  return {{"fault", "See what can be broken", {}, "  failsim fault kinds\n", nullptr},
+  return {{"fault",
+           "Break the cluster on purpose: kinds, inject, list, heal",
+           {},
+           "  failsim fault kinds\n",
+           nullptr},
           {"fault kinds",
            "List the kinds of faults with their parameters",
            {flag("--markdown", "As the page docs/faults.md")},

@@ -151,6 +151,7 @@ void detach_streams(const ClusterDirectory& directory) {
   try {
     detach_streams(options.directory);
     SupervisorOptions supervisor{options.directory, description};
+    supervisor.faults = options.faults;
     supervisor.on_ready = [&](const json::object& endpoints) {
       reported = true;
       send_report(channel, {{"ready", endpoints}});
@@ -240,6 +241,7 @@ int launch_in_foreground(const LaunchOptions& options, bool follow_logs,
   check(options);
   const DirectoryLock lock(options.directory);
   SupervisorOptions supervisor{options.directory, prepare(options)};
+  supervisor.faults = options.faults;
   supervisor.follow_logs = follow_logs;
   supervisor.on_ready = on_ready;
   return supervise(std::move(supervisor));

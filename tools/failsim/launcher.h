@@ -18,6 +18,7 @@ struct LaunchOptions {
   bool node_memory_given = false;
   // Whether the nodes are recorded from now on, and how much (0 = not at all); nothing = as before.
   std::optional<std::uint64_t> record_limit_bytes = std::nullopt;
+  bool faults = false;  // faults may be injected into it
 };
 
 // How long a cluster in the background lives.

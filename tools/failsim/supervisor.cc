@@ -20,7 +20,9 @@
 #include "tools/failsim/control.h"
 #include "tools/failsim/errors.h"
 #include "tools/failsim/evidence.h"
+#include "tools/failsim/fault_teller.h"
 #include "tools/failsim/log_follower.h"
+#include "tools/failsim/process_faults.h"
 #include "tools/failsim/readiness.h"
 #include "tools/failsim/registry.h"
 #include "tools/failsim/spawn.h"
@@ -79,6 +81,9 @@ class Supervisor {
   void take_readiness();
   void take_command();
   json::object obey(const json::object& command);
+  json::object obey_about_node(const std::string& verb, const json::object& command);
+  void open_faults();
+  json::object obey_about_faults(const std::string& verb, const json::object& command);
   void reap();
   void ended(const Child& child, int status);
 
@@ -111,6 +116,8 @@ class Supervisor {
   steady_clock::time_point stop_deadline_;
   int quick_deaths_ = 0;
   std::vector<std::pair<std::string, LogFollower>> logs_;
+  std::optional<FaultTeller> teller_;  // both only with --faults
+  std::optional<ProcessFaults> faults_;
 };
 
 Supervisor::Supervisor(SupervisorOptions options)
@@ -161,6 +168,7 @@ void Supervisor::open() {
   Registry(state_directory())
       .note({options_.description.name, options_.directory.path(), options_.description.nodes,
              *mark_of(::getpid())});
+  if (options_.faults) open_faults();
   if (!options_.follow_logs) return;
   for (std::uint32_t node = 1; node <= options_.description.nodes; ++node) {
     logs_.emplace_back("node-" + std::to_string(node),
@@ -224,6 +232,7 @@ void Supervisor::start_node(std::uint32_t node) {
     command.insert(command.end(), {"--record", "--record-limit",
                                    std::to_string(options_.description.record_limit_bytes)});
   }
+  if (options_.faults) command.push_back("--faults");
   start_child(std::move(child), std::move(command));
 }
 
@@ -246,13 +255,19 @@ void Supervisor::turn() {
   reap();
   if (waiting[1].revents != 0) take_command();
   if (waiting[2].revents != 0) take_readiness();
+  if (faults_ && stage_ == Stage::kRunning) faults_->end_due();
   follow_logs();
   advance_stop();
 }
 
 int Supervisor::poll_timeout() const {
   if (stage_ == Stage::kRunning) {
-    return options_.follow_logs ? static_cast<int>(kLogPause.count()) : -1;
+    const int pause = options_.follow_logs ? static_cast<int>(kLogPause.count()) : -1;
+    const auto look = faults_ ? faults_->next_look() : std::nullopt;
+    if (!look) return pause;
+    const auto rest = std::chrono::ceil<milliseconds>(*look - steady_clock::now()).count();
+    const int until_look = static_cast<int>(std::clamp<std::int64_t>(rest, 0, 1'000));
+    return pause < 0 ? until_look : std::min(pause, until_look);
   }
   const auto left =
       std::chrono::duration_cast<milliseconds>(stop_deadline_ - steady_clock::now()).count();
@@ -313,6 +328,11 @@ json::object Supervisor::obey(const json::object& command) {
     stop(SIGTERM);
     return {};
   }
+  if (verb.rfind("fault", 0) == 0) return obey_about_faults(verb, command);
+  return obey_about_node(verb, command);
+}
+
+json::object Supervisor::obey_about_node(const std::string& verb, const json::object& command) {
   const std::string name = text_in(command, "node");
   const std::optional<std::uint32_t> node = options_.description.node_named(name);
   if (verb != "start" || !node) {
@@ -334,6 +354,46 @@ json::object Supervisor::obey(const json::object& command) {
   return {};
 }
 
+void Supervisor::open_faults() {
+  teller_.emplace(options_.description, token_);
+  ProcessFaults::Outside outside;
+  outside.process = [this](const std::string& name) -> std::optional<pid_t> {
+    for (const Child& child : children_) {
+      if (child.name == name && is_alive(child.mark)) return child.pid;
+    }
+    return std::nullopt;
+  };
+  outside.start = [this](const std::string& name) {
+    if (stage_ == Stage::kRunning) start_node(*options_.description.node_named(name));
+  };
+  outside.note = [this](const json::object& note) {
+    say("fault " + std::to_string(number_in(note, "fault")) + " " + text_in(note, "what") + ": " +
+        text_in(note, "order"));
+    teller_->tell(note);
+  };
+  outside.now = steady_clock::now;
+  faults_.emplace(std::move(outside));
+}
+
+json::object Supervisor::obey_about_faults(const std::string& verb, const json::object& command) {
+  if (!faults_) {
+    fail(Code::kInvalidState,
+         "Cluster " + options_.description.name +
+             " was started without --faults, so no fault can be injected.",
+         "Start it with: failsim up --faults");
+  }
+  if (stage_ != Stage::kRunning) {
+    fail(Code::kInvalidState, "The cluster is being taken down.", "");
+  }
+  const std::uint64_t id = number_in(command, "id");
+  if (verb == "fault-id") return {{"id", faults_->next_id()}};
+  if (verb == "fault-list") return {{"faults", faults_->list()}};
+  if (verb == "fault-heal") {
+    return {{"faults", faults_->heal(id == 0 ? std::nullopt : std::optional(id))}};
+  }
+  return faults_->inject(id, text_in(command, "order"), text_in(command, "by"));
+}
+
 void Supervisor::reap() {
   int status = 0;
   pid_t pid = 0;
@@ -351,6 +411,9 @@ void Supervisor::reap() {
 void Supervisor::ended(const Child& child, int status) {
   say(child.name + " (process " + std::to_string(child.pid) + ") " + describe_end(status));
   if (stage_ != Stage::kRunning) return;
+  const bool is_silent =
+      faults_ &&
+      faults_->child_ended(child.name, child.pid, WIFEXITED(status) ? WEXITSTATUS(status) : -1);
   if (!ready_) {
     const std::string last = last_line(child.log);
     failure_ = Failure{{Code::kNodeNotAvailable,
@@ -360,6 +423,7 @@ void Supervisor::ended(const Child& child, int status) {
                        kExitFailed};
     stop(SIGKILL);
   } else if (child.node != 0) {
+    if (is_silent) return;
     evidence_[child.node] =
         report_evidence(options_.description, token_, child.node, child.instance);
   } else {
@@ -375,6 +439,7 @@ void Supervisor::ended(const Child& child, int status) {
 
 void Supervisor::stop(int signal) {
   if (stage_ == Stage::kRunning) stage_ = Stage::kStoppingNodes;
+  if (faults_) faults_->heal(std::nullopt);  // who is stopped by one would not notice
   stop_deadline_ = steady_clock::now() + kStopLimit;
   readiness_.request_stop();
   for (auto& [node, thread] : evidence_) thread.request_stop();
@@ -433,6 +498,7 @@ void Supervisor::follow_logs() {
 
 void Supervisor::close_down() {
   readiness_.request_stop();
+  if (teller_) teller_->request_stop();
   retired_.clear();
   evidence_.clear();
   if (readiness_.joinable()) readiness_.join();

@@ -16,6 +16,7 @@ namespace failsim::cli {
 struct SupervisorOptions {
   ClusterDirectory directory;
   ClusterDescription description;
+  bool faults = false;       // faults may be injected: here, and into the nodes
   bool follow_logs = false;  // copy the nodes' lines to standard output
   // Called once, with the content of endpoints.json, when every node is Up and there is a leader.
   std::function<void(const json::object&)> on_ready = nullptr;

@@ -26,6 +26,10 @@ Argument optional_positional(std::string name, std::string help) {
   return {Argument::Kind::kOptionalPositional, std::move(name), "", std::move(help), ""};
 }
 
+Argument repeated_positional(std::string name, std::string help) {
+  return {Argument::Kind::kRepeatedPositional, std::move(name), "", std::move(help), ""};
+}
+
 Argument option(std::string name, std::string value, std::string help, std::string fallback) {
   return {Argument::Kind::kOption, std::move(name), std::move(value), std::move(help),
           std::move(fallback)};
@@ -80,6 +84,7 @@ const std::vector<Verb>& all_verbs() {
     append(verbs, task_verbs());
     append(verbs, event_verbs());
     append(verbs, fault_verbs());
+    append(verbs, fault_inject_verbs());
     append(verbs, simulate_verbs());
     append(verbs, replay_verbs());
     return verbs;

@@ -12,7 +12,14 @@
 namespace failsim::cli {
 
 struct Argument {
-  enum class Kind { kPositional, kOptionalPositional, kOption, kRepeatedOption, kFlag };
+  enum class Kind {
+    kPositional,
+    kOptionalPositional,
+    kRepeatedPositional,  // any number of them, as the last
+    kOption,
+    kRepeatedOption,
+    kFlag
+  };
   Kind kind;
   std::string name;   // "VM", "--memory" or "-n,--nodes"
   std::string value;  // what an option takes, for the help: "SIZE"
@@ -22,6 +29,7 @@ struct Argument {
 
 Argument positional(std::string name, std::string help);
 Argument optional_positional(std::string name, std::string help);
+Argument repeated_positional(std::string name, std::string help);
 Argument option(std::string name, std::string value, std::string help, std::string fallback = "");
 Argument repeated_option(std::string name, std::string value, std::string help);
 Argument flag(std::string name, std::string help);
@@ -69,6 +77,7 @@ std::vector<Verb> property_verbs();
 std::vector<Verb> task_verbs();
 std::vector<Verb> event_verbs();
 std::vector<Verb> fault_verbs();
+std::vector<Verb> fault_inject_verbs();
 std::vector<Verb> simulate_verbs();
 std::vector<Verb> replay_verbs();
 std::vector<Verb> demo_verbs();

@@ -1,0 +1,204 @@
+#include "tools/failsim/process_faults.h"
+
+#include <algorithm>
+#include <array>
+#include <csignal>
+
+#include <sys/wait.h>
+
+#include "tools/failsim/errors.h"
+
+namespace failsim::cli {
+namespace {
+
+constexpr std::array<std::string_view, 6> kOfLauncher = {
+    "kill", "terminate", "freeze", "volume-stall", "volume-restart", "disk-fail"};
+constexpr std::chrono::milliseconds kLook{20};  // for a victim that is on its way out
+constexpr int kExitStorageFailed = 74;
+
+bool starts_again(std::string_view kind) {
+  return kind == "kill" || kind == "terminate";
+}
+
+bool stops(std::string_view kind) {
+  return kind == "freeze" || kind == "volume-stall";
+}
+
+// Returns when it stands still, so that nobody waits for its answer any more; or when it has ended.
+void stop(pid_t process) {
+  siginfo_t ignored;
+  if (::kill(process, SIGSTOP) != 0) return;
+  ::waitid(P_PID, static_cast<id_t>(process), &ignored, WSTOPPED | WEXITED | WNOWAIT);
+}
+
+ProcessFaults::Clock::duration clock_duration(Duration duration) {
+  return std::chrono::duration_cast<ProcessFaults::Clock::duration>(
+      std::chrono::nanoseconds(duration));
+}
+
+}  // namespace
+
+bool is_fault_of_launcher(std::string_view kind) {
+  return std::find(kOfLauncher.begin(), kOfLauncher.end(), kind) != kOfLauncher.end();
+}
+
+bool is_fault_of_nodes(std::string_view kind) {
+  return !is_fault_of_launcher(kind) || kind == "disk-fail";
+}
+
+json::object ProcessFaults::inject(std::uint64_t id, const std::string& order_line,
+                                   const std::string& by) {
+  const Result<fault::Order> parsed = fault::parse_order(order_line);
+  if (!parsed) fail(parsed.error());
+  const fault::Order& order = parsed.value();
+  if (!is_fault_of_launcher(order.kind->name)) {
+    fail(Code::kInvalidState,
+         "The launcher does not perform the fault " + std::string(order.kind->name) + ".",
+         "Use failsim and failsim-node of the same version.");
+  }
+  Duration lease = order.lease;
+  if (order.kind->name == "volume-stall" && order.value("stall") != 0) {
+    lease = std::min(lease, order.value("stall"));
+  }
+  const auto until = outside_.now() + clock_duration(lease);
+  if (healed_.contains(id)) {
+    fail(Code::kOperationAborted, "The fault " + std::to_string(id) + " was healed.",
+         "Inject it again if it is still wanted.");
+  }
+  for (Fault& known : faults_) {
+    if (known.id != id || known.has_ended) continue;
+    known.until = until;
+    return shown(known);
+  }
+  Fault fault{id, order, by, until, victims_of(order)};
+  last_id_ = std::max(last_id_, id);
+  perform(fault);
+  note(fault, "injected");
+  const json::object answer = shown(fault);
+  if (order.kind->name != "volume-restart") faults_.push_back(std::move(fault));
+  return answer;
+}
+
+std::vector<ProcessFaults::Victim> ProcessFaults::victims_of(const fault::Order& order) const {
+  std::vector<std::string> children = order.on.from.names;
+  if (order.kind->place == fault::Place::kVolume) children = {"volume"};
+  std::vector<Victim> victims;
+  for (const std::string& child : children) {
+    const std::optional<pid_t> process = outside_.process(child);
+    if (!process) {
+      fail(Code::kNodeDown,
+           child + " is not running, so " + std::string(order.kind->name) + " cannot hit it.",
+           "See what runs with: failsim node list");
+    }
+    victims.push_back({child, *process});
+  }
+  return victims;
+}
+
+void ProcessFaults::perform(const Fault& fault) {
+  const std::string_view kind = fault.order.kind->name;
+  for (const Victim& victim : fault.victims) {
+    // Our own child that is not reaped yet: its process id cannot have been reused.
+    if (kind == "disk-fail") disk_failing_.insert(victim.process);
+    if (kind == "kill" && fault.order.value("evidence") == 1) silent_.insert(victim.process);
+    if (kind == "kill" || kind == "volume-restart") ::kill(victim.process, SIGKILL);
+    if (kind == "terminate") ::kill(victim.process, SIGTERM);
+    if (stops(kind)) stop(victim.process);
+  }
+}
+
+bool ProcessFaults::undo(const Fault& fault) {
+  const std::string_view kind = fault.order.kind->name;
+  bool is_undone = true;
+  for (const Victim& victim : fault.victims) {
+    const std::optional<pid_t> process = outside_.process(victim.child);
+    if (stops(kind) && process == victim.process) ::kill(victim.process, SIGCONT);
+    if (kind == "disk-fail" && !process) outside_.start(victim.child);
+    if (!starts_again(kind)) continue;
+    if (process == victim.process) {
+      is_undone = false;
+    } else if (!process) {
+      outside_.start(victim.child);
+    }
+  }
+  return is_undone;
+}
+
+json::array ProcessFaults::list() const {
+  json::array rows;
+  for (const Fault& fault : faults_) {
+    if (!fault.has_ended) rows.push_back(shown(fault));
+  }
+  return rows;
+}
+
+json::array ProcessFaults::heal(std::optional<std::uint64_t> id) {
+  json::array healed;
+  for (Fault& fault : faults_) {
+    if (fault.has_ended || (id && *id != fault.id)) continue;
+    healed.push_back(shown(fault));
+    healed_.insert(fault.id);
+    finish(fault, "healed");
+  }
+  remove_undone();
+  return healed;
+}
+
+void ProcessFaults::end_due() {
+  for (Fault& fault : faults_) {
+    if (!fault.has_ended && fault.until <= outside_.now()) finish(fault, "expired");
+  }
+  remove_undone();
+}
+
+void ProcessFaults::finish(Fault& fault, const char* what) {
+  fault.has_ended = true;
+  note(fault, what);
+}
+
+void ProcessFaults::remove_undone() {
+  std::erase_if(faults_, [this](const Fault& fault) { return fault.has_ended && undo(fault); });
+}
+
+std::optional<ProcessFaults::Clock::time_point> ProcessFaults::next_look() const {
+  std::optional<Clock::time_point> at;
+  for (const Fault& fault : faults_) {
+    const Clock::time_point look = fault.has_ended ? outside_.now() + kLook : fault.until;
+    if (!at || look < *at) at = look;
+  }
+  return at;
+}
+
+bool ProcessFaults::child_ended(const std::string& child, pid_t process, int exit_status) {
+  const bool was_failing = disk_failing_.erase(process) > 0 && exit_status == kExitStorageFailed;
+  const bool is_failing_still =
+      std::any_of(faults_.begin(), faults_.end(), [&](const Fault& fault) {
+        return fault.order.kind->name == "disk-fail" && !fault.has_ended &&
+               std::any_of(fault.victims.begin(), fault.victims.end(),
+                           [&](const Victim& victim) { return victim.process == process; });
+      });
+  // It ended after its lease, which may be later than that of the fault.
+  if (was_failing && !is_failing_still) outside_.start(child);
+  return silent_.erase(process) > 0;
+}
+
+void ProcessFaults::note(const Fault& fault, const char* what) {
+  outside_.note({{"what", what},
+                 {"fault", fault.id},
+                 {"order", fault::to_text(fault.order)},
+                 {"by", fault.by}});
+}
+
+json::object ProcessFaults::shown(const Fault& fault) const {
+  const auto rest = std::max(Clock::duration::zero(), fault.until - outside_.now());
+  const std::string_view undo = fault.order.kind->undo;
+  return {{"id", fault.id},
+          {"node", "launcher"},
+          {"order", fault::to_text(fault.order)},
+          {"kind", json::string(fault.order.kind->name.data(), fault.order.kind->name.size())},
+          {"by", fault.by},
+          {"undo", json::string(undo.data(), undo.size())},
+          {"remaining_ms", std::chrono::duration_cast<std::chrono::milliseconds>(rest).count()}};
+}
+
+}  // namespace failsim::cli
