@@ -252,6 +252,21 @@ TEST_F(InjectorStory, TheVolumeStallsIsSlowRestartsAndFails) {
   expect_whole();
 }
 
+// A guest waits for a disk that fails, whatever is asked of it meanwhile.
+TEST_F(InjectorStory, AFailingVolumeCostsAGuestTimeAndNotItsLife) {
+  begin_with_vm();
+  const std::uint64_t boot = state().vm("web")->boot_id();
+  done("volume-fail for=3s");
+  pass(kSecond);
+  const pb::Reply save = method("web", VmMethod::kSave);
+  wait_for_task(save.task());
+  EXPECT_EQ(state().task(save.task())->result(), 0u);
+  wait_for_task(method("web", VmMethod::kStartUp).task());
+  EXPECT_EQ(owner("web"), 1u);
+  EXPECT_NE(state().vm("web")->boot_id(), boot) << "it was saved and restored";
+  expect_whole();
+}
+
 TEST_F(InjectorStory, ACrashedGuestIsStartedAgain) {
   begin_with_vm();
   const std::uint64_t boot = state().vm("web")->boot_id();

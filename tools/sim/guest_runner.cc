@@ -22,6 +22,10 @@ bool is_refused(const pb::VolumeReply& reply) {
   return reply.code() == static_cast<std::uint32_t>(Code::kAccessDenied);
 }
 
+bool is_disk_broken(const pb::VolumeReply& reply) {
+  return reply.code() == static_cast<std::uint32_t>(Code::kWriteFault);
+}
+
 bool is_done(const pb::VolumeReply& reply) {
   return reply.code() == static_cast<std::uint32_t>(Code::kOk);
 }
@@ -128,7 +132,6 @@ void GuestRunner::destroy() {
   guest_.reset();
   host_.release(std::exchange(reserved_bytes_, 0));
   registered_epoch_.reset();
-  is_fenced_ = false;
   is_appending_ = false;
   held_by_ = 0;
   drained_ = {};
@@ -237,7 +240,7 @@ void GuestRunner::register_again() {
   ask(std::move(asked), [this, epoch = order_.epoch](const pb::VolumeReply& reply) {
     if (epoch != order_.epoch) return;
     if (!is_done(reply)) {
-      is_fenced_ = true;
+      destroy();
       return fail(number(VMTaskResult::kDiskRelatedError), "the shared volume has fenced it");
     }
     registered_epoch_ = epoch;
@@ -251,7 +254,7 @@ void GuestRunner::register_again() {
 void GuestRunner::settle() {
   const Time now = host_.now();
   const bool may_execute = phase_ == Phase::kPresent && order_.want == pb::GUEST_RUNNING &&
-                           registered_epoch_ == order_.epoch && !is_fenced_ && held_by_ == 0 &&
+                           registered_epoch_ == order_.epoch && held_by_ == 0 &&
                            !host_.is_suspended() && now < host_.lease_until();
   catch_up();
   const bool executed = is_executing();
@@ -309,10 +312,9 @@ void GuestRunner::append() {
 void GuestRunner::append_answered(const pb::VolumeReply& reply) {
   is_appending_ = false;
   if (!is_done(reply)) {
-    is_fenced_ = true;
-    settle();
-    fail(number(VMTaskResult::kDiskRelatedError),
-         "the shared volume refuses its write: " + reply.message());
+    destroy();
+    return fail(number(VMTaskResult::kDiskRelatedError),
+                "the shared volume refuses its write: " + reply.message());
   }
   drain_ended();
 }
@@ -337,7 +339,7 @@ void GuestRunner::save() {
   phase_ = Phase::kSaving;
   settle();
   if (is_appending_) return;
-  if (host_.faults().strikes(HostStep::kSave) || is_fenced_) {
+  if (host_.faults().strikes(HostStep::kSave)) {
     phase_ = Phase::kPresent;
     return fail(number(VMTaskResult::kDiskRelatedError), "its saved state cannot be written");
   }
@@ -373,12 +375,13 @@ pb::VolumeRequest GuestRunner::request() const {
   return request;
 }
 
-// A question whose answer was lost is asked again: each of them may be performed twice.
+// A question whose answer was lost, or for which the disk had no place, is asked again: each of
+// them may be performed twice. A guest waits for its disk.
 void GuestRunner::ask(pb::VolumeRequest request,
                       std::function<void(const pb::VolumeReply&)> answered) {
   host_.ask_volume(request, [this, work = work_, request, answered](const pb::VolumeReply* reply) {
     if (work != work_) return;
-    if (reply != nullptr) return answered(*reply);
+    if (reply != nullptr && !is_disk_broken(*reply)) return answered(*reply);
     host_.later(kVolumeRetry, [this, work, request, answered] {
       if (work == work_) ask(request, answered);
     });

@@ -76,7 +76,6 @@ class GuestRunner {
   std::unique_ptr<Guest> guest_;
   std::uint64_t reserved_bytes_ = 0;
   std::optional<Epoch> registered_epoch_;  // at the volume, by this guest
-  bool is_fenced_ = false;                 // the volume has refused it
   bool is_appending_ = false;
   TaskId held_by_ = 0;
   std::function<void()> drained_;
