@@ -57,6 +57,12 @@ std::string code_name(Code code) {
   return row != nullptr ? row->name : "ERROR_" + std::to_string(static_cast<std::uint32_t>(code));
 }
 
+std::vector<std::string_view> code_names() {
+  std::vector<std::string_view> names;
+  for (const Row& row : kRows) names.push_back(row.name);
+  return names;
+}
+
 int exit_code(Code code) {
   const Row* row = find(code);
   return row != nullptr ? row->exit : 1;

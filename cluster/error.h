@@ -12,6 +12,7 @@
 #include <string_view>
 #include <utility>
 #include <variant>
+#include <vector>
 
 namespace failsim {
 
@@ -49,6 +50,8 @@ enum class Code : std::uint32_t {
 
 // The symbolic name, for example "ERROR_INVALID_STATE"; "ERROR_<number>" for one not in the table.
 std::string code_name(Code code);
+// Every symbolic name of the table.
+std::vector<std::string_view> code_names();
 
 // The exit status of the command line for an operation that ended in this error.
 int exit_code(Code code);

@@ -35,6 +35,7 @@ layers=(
   'storage: storage/ cluster/'
   'node: node/ storage/ cluster/'
   'tools/sim: tools/sim/ storage/ cluster/'
+  'tools/scenario: tools/scenario/ tools/sim/ storage/ cluster/'
 )
 
 # The code of a file with its line numbers: comments gone, literals empty, includes kept.

@@ -87,6 +87,7 @@ const std::vector<Verb>& all_verbs() {
     append(verbs, fault_inject_verbs());
     append(verbs, simulate_verbs());
     append(verbs, replay_verbs());
+    append(verbs, scenario_verbs());
     return verbs;
   }();
   return kVerbs;

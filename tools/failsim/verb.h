@@ -80,6 +80,7 @@ std::vector<Verb> fault_verbs();
 std::vector<Verb> fault_inject_verbs();
 std::vector<Verb> simulate_verbs();
 std::vector<Verb> replay_verbs();
+std::vector<Verb> scenario_verbs();
 std::vector<Verb> demo_verbs();
 
 const std::vector<Verb>& all_verbs();

@@ -1,11 +1,11 @@
 // What a scenario can ask of the cluster: an expression over what it shows.
 //
 //   migration(web).state == Move        vm(web).owner == node-2      node(node-1).state == Down
-//   vm(web).state in [Running, Paused]  cluster.leader != none       cluster.quorum == true
-//   migration(web).round >= 3           fault(cut).active == true    not vm(web).executing
-//   A and B, A or B
+//   vm(web).state in [Running, Paused]  cluster.leader != none       cluster.quorum
+//   migration(web).round >= 3           fault(cut).active            not vm(web).executing
+//   A and B, A or B, not (A or B)
 //
-// Subjects and fields are declared once in condition.cc: name, type, which world can tell.
+// Subjects and fields are declared once, in field.cc.
 #pragma once
 
 #include <cstdint>
@@ -46,5 +46,11 @@ std::string to_text(const Condition& condition);
 using Look = std::function<std::optional<std::string>(
     const std::string& subject, const std::string& object, const std::string& field)>;
 bool holds(const Condition& condition, const Look& look);
+
+// Every comparison in it.
+std::vector<const Comparison*> comparisons_of(const Condition& condition);
+// False if no state of a cluster can make it true: "vm(web).state == Running and
+// vm(web).state == Paused". What is not decided by equality alone counts as possible.
+bool is_possible(const Condition& condition);
 
 }  // namespace failsim::scenario

@@ -30,11 +30,17 @@ struct Position {
   std::uint32_t column = 0;
 };
 
+// What clusters of scenarios are born with unless their settings say otherwise: a node is Down
+// after 750 ms of silence. Everything else is at its default.
+inline const std::map<std::string, std::string> kSettings = {{"SameSubnetDelay", "250"},
+                                                             {"SameSubnetThreshold", "3"}};
+
 // The cluster, and what the virtual world is made of. On processes the machine decides the latter.
 struct Topology {
   std::uint32_t nodes = 3;
   std::uint64_t node_memory_bytes = std::uint64_t{4} << 30;
-  std::map<std::string, std::string> settings;  // cluster properties at birth
+  // Cluster properties at birth, beside those of kSettings.
+  std::map<std::string, std::string> settings;
   // Virtual only.
   Duration link_delay_min = 200 * kMicrosecond;
   Duration link_delay_max = 1 * kMillisecond;
@@ -44,6 +50,7 @@ struct Topology {
   Duration disk_sync_min = 100 * kMicrosecond;
   Duration disk_sync_max = 2 * kMillisecond;
   Duration guest_quantum = 10 * kMillisecond;
+  std::uint64_t prepare_bytes_per_second = std::uint64_t{1} << 30;  // how long Setup takes
   std::uint64_t compact_every = 10'000;
 };
 
@@ -112,6 +119,7 @@ struct Reaction {
 // ---- The whole ----------------------------------------------------------------------------------
 
 struct Scenario {
+  std::string file;      // where it was read from; empty if it was not
   std::string name;      // of its folder
   std::string sentence;  // what it shows: the first line of its README
   std::uint64_t seed = 1;

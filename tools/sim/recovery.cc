@@ -16,7 +16,9 @@ void Recovery::begin() {
 }
 
 void Recovery::watch() {
-  for (const NodeId node : world_.nodes()) world_.start(node);
+  for (const NodeId node : world_.nodes()) {
+    if (!is_left_broken(node)) world_.start(node);
+  }
   world_.queue().after(kWatch, [this] { watch(); });
 }
 
@@ -27,6 +29,7 @@ void Recovery::add(const std::string& label, const std::string& text) {
 const Member* Recovery::leader() const {
   const Member* leader = nullptr;
   for (const NodeId node : world_.nodes()) {
+    if (is_left_broken(node)) continue;
     if (!world_.is_running(node)) return nullptr;
     const Member& member = world_.member(node);
     if (!member.log().leads()) continue;
@@ -49,12 +52,14 @@ void Recovery::check() {
   check_guests(leading->state());
   world_.checker().check_handover_traces(leading->state());
   for (const NodeId node : world_.nodes()) {
+    if (is_left_broken(node)) continue;
     world_.checker().check_leaks(world_.process(node)->host().holdings(), leading->state());
   }
 }
 
 void Recovery::check_members(const Member& leader) {
   for (const NodeId node : world_.nodes()) {
+    if (is_left_broken(node)) continue;
     const Member& member = world_.member(node);
     if (member.leader() != leader.self()) {
       add("L1", node_name(node) + " does not follow the leader " + node_name(leader.self()));

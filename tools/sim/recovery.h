@@ -2,7 +2,9 @@
 // is left behind (S9, S13, S14).
 #pragma once
 
+#include <set>
 #include <string>
+#include <utility>
 
 #include "tools/sim/world.h"
 
@@ -10,7 +12,9 @@ namespace failsim::sim {
 
 class Recovery {
  public:
-  explicit Recovery(World& world) : world_(world) {}
+  // Nodes left broken are neither started nor asked for anything.
+  explicit Recovery(World& world, std::set<NodeId> left_broken = {})
+      : world_(world), left_broken_(std::move(left_broken)) {}
 
   // From now on processes that end by themselves are started again, as `failsim node start` would.
   void begin();
@@ -25,8 +29,10 @@ class Recovery {
   void check_work(const ClusterState& state);
   void check_guests(const ClusterState& state);
   void add(const std::string& label, const std::string& text);
+  bool is_left_broken(NodeId node) const { return left_broken_.contains(node); }
 
   World& world_;
+  const std::set<NodeId> left_broken_;
 };
 
 }  // namespace failsim::sim

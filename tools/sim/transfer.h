@@ -47,6 +47,7 @@ class Sender {
   }
   const std::string& vm() const { return order_.vm; }
   TaskId job() const { return order_.job; }
+  std::uint32_t rounds() const { return round_; }  // of pre-copy that have ended
 
  private:
   void connect();

@@ -1,0 +1,155 @@
+// scenario run, lint and list.
+#include <algorithm>
+#include <iostream>
+
+#include "cluster/units.h"
+#include "tools/failsim/verb.h"
+#include "tools/scenario/folder.h"
+#include "tools/scenario/virtual_run.h"
+
+namespace failsim::cli {
+namespace {
+
+using scenario::Loaded;
+using scenario::Outcome;
+using scenario::Scenario;
+using scenario::Verdict;
+
+std::vector<std::string> files_of(const Arguments& arguments) {
+  auto files = scenario::find_scenarios(arguments.all("PATH"));
+  if (!files) throw Failure{files.error(), kExitUsage};
+  return files.take();
+}
+
+// Every scenario, or no run at all: what is wrong with one of them is told before anything starts.
+std::vector<Scenario> load_all(const std::vector<std::string>& files) {
+  std::vector<Scenario> scenarios;
+  std::vector<std::string> problems;
+  for (const std::string& file : files) {
+    Loaded loaded = scenario::load(file);
+    problems.insert(problems.end(), loaded.problems.begin(), loaded.problems.end());
+    if (loaded.scenario) scenarios.push_back(std::move(*loaded.scenario));
+  }
+  if (problems.empty()) return scenarios;
+  for (std::size_t i = 0; i + 1 < problems.size(); ++i) std::cerr << problems[i] << '\n';
+  throw Failure{{Code::kInvalidParameter, problems.back(), ""}, kExitUsage};
+}
+
+json::object counts(const std::map<std::string, std::uint64_t>& of) {
+  json::object object;
+  for (const auto& [name, count] : of) object[name] = count;
+  return object;
+}
+
+json::object to_json(const Scenario& run, const Outcome& outcome) {
+  json::array violations;
+  for (const invariants::Violation& violation : outcome.violations) {
+    violations.push_back(json::object{{"label", violation.label},
+                                      {"at_ms", violation.at / kMillisecond},
+                                      {"text", violation.text}});
+  }
+  return {{"name", run.name},
+          {"verdict", json::string(scenario::name(outcome.verdict))},
+          {"violations", std::move(violations)},
+          {"virtual_ms", outcome.duration / kMillisecond},
+          {"trace_hash", std::to_string(outcome.trace_hash)},
+          {"coverage", counts(outcome.coverage)},
+          {"evaluations", counts(outcome.evaluations)}};
+}
+
+Outcome run_one(const Scenario& run, const Arguments& arguments) {
+  scenario::VirtualRunOptions options;
+  if (arguments.flag("--verbose")) options.trace_lines = &std::cerr;
+  Outcome outcome = scenario::run_virtual_twice(run, options);
+  if (!arguments.flag("--rewrite")) {
+    scenario::check_events(run.file, outcome);
+  } else if (outcome.verdict == Verdict::kPass) {
+    const auto written = scenario::rewrite_events(run.file, outcome);
+    if (!written) fail(written.error());
+  }
+  return outcome;
+}
+
+void print(const Scenario& run, const Outcome& outcome) {
+  std::cout << scenario::name(outcome.verdict) << "  " << run.name << "  ("
+            << show_duration_ms(static_cast<std::uint64_t>(outcome.duration / kMillisecond))
+            << " of virtual time)\n";
+  for (const invariants::Violation& violation : outcome.violations) {
+    std::cerr << "  " << violation.label << ": " << violation.text << '\n';
+  }
+}
+
+int run(Context& context, const Arguments& arguments) {
+  const std::vector<Scenario> scenarios = load_all(files_of(arguments));
+  Verdict worst = Verdict::kPass;
+  json::array results;
+  for (const Scenario& one : scenarios) {
+    const Outcome outcome = run_one(one, arguments);
+    worst = scenario::worse(worst, outcome.verdict);
+    if (context.json()) {
+      results.push_back(to_json(one, outcome));
+    } else {
+      print(one, outcome);
+    }
+  }
+  if (context.json()) context.output().data(results);
+  return static_cast<int>(worst);
+}
+
+int lint(Context& context, const Arguments& arguments) {
+  const std::size_t count = load_all(files_of(arguments)).size();
+  context.output().message(std::to_string(count) +
+                           (count == 1 ? " scenario is" : " scenarios are") + " ready to run.");
+  return 0;
+}
+
+int list(Context& context, const Arguments& arguments) {
+  json::array rows;
+  for (const Scenario& one : load_all(files_of(arguments))) {
+    rows.push_back(json::object{{"name", one.name},
+                                {"nodes", one.topology.nodes},
+                                {"steps", one.steps.size()},
+                                {"world", one.virtual_only ? "virtual" : "any"},
+                                {"sentence", one.sentence},
+                                {"file", one.file}});
+  }
+  if (context.json()) {
+    context.output().data(rows);
+  } else {
+    context.output().table_of(rows, {"name", "nodes", "steps", "world", "sentence"});
+  }
+  return 0;
+}
+
+}  // namespace
+
+std::vector<Verb> scenario_verbs() {
+  const Argument paths =
+      repeated_positional("PATH", "A scenario's folder, a tree of them, or a YAML file");
+  return {
+      {"scenario",
+       "Scenarios: run, lint, list",
+       {},
+       "  failsim scenario run tests/scenarios/cancel-in-setup\n",
+       nullptr},
+      {"scenario run",
+       "Run scenarios in virtual time, each twice, and judge them",
+       {paths, flag("--rewrite", "Renew the expected events of those that pass"),
+        flag("--verbose", "Print every line of the trace on standard error")},
+       "  failsim scenario run tests/scenarios/cancel-in-setup\n"
+       "  failsim scenario run tests/scenarios --output json\n",
+       run},
+      {"scenario lint",
+       "Say what is wrong with scenarios, without running them",
+       {paths},
+       "  failsim scenario lint tests/scenarios\n",
+       lint},
+      {"scenario list",
+       "List scenarios",
+       {paths},
+       "  failsim scenario list tests/scenarios\n",
+       list},
+  };
+}
+
+}  // namespace failsim::cli

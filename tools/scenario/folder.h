@@ -1,0 +1,31 @@
+// Scenarios on disk: NAME/{README.md,scenario.yaml,events.expected}.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cluster/error.h"
+#include "tools/scenario/outcome.h"
+#include "tools/scenario/scenario.h"
+
+namespace failsim::scenario {
+
+// The scenario files under these paths, each a scenario's folder, a tree of them or a file, in the
+// order of their names. kNotFound when a path holds none.
+Result<std::vector<std::string>> find_scenarios(const std::vector<std::string>& paths);
+
+// A scenario file, read and linted; `problems` are lines "file:line:column: sentence. next", and
+// then there is no scenario. A folder's README has to begin with a sentence.
+struct Loaded {
+  std::optional<Scenario> scenario;
+  std::vector<std::string> problems;
+};
+Loaded load(const std::string& file);
+
+// Compares with events.expected beside the file; a difference is a violation "events".
+void check_events(const std::string& file, Outcome& outcome);
+// Writes it. kWriteFault if that fails.
+Result<bool> rewrite_events(const std::string& file, const Outcome& outcome);
+
+}  // namespace failsim::scenario

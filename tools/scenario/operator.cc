@@ -1,0 +1,113 @@
+#include "tools/scenario/operator.h"
+
+#include <utility>
+
+namespace failsim::scenario {
+namespace {
+
+constexpr Duration kAttemptLimit = 12 * kSecond;  // a node answers within 10 s, or says it cannot
+constexpr Duration kPause = 50 * kMillisecond;    // between two rounds
+constexpr Duration kGlance = 50 * kMillisecond;   // a connection whose process died is noticed then
+
+}  // namespace
+
+struct Operator::Question {
+  pb::Request request;
+  Done done;  // empty: it has ended
+  Time deadline = 0;
+  std::uint64_t attempt = 0;  // older ones no longer count
+  std::size_t tried = 0;      // nodes of this round
+  bool is_silent = false;     // of this round
+  bool has_election = false;
+  bool has_no_quorum = false;
+  bool had_election = false;  // of any round
+  NodeId node = kNoNode;      // asked now
+  Incarnation incarnation = 0;
+};
+
+void Operator::ask(pb::Request request, Done done) {
+  auto question = std::make_shared<Question>();
+  question->request = std::move(request);
+  question->request.set_client("operator-" + std::to_string(++asked_));
+  question->request.set_sequence(1);
+  question->done = std::move(done);
+  question->deadline = world_.now() + kTimeLimit;
+  next_round(question);
+}
+
+void Operator::next_round(const std::shared_ptr<Question>& question) {
+  question->tried = 0;
+  question->is_silent = question->has_election = question->has_no_quorum = false;
+  try_node(question);
+}
+
+void Operator::try_node(const std::shared_ptr<Question>& question) {
+  while (question->tried < world_.nodes().size()) {
+    const std::size_t place = (preferred_ + question->tried) % world_.nodes().size();
+    question->node = world_.nodes()[place];
+    const std::uint64_t attempt = ++question->attempt;
+    if (!world_.is_running(question->node)) {
+      ++question->tried;
+      continue;
+    }
+    question->incarnation = world_.process(question->node)->incarnation();
+    watch(question, attempt, std::min(world_.now() + kAttemptLimit, question->deadline));
+    world_.ask(
+        question->node, question->request,
+        [this, question, attempt](const pb::Reply& reply) { answered(question, attempt, reply); });
+    return;
+  }
+  question->had_election = question->had_election || question->has_election;
+  const bool is_refused =
+      !question->is_silent && !question->has_election && !question->has_no_quorum;
+  if (is_refused) return end(question, Code::kConnectionRefused);
+  if (question->has_no_quorum && !question->has_election) return end(question, Code::kNoQuorum);
+  if (world_.now() + kPause >= question->deadline) {
+    return end(question, question->had_election ? Code::kNotReady : Code::kTimeout);
+  }
+  world_.queue().after(kPause, [this, question] { next_round(question); });
+}
+
+// The attempt ends without an answer when its time is over or its process is gone.
+void Operator::watch(const std::shared_ptr<Question>& question, std::uint64_t attempt,
+                     Time give_up_at) {
+  world_.queue().after(kGlance, [this, question, attempt, give_up_at] {
+    if (!question->done || question->attempt != attempt) return;
+    const sim::Process* process = world_.process(question->node);
+    const bool is_gone = process == nullptr || process->incarnation() != question->incarnation;
+    if (!is_gone && world_.now() < give_up_at) return watch(question, attempt, give_up_at);
+    question->is_silent = true;
+    next_node(question);
+  });
+}
+
+void Operator::next_node(const std::shared_ptr<Question>& question) {
+  ++question->tried;
+  try_node(question);
+}
+
+void Operator::answered(const std::shared_ptr<Question>& question, std::uint64_t attempt,
+                        const pb::Reply& reply) {
+  if (!question->done || question->attempt != attempt) return;
+  const auto code = static_cast<Code>(reply.code());
+  // "Try again" is no outcome, unless an entry of the log says it.
+  if (reply.index() == 0 && (code == Code::kNotReady || code == Code::kNoQuorum)) {
+    question->has_election = question->has_election || code == Code::kNotReady;
+    question->has_no_quorum = question->has_no_quorum || code == Code::kNoQuorum;
+    return next_node(question);
+  }
+  preferred_ = (preferred_ + question->tried) % world_.nodes().size();
+  end(question, reply);
+}
+
+void Operator::end(const std::shared_ptr<Question>& question, const pb::Reply& reply) {
+  std::exchange(question->done, {})(reply);
+}
+
+void Operator::end(const std::shared_ptr<Question>& question, Code code) {
+  pb::Reply reply;
+  reply.set_code(static_cast<std::uint32_t>(code));
+  end(question, reply);
+}
+
+}  // namespace failsim::scenario

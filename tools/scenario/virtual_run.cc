@@ -1,0 +1,450 @@
+#include "tools/scenario/virtual_run.h"
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <set>
+
+#include "cluster/units.h"
+#include "tools/scenario/event_text.h"
+#include "tools/scenario/operator.h"
+#include "tools/scenario/problem.h"
+#include "tools/scenario/requests.h"
+#include "tools/scenario/view.h"
+#include "tools/scenario/virtual_faults.h"
+#include "tools/sim/recovery.h"
+#include "tools/sim/workload.h"
+
+namespace failsim::scenario {
+namespace {
+
+constexpr Duration kBirth = 30 * kSecond;  // until all nodes are Up, until a VM runs
+constexpr Duration kNodeEnds = 10 * kSecond;
+
+// The streams of a run: one for each purpose.
+constexpr std::uint64_t kFaultStream = 0x6661756c7473u;
+constexpr std::uint64_t kWriterStream = 0x77726974657273u;
+
+sim::WorldConfig world_config(const Scenario& scenario, const VirtualRunOptions& options) {
+  const Topology& topology = scenario.topology;
+  sim::WorldConfig config;
+  config.seed = scenario.seed;
+  config.nodes = topology.nodes;
+  config.node_memory_bytes = topology.node_memory_bytes;
+  config.properties.clear();
+  std::map<std::string, std::string> settings = topology.settings;
+  settings.insert(kSettings.begin(), kSettings.end());
+  for (const auto& [name, text] : settings) {
+    const PropertySpec* spec = find(ObjectKind::kCluster, name);
+    config.properties.emplace_back(name,
+                                   static_cast<std::uint32_t>(parse(*spec, text).value().number()));
+  }
+  config.link.delay_min = topology.link_delay_min;
+  config.link.delay_max = topology.link_delay_max;
+  config.link.loss_per_mille = topology.link_loss_per_mille;
+  config.link.duplicate_per_mille = topology.link_duplicate_per_mille;
+  config.disk.sync_min = topology.disk_sync_min;
+  config.disk.sync_max = topology.disk_sync_max;
+  config.host.quantum = topology.guest_quantum;
+  config.host.link_bytes_per_second = topology.link_bytes_per_second;
+  config.host.prepare_bytes_per_second = topology.prepare_bytes_per_second;
+  config.compact_every = topology.compact_every;
+  config.trace_lines = options.trace_lines;
+  return config;
+}
+
+class VirtualRun {
+ public:
+  VirtualRun(const Scenario& scenario, const VirtualRunOptions& options);
+  Outcome run();
+
+ private:
+  struct Watch {  // over a reaction
+    bool held = false;
+    std::uint32_t left = 0;
+  };
+
+  // ---- the life of a run ----
+  bool begin();
+  bool create(const Vm& vm);
+  bool perform(const Step& step);
+  void recover();
+  Outcome conclude();
+
+  // ---- effects; false: the run ends here ----
+  bool perform(const Effect& effect, const Position& position);
+  bool act(const Do& done, const Position& position);
+  bool inject(const Inject& inject, const Position& position);
+  bool expect(const Expect& expect, const Position& position);
+  bool hold(const Hold& hold, const Position& position);
+  void react(const Reaction& reaction);
+  // Calls back with the answer, now or later.
+  void start_action(const Action& action, const Operator::Done& done);
+  void start_node_action(const Action& action, const Operator::Done& done);
+  void wait_for_end(NodeId node, Time give_up_at, const Operator::Done& done);
+  bool judge(const Do& done, const pb::Reply& reply, const Position& position);
+
+  // ---- time ----
+  bool holds_now(const Condition& condition) const;
+  // Runs the world until then; the reactions watch meanwhile. False: the time is over.
+  bool wait(const std::function<bool()>& condition, Duration at_most);
+  void look_around();
+
+  bool fail(const std::string& label, const Position& position, std::string text);
+  std::string now_text() const;
+  // ": vm(web).state is Paused", of every field that was asked.
+  std::string shown(const Condition& condition) const;
+  std::optional<std::string> look(const std::string& subject, const std::string& object,
+                                  const std::string& field) const;
+
+  const Scenario& scenario_;
+  sim::World world_;
+  View view_;
+  VirtualFaults faults_;
+  Operator operator_;
+  std::vector<std::unique_ptr<sim::Writer>> writers_;
+  std::optional<sim::Recovery> recovery_;
+  std::vector<Watch> watches_;
+  bool is_watching_ = false;  // the reactions, once the steps begin
+  Time ready_at_ = 0;
+  NodeId last_leader_ = kNoNode;
+  Outcome outcome_;
+};
+
+VirtualRun::VirtualRun(const Scenario& scenario, const VirtualRunOptions& options)
+    : scenario_(scenario),
+      world_(world_config(scenario, options)),
+      view_(world_),
+      faults_(world_, view_, scenario.seed ^ kFaultStream),
+      operator_(world_) {
+  Random seeds(scenario.seed ^ kWriterStream);
+  for (std::uint32_t i = 0; i < scenario.writers; ++i) {
+    // The first writes to the cluster, the others to a node each.
+    const bool to_cluster = i == 0 || i > scenario.topology.nodes;
+    writers_.push_back(std::make_unique<sim::Writer>(
+        world_, seeds.next(), to_cluster ? ObjectKind::kCluster : ObjectKind::kNode,
+        to_cluster ? "" : node_name(i)));
+  }
+  for (const Reaction& reaction : scenario.reactions) watches_.push_back({false, reaction.times});
+}
+
+// ---- Time ---------------------------------------------------------------------------------------
+
+std::optional<std::string> VirtualRun::look(const std::string& subject, const std::string& object,
+                                            const std::string& field) const {
+  if (subject == "fault") return faults_.is_active(object) ? "true" : "false";
+  return view_.look(subject, object, field);
+}
+
+bool VirtualRun::holds_now(const Condition& condition) const {
+  return holds(condition,
+               [this](const std::string& subject, const std::string& object,
+                      const std::string& field) { return look(subject, object, field); });
+}
+
+void VirtualRun::look_around() {
+  const NodeId leader = view_.leader();
+  if (leader != kNoNode && leader != last_leader_) {
+    if (last_leader_ != kNoNode) ++outcome_.coverage["leader change"];
+    last_leader_ = leader;
+  }
+  if (!is_watching_) return;
+  for (std::size_t i = 0; i < watches_.size(); ++i) {
+    Watch& watch = watches_[i];
+    if (watch.left == 0) continue;
+    const Reaction& reaction = scenario_.reactions[i];
+    const bool held = std::exchange(watch.held, holds_now(reaction.when));
+    if (held || !watch.held) continue;
+    --watch.left;
+    world_.queue().after(reaction.delay, [this, &reaction] { react(reaction); });
+  }
+}
+
+bool VirtualRun::wait(const std::function<bool()>& condition, Duration at_most) {
+  return world_.run_until(
+      [this, &condition] {
+        look_around();
+        return condition();
+      },
+      std::max<Duration>(at_most, 0));
+}
+
+std::string VirtualRun::now_text() const {
+  return show_duration_ms(static_cast<std::uint64_t>((world_.now() - ready_at_) / kMillisecond));
+}
+
+std::string VirtualRun::shown(const Condition& condition) const {
+  std::string text;
+  for (const Comparison* asked : comparisons_of(condition)) {
+    text += text.empty() ? ": " : ", ";
+    text += asked->subject + (asked->object.empty() ? "" : "(" + asked->object + ")") + "." +
+            asked->field + " is " +
+            look(asked->subject, asked->object, asked->field).value_or("unknown");
+  }
+  return text;
+}
+
+bool VirtualRun::fail(const std::string& label, const Position& position, std::string text) {
+  const std::string file = scenario_.file.empty() ? scenario_.name : scenario_.file;
+  outcome_.add(label, to_line(file, {position, std::move(text), ""}), world_.now());
+  return false;
+}
+
+// ---- Birth --------------------------------------------------------------------------------------
+
+bool VirtualRun::create(const Vm& vm) {
+  pb::Request request;
+  pb::Request::CreateVm& create = *request.mutable_create_vm();
+  create.set_name(vm.name);
+  *create.mutable_config() = vm.config;
+  create.set_start(vm.start);
+  if (!vm.owner.empty()) create.set_owner(node_named(vm.owner));
+  std::optional<pb::Reply> reply;
+  operator_.ask(request, [&reply](const pb::Reply& answer) { reply = answer; });
+  wait([&reply] { return reply.has_value(); }, Operator::kTimeLimit + kSecond);
+  if (!reply || reply->code() != 0) {
+    return fail(
+        "L3", vm.position,
+        "VM " + vm.name + " could not be created: " + (reply ? reply->message() : "no answer"));
+  }
+  const bool has_ended = wait(
+      [&] {
+        const pb::Task* task =
+            view_.state() == nullptr ? nullptr : view_.state()->task(reply->task());
+        return task != nullptr && task->complete();
+      },
+      kBirth);
+  if (has_ended) return true;
+  return fail("L3", vm.position, "VM " + vm.name + " did not start.");
+}
+
+bool VirtualRun::begin() {
+  world_.start_all();
+  const bool is_whole = wait(
+      [this] {
+        if (view_.leader() == kNoNode) return false;
+        const auto& nodes = view_.state()->nodes();
+        return std::all_of(nodes.begin(), nodes.end(),
+                           [](const auto& node) { return node.second->state() == pb::NODE_UP; });
+      },
+      kBirth);
+  if (!is_whole) return fail("L1", {}, "The cluster did not come up.");
+  for (const Vm& vm : scenario_.vms) {
+    if (!create(vm)) return false;
+  }
+  ready_at_ = world_.now();
+  is_watching_ = true;
+  for (const auto& writer : writers_) writer->begin();
+  return true;
+}
+
+// ---- Actions ------------------------------------------------------------------------------------
+
+void VirtualRun::wait_for_end(NodeId node, Time give_up_at, const Operator::Done& done) {
+  if (!world_.is_running(node)) return done(pb::Reply());
+  if (world_.now() >= give_up_at) {
+    pb::Reply late;
+    late.set_code(static_cast<std::uint32_t>(Code::kTimeout));
+    return done(late);
+  }
+  world_.queue().after(10 * kMillisecond,
+                       [this, node, give_up_at, done] { wait_for_end(node, give_up_at, done); });
+}
+
+// What the launcher does for the command line.
+void VirtualRun::start_node_action(const Action& action, const Operator::Done& done) {
+  const NodeId node = node_named(action.words[0]);
+  pb::Reply reply;
+  if (action.verb == "node start") {
+    world_.start(node);
+    return done(reply);
+  }
+  if (!world_.is_running(node)) {
+    reply.set_code(static_cast<std::uint32_t>(Code::kNodeDown));
+    return done(reply);
+  }
+  if (action.verb == "node kill") {
+    world_.kill(node, sim::World::Evidence::kReported);
+    return done(reply);
+  }
+  world_.cont(node);  // a stopped one would not notice
+  world_.leave(node);
+  wait_for_end(node, world_.now() + kNodeEnds, done);
+}
+
+void VirtualRun::start_action(const Action& action, const Operator::Done& done) {
+  if (action.verb.starts_with("node ")) return start_node_action(action, done);
+  const auto request = request_of(action, scenario_.topology.nodes,
+                                  [this](const std::string& vm) { return view_.newest_job(vm); });
+  if (request) return operator_.ask(request.value(), done);
+  pb::Reply refusal;
+  refusal.set_code(static_cast<std::uint32_t>(request.error().code));
+  refusal.set_message(request.error().message);
+  done(refusal);
+}
+
+bool VirtualRun::judge(const Do& done, const pb::Reply& reply, const Position& position) {
+  view_.answered(reply);
+  const auto code = static_cast<Code>(reply.code());
+  if (done.action.verb == "migrate cancel") {
+    ++outcome_.coverage[code == Code::kOk ? "cancel won" : "cancel lost"];
+  }
+  ++outcome_.coverage["action " + done.action.verb];
+  const std::string answer =
+      code_name(code) + (reply.message().empty() ? "" : " (" + reply.message() + ")");
+  if (done.answer == Do::Answer::kAny) return true;
+  if (done.answer == Do::Answer::kAccepted && code != Code::kOk) {
+    const bool is_late = code == Code::kNotReady || code == Code::kNoQuorum ||
+                         code == Code::kTimeout || code == Code::kConnectionRefused;
+    return fail(is_late ? "expect" : "answer", position,
+                "`" + to_text(done.action) + "` was to be accepted and was answered with " +
+                    answer + " at " + now_text() + ".");
+  }
+  const bool is_as_asked = done.answer == Do::Answer::kAccepted ||
+                           (done.code.empty() ? code != Code::kOk : code_name(code) == done.code);
+  if (is_as_asked) return true;
+  return fail("answer", position,
+              "`" + to_text(done.action) + "` was to be refused" +
+                  (done.code.empty() ? "" : " with " + done.code) + " and was answered with " +
+                  answer + " at " + now_text() + ".");
+}
+
+bool VirtualRun::act(const Do& done, const Position& position) {
+  std::optional<pb::Reply> reply;
+  start_action(done.action, [&reply](const pb::Reply& answer) { reply = answer; });
+  wait([&reply] { return reply.has_value(); }, Operator::kTimeLimit + kNodeEnds);
+  return judge(done, reply.value(), position);
+}
+
+bool VirtualRun::inject(const Inject& inject, const Position& position) {
+  const auto injected = faults_.inject(inject.order, inject.label);
+  if (injected) {
+    ++outcome_.coverage["fault " + std::string(inject.order.kind->name)];
+    return true;
+  }
+  return fail("inject", position,
+              "The fault was not injected at " + now_text() + ": " + injected.error().message);
+}
+
+void VirtualRun::react(const Reaction& reaction) {
+  ++outcome_.coverage["reaction"];
+  if (const auto* done = std::get_if<Do>(&reaction.effect)) {
+    start_action(done->action, [this, done, &reaction](const pb::Reply& reply) {
+      judge(*done, reply, reaction.position);
+    });
+    return;
+  }
+  perform(reaction.effect, reaction.position);
+}
+
+// ---- Expectations -------------------------------------------------------------------------------
+
+bool VirtualRun::expect(const Expect& expect, const Position& position) {
+  if (wait([&] { return holds_now(expect.condition); }, expect.within)) return true;
+  const std::string time =
+      expect.within == 0
+          ? "does not hold"
+          : "did not come true within " +
+                show_duration_ms(static_cast<std::uint64_t>(expect.within / kMillisecond));
+  return fail("expect", position,
+              to_text(expect.condition) + " " + time + ", at " + now_text() +
+                  shown(expect.condition) + ".");
+}
+
+bool VirtualRun::hold(const Hold& hold, const Position& position) {
+  if (!wait([&] { return !holds_now(hold.condition); }, hold.throughout)) return true;
+  return fail(
+      "hold", position,
+      to_text(hold.condition) + " no longer holds at " + now_text() + shown(hold.condition) + ".");
+}
+
+bool VirtualRun::perform(const Effect& effect, const Position& position) {
+  if (const auto* done = std::get_if<Do>(&effect)) return act(*done, position);
+  if (const auto* one = std::get_if<Inject>(&effect)) return inject(*one, position);
+  if (const auto* asked = std::get_if<Expect>(&effect)) return expect(*asked, position);
+  if (const auto* asked = std::get_if<Hold>(&effect)) return hold(*asked, position);
+  if (const auto* heal = std::get_if<Heal>(&effect)) {
+    faults_.heal(heal->label);
+  } else {
+    wait([] { return false; }, std::get<Pause>(effect).duration);
+  }
+  return true;
+}
+
+bool VirtualRun::perform(const Step& step) {
+  if (step.at) wait([] { return false; }, ready_at_ + *step.at - world_.now());
+  if (step.when && !wait([&] { return holds_now(*step.when); }, step.when_within)) {
+    return fail("trigger", step.position,
+                "The trigger " + to_text(*step.when) + " did not come within " +
+                    show_duration_ms(static_cast<std::uint64_t>(step.when_within / kMillisecond)) +
+                    ", at " + now_text() + shown(*step.when) + ".");
+  }
+  return perform(step.effect, step.position);
+}
+
+// ---- The end ------------------------------------------------------------------------------------
+
+void VirtualRun::recover() {
+  is_watching_ = false;
+  std::set<NodeId> left_broken;
+  for (const std::string& node : scenario_.left_broken) left_broken.insert(node_named(node));
+  faults_.heal("");
+  for (const auto& writer : writers_) writer->stop();
+  recovery_.emplace(world_, left_broken);
+  recovery_->begin();
+  wait([] { return false; }, scenario_.recovery);
+  recovery_->check();
+  invariants::Findings& findings = world_.checker().findings();
+  for (const auto& writer : writers_) {
+    findings.evaluated("L4");
+    if (writer->client().is_busy()) {
+      findings.add("L4", "not answered although all is healed: " + writer->client().waits_for());
+    }
+    if (const Member* leader = recovery_->leader()) writer->check(leader->state());
+    outcome_.coverage["acknowledged write"] += writer->acknowledged();
+  }
+}
+
+Outcome VirtualRun::conclude() {
+  const invariants::Findings& findings = world_.checker().findings();
+  for (const invariants::Violation& violation : findings.violations()) {
+    outcome_.add(violation.label, violation.text, violation.at);
+  }
+  outcome_.evaluations = findings.evaluations();
+  for (const pb::EventRecord& event : world_.checker().events()) {
+    count_event(event, outcome_.coverage);
+    // What the writers write is no part of the story.
+    if (!writers_.empty() && event.kind() == "property") continue;
+    outcome_.events.push_back(event_text(event));
+  }
+  outcome_.trace_hash = world_.trace().hash();
+  outcome_.duration = world_.now();
+  return std::move(outcome_);
+}
+
+Outcome VirtualRun::run() {
+  bool goes_on = begin();
+  for (const Step& step : scenario_.steps) {
+    if (!goes_on) break;
+    goes_on = perform(step);
+  }
+  if (goes_on && scenario_.recovery != 0) recover();
+  return conclude();
+}
+
+}  // namespace
+
+Outcome run_virtual(const Scenario& scenario, const VirtualRunOptions& options) {
+  return VirtualRun(scenario, options).run();
+}
+
+Outcome run_virtual_twice(const Scenario& scenario, const VirtualRunOptions& options) {
+  Outcome first = run_virtual(scenario, options);
+  const Outcome second = run_virtual(scenario);
+  if (first.trace_hash != second.trace_hash) {
+    first.add("replay", scenario.name + ": two runs of one seed have different traces.");
+  }
+  return first;
+}
+
+}  // namespace failsim::scenario

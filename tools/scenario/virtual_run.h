@@ -1,0 +1,23 @@
+// Runs a scenario in the virtual world.
+#pragma once
+
+#include <ostream>
+
+#include "tools/scenario/outcome.h"
+#include "tools/scenario/scenario.h"
+
+namespace failsim::scenario {
+
+struct VirtualRunOptions {
+  std::ostream* trace_lines = nullptr;  // every line of the trace, if somebody reads
+};
+
+// The scenario has passed lint. The invariants are checked at every step; the same scenario gives
+// the same outcome, trace hash included, on any machine. Steps end with the first one that fails;
+// the recovery is asked for only when all of them passed.
+Outcome run_virtual(const Scenario& scenario, const VirtualRunOptions& options = {});
+
+// Runs it twice: a difference is a violation "replay".
+Outcome run_virtual_twice(const Scenario& scenario, const VirtualRunOptions& options = {});
+
+}  // namespace failsim::scenario
