@@ -95,6 +95,7 @@ void Linter::check_vm(const Vm& vm) {
 }
 
 void Linter::check_topology() {
+  if (!scenario_.topology.leader.empty()) check_node(scenario_.topology.leader, {});
   std::map<std::string, std::uint64_t> used;
   for (const Vm& vm : scenario_.vms) {
     check_vm(vm);

@@ -380,6 +380,7 @@ void Reader::read_topology(Mapping& root) {
   root.read<std::uint64_t>("nodes", count(1, kMostNodes), [&](std::uint64_t nodes) {
     topology.nodes = static_cast<std::uint32_t>(nodes);
   });
+  topology.leader = root.text("leader").value_or("");
   root.read<std::uint64_t>("node-memory", size,
                            [&](std::uint64_t bytes) { topology.node_memory_bytes = bytes; });
   root.read<std::uint64_t>("prepare-rate", rate,
@@ -469,7 +470,7 @@ void Reader::read_scenario(const YAML::Node& node) {
   read_steps(root.take("steps"));
   read_reactions(root.take("reactions"));
   read_end(root);
-  root.finish({"failsim", "seed", "nodes", "node-memory", "settings", "network", "disk",
+  root.finish({"failsim", "seed", "nodes", "leader", "node-memory", "settings", "network", "disk",
                "guest-quantum", "prepare-rate", "compact-every", "vms", "writers", "steps",
                "reactions", "recovery", "left-broken", "virtual-only", "plant"});
 }

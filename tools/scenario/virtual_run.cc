@@ -20,6 +20,7 @@ namespace {
 
 constexpr Duration kBirth = 30 * kSecond;  // until all nodes are Up, until a VM runs
 constexpr Duration kNodeEnds = 10 * kSecond;
+constexpr int kElections = 50;  // until the wanted node leads
 
 // The streams of a run: one for each purpose.
 constexpr std::uint64_t kFaultStream = 0x6661756c7473u;
@@ -66,6 +67,8 @@ class VirtualRun {
 
   // ---- the life of a run ----
   bool begin();
+  bool wait_until_whole();
+  bool settle_leader();
   bool create(const Vm& vm);
   bool perform(const Step& step);
   void recover();
@@ -218,8 +221,8 @@ bool VirtualRun::create(const Vm& vm) {
   return fail("L3", vm.position, "VM " + vm.name + " did not start.");
 }
 
-bool VirtualRun::begin() {
-  world_.start_all();
+// Everybody is Up and follows a leader.
+bool VirtualRun::wait_until_whole() {
   const bool is_whole = wait(
       [this] {
         if (view_.leader() == kNoNode) return false;
@@ -228,7 +231,27 @@ bool VirtualRun::begin() {
                            [](const auto& node) { return node.second->state() == pb::NODE_UP; });
       },
       kBirth);
-  if (!is_whole) return fail("L1", {}, "The cluster did not come up.");
+  return is_whole || fail("L1", {}, "The cluster did not come up.");
+}
+
+// A leader that is not the wanted one is stopped until another one leads.
+bool VirtualRun::settle_leader() {
+  const NodeId wanted = node_named(scenario_.topology.leader);
+  if (wanted == kNoNode) return true;
+  for (int i = 0; i < kElections && view_.leader() != wanted; ++i) {
+    const NodeId leading = view_.leader();
+    world_.stop(leading);
+    wait([&] { return view_.leader() != kNoNode && view_.leader() != leading; }, kBirth);
+    world_.cont(leading);
+    if (!wait_until_whole()) return false;
+  }
+  return view_.leader() == wanted ||
+         fail("trigger", {}, scenario_.topology.leader + " did not become the leader.");
+}
+
+bool VirtualRun::begin() {
+  world_.start_all();
+  if (!wait_until_whole() || !settle_leader()) return false;
   for (const Vm& vm : scenario_.vms) {
     if (!create(vm)) return false;
   }

@@ -112,6 +112,7 @@ void Writer::topology() {
   const Topology& topology = scenario_.topology;
   const Topology usual;
   line("nodes", std::to_string(topology.nodes));
+  if (!topology.leader.empty()) line("leader", topology.leader);
   if (topology.node_memory_bytes != usual.node_memory_bytes) {
     line("node-memory", size_text(topology.node_memory_bytes));
   }
