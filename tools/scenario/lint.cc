@@ -8,6 +8,7 @@
 
 #include "cluster/state/object_name.h"
 #include "cluster/units.h"
+#include "tools/scenario/contradictions.h"
 #include "tools/scenario/down_nodes.h"
 #include "tools/scenario/field.h"
 #include "tools/scenario/requests.h"
@@ -26,7 +27,6 @@ class Linter {
   void check_vm(const Vm& vm);
   void check_left_broken();
   void check_order_of_times();
-  void check_contradictions();
   void check_step(const Step& step);
   void check_effect(const Effect& effect, const Position& position);
   void check_action(const Do& done, const Position& position);
@@ -133,47 +133,6 @@ void Linter::check_order_of_times() {
           "Steps are performed one after another: order them by time.");
     }
     before = step.at;
-  }
-}
-
-// What holds when a step ends, if it says so; and what has to hold the moment it begins.
-const Condition* holds_after(const Step& step) {
-  if (const auto* expect = std::get_if<Expect>(&step.effect)) return &expect->condition;
-  if (const auto* hold = std::get_if<Hold>(&step.effect)) return &hold->condition;
-  return nullptr;
-}
-
-const Condition* needed_at_once(const Step& step) {
-  const auto* expect = std::get_if<Expect>(&step.effect);
-  if (expect != nullptr && expect->within == 0) return &expect->condition;
-  if (const auto* hold = std::get_if<Hold>(&step.effect)) return &hold->condition;
-  return nullptr;
-}
-
-bool contradict(const Condition& one, const Condition& other) {
-  Condition both;
-  both.form = Condition::Form::kAnd;
-  both.operands = {one, other};
-  return is_possible(one) && is_possible(other) && !is_possible(both);
-}
-
-void Linter::check_contradictions() {
-  const Step* before = nullptr;
-  for (const Step& step : scenario_.steps) {
-    const Condition* needed = needed_at_once(step);
-    if (needed != nullptr && step.when && contradict(*step.when, *needed)) {
-      add(step.position, "What is asked here contradicts the step's own trigger.",
-          "It begins in the moment in which the trigger holds; give it a time: within.");
-    }
-    const Condition* known = before == nullptr ? nullptr : holds_after(*before);
-    const bool follows_at_once = known != nullptr && !step.when && !step.at;
-    if (needed != nullptr && follows_at_once && contradict(*known, *needed)) {
-      add(step.position,
-          "This contradicts the step above it, and no time passes in between: both ask for " +
-              to_text(*known) + " and " + to_text(*needed) + ".",
-          "Give it a time (within), or change one of them.");
-    }
-    before = &step;
   }
 }
 
@@ -311,7 +270,7 @@ std::vector<Problem> Linter::run() {
     check_effect(reaction.effect, reaction.position);
   }
   check_order_of_times();
-  check_contradictions();
+  for (Problem& problem : contradictions(scenario_)) problems_.push_back(std::move(problem));
   check_left_broken();
   for (Problem& problem : faults_on_down_nodes(scenario_)) problems_.push_back(std::move(problem));
   std::stable_sort(problems_.begin(), problems_.end(),

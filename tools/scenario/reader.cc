@@ -5,6 +5,7 @@
 #include "cluster/property/property_table.h"
 #include "cluster/units.h"
 #include "tools/scenario/requests.h"
+#include "tools/scenario/step_reader.h"
 #include "tools/scenario/words.h"
 #include "tools/scenario/yaml.h"
 #include "tools/scenario/yaml_node.h"
@@ -98,201 +99,12 @@ class Reader {
   void read_disk(const YAML::Node& node);
   void read_vms(const YAML::Node& node);
   void read_vm(const std::string& name, const YAML::Node& node, const Position& position);
-  void read_steps(const YAML::Node& node);
-  void read_step(const YAML::Node& node);
-  void read_reactions(const YAML::Node& node);
-  void read_reaction(const YAML::Node& node);
   void read_end(Mapping& root);
   void read_left_broken(const YAML::Node& node);
-
-  std::optional<Condition> condition(Mapping& from, const std::string& key);
-  std::optional<Effect> effect(Mapping& step, Position& position);
-  std::optional<Effect> action(Mapping& step);
-  std::optional<Effect> injection(Mapping& step);
-  std::optional<Effect> expectation(Mapping& step);
-  std::optional<Effect> hold(Mapping& step);
-  void only_beside(Mapping& step, const std::string& key, const std::string& beside);
 
   Scenario scenario_;
   Problems problems_;
 };
-
-// ---- Steps --------------------------------------------------------------------------------------
-
-const std::vector<std::string_view> kEffects = {"do", "fault", "heal", "expect", "hold", "pause"};
-
-std::optional<Condition> Reader::condition(Mapping& from, const std::string& key) {
-  const std::optional<std::string> text = from.text(key);
-  if (!text) return std::nullopt;
-  std::size_t at = 0;
-  Result<Condition> parsed = parse_condition(*text, &at);
-  if (parsed) return parsed.take();
-  problems_.add(from.take(key), parsed.error(), at);
-  return std::nullopt;
-}
-
-std::optional<Effect> Reader::action(Mapping& step) {
-  const std::optional<std::string> text = step.text("do");
-  if (!text) return std::nullopt;
-  std::size_t at = 0;
-  Result<Action> parsed = parse_action(*text, &at);
-  if (!parsed) {
-    problems_.add(step.take("do"), parsed.error(), at);
-    return std::nullopt;
-  }
-  Do done{parsed.take(), Do::Answer::kAccepted, ""};
-  if (step.has("refused") && step.has("answer")) {
-    problems_.add(step.position(), "An action is either refused or answered in any way.",
-                  "Keep one of refused and answer.");
-  }
-  if (const auto code = step.text("refused")) {
-    done.answer = Do::Answer::kRefused;
-    const std::vector<std::string_view> known = code_names();
-    if (*code != "any") done.code = *code;
-    if (*code != "any" && std::find(known.begin(), known.end(), *code) == known.end()) {
-      problems_.add(step.take("refused"),
-                    refused("There is no error \"" + shortened(*code) + "\".",
-                            did_you_mean(*code, known, "Give the name of an error, or any.")));
-    }
-  }
-  if (const auto answer = step.text("answer")) {
-    done.answer = Do::Answer::kAny;
-    if (*answer != "any") {
-      problems_.add(step.take("answer"),
-                    refused("An answer cannot be \"" + shortened(*answer) + "\".",
-                            "Write answer: any, refused: CODE, or leave it out."));
-    }
-  }
-  return done;
-}
-
-std::optional<Effect> Reader::injection(Mapping& step) {
-  const std::optional<std::string> text = step.text("fault");
-  if (!text) return std::nullopt;
-  Result<fault::Order> parsed = fault::parse_order(*text);
-  if (!parsed) {
-    problems_.add(step.take("fault"), parsed.error());
-    return std::nullopt;
-  }
-  return Inject{parsed.take(), step.text("label").value_or("")};
-}
-
-std::optional<Effect> Reader::expectation(Mapping& step) {
-  std::optional<Condition> asked = condition(step, "expect");
-  if (!asked) return std::nullopt;
-  Expect expect{std::move(*asked), 0};
-  step.read<Duration>("within", duration, [&](Duration within) { expect.within = within; });
-  return expect;
-}
-
-std::optional<Effect> Reader::hold(Mapping& step) {
-  std::optional<Condition> asked = condition(step, "hold");
-  if (!asked) return std::nullopt;
-  Hold hold{std::move(*asked), 0};
-  step.read<Duration>("for", duration, [&](Duration time) { hold.throughout = time; });
-  if (!step.has("for")) {
-    problems_.add(step.position(), "A hold needs its time.", "Add for: 5s, say.");
-  }
-  return hold;
-}
-
-void Reader::only_beside(Mapping& step, const std::string& key, const std::string& beside) {
-  if (!step.has(key) || step.has(beside)) return;
-  problems_.add(position_of(step.take(key)), "\"" + key + "\" belongs to \"" + beside + "\".",
-                "Leave it out here.");
-}
-
-std::optional<Effect> Reader::effect(Mapping& step, Position& position) {
-  std::string chosen;
-  for (const std::string_view name : kEffects) {
-    const std::string key(name);
-    if (!step.has(key)) continue;
-    if (!chosen.empty()) {
-      problems_.add(position_of(step.take(key)),
-                    "A step does one thing, and this one has \"" + chosen + "\" already.",
-                    "Make \"" + key + "\" a step of its own.");
-      return std::nullopt;
-    }
-    chosen = key;
-  }
-  if (chosen.empty()) {
-    problems_.add(step.position(), "A step does nothing.",
-                  "Add one of: " + list_of(kEffects) + ".");
-    return std::nullopt;
-  }
-  position = position_of(step.take(chosen));
-  only_beside(step, "refused", "do");
-  only_beside(step, "answer", "do");
-  only_beside(step, "label", "fault");
-  only_beside(step, "within", "expect");
-  only_beside(step, "for", "hold");
-  if (chosen == "do") return action(step);
-  if (chosen == "fault") return injection(step);
-  if (chosen == "expect") return expectation(step);
-  if (chosen == "hold") return hold(step);
-  if (chosen == "heal") {
-    const std::optional<std::string> label = step.text("heal");
-    if (!label) return std::nullopt;
-    return Heal{*label == "all" ? "" : *label};
-  }
-  std::optional<Effect> pause;
-  step.read<Duration>("pause", duration, [&](Duration time) { pause = Pause{time}; });
-  return pause;
-}
-
-void Reader::read_step(const YAML::Node& node) {
-  Mapping step(node, "A step", problems_);
-  if (!step.is_valid()) return;
-  Step read;
-  step.read<Duration>("at", duration, [&](Duration at) { read.at = at; });
-  if (step.has("when")) read.when = condition(step, "when");
-  step.read<Duration>("when-within", duration, [&](Duration time) { read.when_within = time; });
-  only_beside(step, "when-within", "when");
-  std::optional<Effect> what = effect(step, read.position);
-  step.finish({"at", "when", "when-within", "do", "refused", "answer", "fault", "label", "heal",
-               "expect", "within", "hold", "for", "pause"});
-  if (!what) return;
-  read.effect = std::move(*what);
-  scenario_.steps.push_back(std::move(read));
-}
-
-void Reader::read_steps(const YAML::Node& node) {
-  if (!node.IsDefined()) return;
-  if (!node.IsSequence()) {
-    problems_.add(position_of(node), "The steps have to be a list.", "Begin each with a dash.");
-    return;
-  }
-  for (const YAML::Node& step : node) read_step(step);
-}
-
-void Reader::read_reaction(const YAML::Node& node) {
-  Mapping mapping(node, "A reaction", problems_);
-  if (!mapping.is_valid()) return;
-  Reaction read;
-  std::optional<Condition> when = condition(mapping, "when");
-  if (!mapping.has("when")) {
-    problems_.add(mapping.position(), "A reaction needs its condition.", "Add when: ...");
-  }
-  mapping.read<Duration>("after", duration, [&](Duration delay) { read.delay = delay; });
-  mapping.read<std::uint64_t>("times", count(1, 1000), [&](std::uint64_t times) {
-    read.times = static_cast<std::uint32_t>(times);
-  });
-  std::optional<Effect> what = effect(mapping, read.position);
-  mapping.finish({"when", "after", "times", "do", "refused", "answer", "fault", "label", "heal"});
-  if (!when || !what) return;
-  read.when = std::move(*when);
-  read.effect = std::move(*what);
-  scenario_.reactions.push_back(std::move(read));
-}
-
-void Reader::read_reactions(const YAML::Node& node) {
-  if (!node.IsDefined()) return;
-  if (!node.IsSequence()) {
-    problems_.add(position_of(node), "The reactions have to be a list.", "Begin each with a dash.");
-    return;
-  }
-  for (const YAML::Node& reaction : node) read_reaction(reaction);
-}
 
 // ---- The cluster --------------------------------------------------------------------------------
 
@@ -467,8 +279,8 @@ void Reader::read_scenario(const YAML::Node& node) {
   read_version(root);
   read_topology(root);
   read_vms(root.take("vms"));
-  read_steps(root.take("steps"));
-  read_reactions(root.take("reactions"));
+  scenario_.steps = read_steps(root.take("steps"), problems_);
+  scenario_.reactions = read_reactions(root.take("reactions"), problems_);
   read_end(root);
   root.finish({"failsim", "seed", "nodes", "leader", "node-memory", "settings", "network", "disk",
                "guest-quantum", "prepare-rate", "compact-every", "vms", "writers", "steps",

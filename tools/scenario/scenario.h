@@ -39,8 +39,8 @@ inline const std::map<std::string, std::string> kSettings = {{"SameSubnetDelay",
 struct Topology {
   std::uint32_t nodes = 3;
   std::uint64_t node_memory_bytes = std::uint64_t{4} << 30;
-  // The node that leads the log when the steps begin; empty: any. Leaders that are not it are stopped
-  // for a while before there are VMs.
+  // The node that leads the log when the steps begin; empty: any. Leaders that are not it are
+  // stopped for a while before there are VMs.
   std::string leader;
   // Cluster properties at birth, beside those of kSettings.
   std::map<std::string, std::string> settings;

@@ -11,6 +11,8 @@
 #include "tools/scenario/problem.h"
 #include "tools/scenario/requests.h"
 #include "tools/scenario/view.h"
+#include "tools/scenario/virtual_actions.h"
+#include "tools/scenario/virtual_birth.h"
 #include "tools/scenario/virtual_faults.h"
 #include "tools/sim/recovery.h"
 #include "tools/sim/workload.h"
@@ -18,41 +20,9 @@
 namespace failsim::scenario {
 namespace {
 
-constexpr Duration kBirth = 30 * kSecond;  // until all nodes are Up, until a VM runs
-constexpr Duration kNodeEnds = 10 * kSecond;
-constexpr int kElections = 50;  // until the wanted node leads
-
 // The streams of a run: one for each purpose.
 constexpr std::uint64_t kFaultStream = 0x6661756c7473u;
 constexpr std::uint64_t kWriterStream = 0x77726974657273u;
-
-sim::WorldConfig world_config(const Scenario& scenario, const VirtualRunOptions& options) {
-  const Topology& topology = scenario.topology;
-  sim::WorldConfig config;
-  config.seed = scenario.seed;
-  config.nodes = topology.nodes;
-  config.node_memory_bytes = topology.node_memory_bytes;
-  config.properties.clear();
-  std::map<std::string, std::string> settings = topology.settings;
-  settings.insert(kSettings.begin(), kSettings.end());
-  for (const auto& [name, text] : settings) {
-    const PropertySpec* spec = find(ObjectKind::kCluster, name);
-    config.properties.emplace_back(name,
-                                   static_cast<std::uint32_t>(parse(*spec, text).value().number()));
-  }
-  config.link.delay_min = topology.link_delay_min;
-  config.link.delay_max = topology.link_delay_max;
-  config.link.loss_per_mille = topology.link_loss_per_mille;
-  config.link.duplicate_per_mille = topology.link_duplicate_per_mille;
-  config.disk.sync_min = topology.disk_sync_min;
-  config.disk.sync_max = topology.disk_sync_max;
-  config.host.quantum = topology.guest_quantum;
-  config.host.link_bytes_per_second = topology.link_bytes_per_second;
-  config.host.prepare_bytes_per_second = topology.prepare_bytes_per_second;
-  config.compact_every = topology.compact_every;
-  config.trace_lines = options.trace_lines;
-  return config;
-}
 
 class VirtualRun {
  public:
@@ -67,9 +37,6 @@ class VirtualRun {
 
   // ---- the life of a run ----
   bool begin();
-  bool wait_until_whole();
-  bool settle_leader();
-  bool create(const Vm& vm);
   bool perform(const Step& step);
   void recover();
   Outcome conclude();
@@ -81,10 +48,6 @@ class VirtualRun {
   bool expect(const Expect& expect, const Position& position);
   bool hold(const Hold& hold, const Position& position);
   void react(const Reaction& reaction);
-  // Calls back with the answer, now or later.
-  void start_action(const Action& action, const Operator::Done& done);
-  void start_node_action(const Action& action, const Operator::Done& done);
-  void wait_for_end(NodeId node, Time give_up_at, const Operator::Done& done);
   bool judge(const Do& done, const pb::Reply& reply, const Position& position);
 
   // ---- time ----
@@ -105,6 +68,7 @@ class VirtualRun {
   View view_;
   VirtualFaults faults_;
   Operator operator_;
+  VirtualActions actions_;
   std::vector<std::unique_ptr<sim::Writer>> writers_;
   std::optional<sim::Recovery> recovery_;
   std::vector<Watch> watches_;
@@ -116,10 +80,11 @@ class VirtualRun {
 
 VirtualRun::VirtualRun(const Scenario& scenario, const VirtualRunOptions& options)
     : scenario_(scenario),
-      world_(world_config(scenario, options)),
+      world_(world_config(scenario, options.trace_lines)),
       view_(world_),
       faults_(world_, view_, scenario.seed ^ kFaultStream),
-      operator_(world_) {
+      operator_(world_),
+      actions_(world_, view_, operator_) {
   Random seeds(scenario.seed ^ kWriterStream);
   for (std::uint32_t i = 0; i < scenario.writers; ++i) {
     // The first writes to the cluster, the others to a node each.
@@ -195,65 +160,13 @@ bool VirtualRun::fail(const std::string& label, const Position& position, std::s
 
 // ---- Birth --------------------------------------------------------------------------------------
 
-bool VirtualRun::create(const Vm& vm) {
-  pb::Request request;
-  pb::Request::CreateVm& create = *request.mutable_create_vm();
-  create.set_name(vm.name);
-  *create.mutable_config() = vm.config;
-  create.set_start(vm.start);
-  if (!vm.owner.empty()) create.set_owner(node_named(vm.owner));
-  std::optional<pb::Reply> reply;
-  operator_.ask(request, [&reply](const pb::Reply& answer) { reply = answer; });
-  wait([&reply] { return reply.has_value(); }, Operator::kTimeLimit + kSecond);
-  if (!reply || reply->code() != 0) {
-    return fail(
-        "L3", vm.position,
-        "VM " + vm.name + " could not be created: " + (reply ? reply->message() : "no answer"));
-  }
-  const bool has_ended = wait(
-      [&] {
-        const pb::Task* task =
-            view_.state() == nullptr ? nullptr : view_.state()->task(reply->task());
-        return task != nullptr && task->complete();
-      },
-      kBirth);
-  if (has_ended) return true;
-  return fail("L3", vm.position, "VM " + vm.name + " did not start.");
-}
-
-// Everybody is Up and follows a leader.
-bool VirtualRun::wait_until_whole() {
-  const bool is_whole = wait(
-      [this] {
-        if (view_.leader() == kNoNode) return false;
-        const auto& nodes = view_.state()->nodes();
-        return std::all_of(nodes.begin(), nodes.end(),
-                           [](const auto& node) { return node.second->state() == pb::NODE_UP; });
-      },
-      kBirth);
-  return is_whole || fail("L1", {}, "The cluster did not come up.");
-}
-
-// A leader that is not the wanted one is stopped until another one leads.
-bool VirtualRun::settle_leader() {
-  const NodeId wanted = node_named(scenario_.topology.leader);
-  if (wanted == kNoNode) return true;
-  for (int i = 0; i < kElections && view_.leader() != wanted; ++i) {
-    const NodeId leading = view_.leader();
-    world_.stop(leading);
-    wait([&] { return view_.leader() != kNoNode && view_.leader() != leading; }, kBirth);
-    world_.cont(leading);
-    if (!wait_until_whole()) return false;
-  }
-  return view_.leader() == wanted ||
-         fail("trigger", {}, scenario_.topology.leader + " did not become the leader.");
-}
-
 bool VirtualRun::begin() {
-  world_.start_all();
-  if (!wait_until_whole() || !settle_leader()) return false;
-  for (const Vm& vm : scenario_.vms) {
-    if (!create(vm)) return false;
+  VirtualBirth birth(scenario_, world_, view_, operator_,
+                     [this](const std::function<bool()>& condition, Duration at_most) {
+                       return wait(condition, at_most);
+                     });
+  if (const auto failure = birth.run()) {
+    return fail(failure->label, failure->position, failure->text);
   }
   ready_at_ = world_.now();
   is_watching_ = true;
@@ -262,49 +175,6 @@ bool VirtualRun::begin() {
 }
 
 // ---- Actions ------------------------------------------------------------------------------------
-
-void VirtualRun::wait_for_end(NodeId node, Time give_up_at, const Operator::Done& done) {
-  if (!world_.is_running(node)) return done(pb::Reply());
-  if (world_.now() >= give_up_at) {
-    pb::Reply late;
-    late.set_code(static_cast<std::uint32_t>(Code::kTimeout));
-    return done(late);
-  }
-  world_.queue().after(10 * kMillisecond,
-                       [this, node, give_up_at, done] { wait_for_end(node, give_up_at, done); });
-}
-
-// What the launcher does for the command line.
-void VirtualRun::start_node_action(const Action& action, const Operator::Done& done) {
-  const NodeId node = node_named(action.words[0]);
-  pb::Reply reply;
-  if (action.verb == "node start") {
-    world_.start(node);
-    return done(reply);
-  }
-  if (!world_.is_running(node)) {
-    reply.set_code(static_cast<std::uint32_t>(Code::kNodeDown));
-    return done(reply);
-  }
-  if (action.verb == "node kill") {
-    world_.kill(node, sim::World::Evidence::kReported);
-    return done(reply);
-  }
-  world_.cont(node);  // a stopped one would not notice
-  world_.leave(node);
-  wait_for_end(node, world_.now() + kNodeEnds, done);
-}
-
-void VirtualRun::start_action(const Action& action, const Operator::Done& done) {
-  if (action.verb.starts_with("node ")) return start_node_action(action, done);
-  const auto request = request_of(action, scenario_.topology.nodes,
-                                  [this](const std::string& vm) { return view_.newest_job(vm); });
-  if (request) return operator_.ask(request.value(), done);
-  pb::Reply refusal;
-  refusal.set_code(static_cast<std::uint32_t>(request.error().code));
-  refusal.set_message(request.error().message);
-  done(refusal);
-}
 
 bool VirtualRun::judge(const Do& done, const pb::Reply& reply, const Position& position) {
   view_.answered(reply);
@@ -334,8 +204,8 @@ bool VirtualRun::judge(const Do& done, const pb::Reply& reply, const Position& p
 
 bool VirtualRun::act(const Do& done, const Position& position) {
   std::optional<pb::Reply> reply;
-  start_action(done.action, [&reply](const pb::Reply& answer) { reply = answer; });
-  wait([&reply] { return reply.has_value(); }, Operator::kTimeLimit + kNodeEnds);
+  actions_.start(done.action, [&reply](const pb::Reply& answer) { reply = answer; });
+  wait([&reply] { return reply.has_value(); }, VirtualActions::kLongest);
   return judge(done, reply.value(), position);
 }
 
@@ -352,7 +222,7 @@ bool VirtualRun::inject(const Inject& inject, const Position& position) {
 void VirtualRun::react(const Reaction& reaction) {
   ++outcome_.coverage["reaction"];
   if (const auto* done = std::get_if<Do>(&reaction.effect)) {
-    start_action(done->action, [this, done, &reaction](const pb::Reply& reply) {
+    actions_.start(done->action, [this, done, &reaction](const pb::Reply& reply) {
       judge(*done, reply, reaction.position);
     });
     return;
