@@ -44,7 +44,6 @@ struct DeclaredVerb {
   CLI::App* app = nullptr;
 };
 
-constexpr int kMostWords = 100'000;  // of a repeated positional
 
 class CommandLine {
  public:

@@ -61,11 +61,11 @@ Outcome run_one(const Scenario& run, const Arguments& arguments) {
   scenario::VirtualRunOptions options;
   if (arguments.flag("--verbose")) options.trace_lines = &std::cerr;
   Outcome outcome = scenario::run_virtual_twice(run, options);
+  if (outcome.verdict != Verdict::kPass) return outcome;  // its events tell nothing more
   if (!arguments.flag("--rewrite")) {
     scenario::check_events(run.file, outcome);
-  } else if (outcome.verdict == Verdict::kPass) {
-    const auto written = scenario::rewrite_events(run.file, outcome);
-    if (!written) fail(written.error());
+  } else if (const auto written = scenario::rewrite_events(run.file, outcome); !written) {
+    fail(written.error());
   }
   return outcome;
 }

@@ -196,12 +196,26 @@ void Linter::check_members(const fault::Kind& kind, const fault::Members& member
     if (names_vms) check_vm_name(name, position);
     if (names_nodes) check_node(name, position);
   }
+  const std::uint32_t nodes = scenario_.topology.nodes;
+  const bool hits_nobody = (members.role == Role::kMinority && nodes < 3) ||
+                           (members.role == Role::kMinorityThird && nodes < 4);
+  if (hits_nobody) {
+    add(position, "Of " + std::to_string(nodes) + " nodes that is none, so the fault hits nothing.",
+        "Choose another selector, or more nodes.");
+  }
 }
 
 void Linter::check_fault(const fault::Order& order, const Position& position) {
   const fault::Kind& kind = *order.kind;
   check_members(kind, order.on.from, position);
   if (order.on.is_link) check_members(kind, order.on.to, position);
+  const bool ends_at_itself = order.on.is_link && order.on.from == order.on.to &&
+                              order.on.from.role == fault::Members::Role::kNames &&
+                              order.on.from.names.size() == 1;
+  if (ends_at_itself) {
+    add(position, "A node has no link to itself, so the fault hits nothing.",
+        "Name two nodes: node-1->node-2.");
+  }
   if (!kind.in_virtual.is_performed) {
     add(position,
         "The virtual world does not perform " + std::string(kind.name) + ": " +

@@ -67,7 +67,7 @@ std::string node_state_text(pb::NodeState state) {
 
 // ---- The whole ----------------------------------------------------------------------------------
 
-const ClusterState* View::state() const {
+const Member* View::furthest() const {
   const Member* furthest = nullptr;
   for (const NodeId node : world_.nodes()) {
     if (!world_.is_running(node)) continue;
@@ -76,7 +76,21 @@ const ClusterState* View::state() const {
       furthest = &member;
     }
   }
-  return furthest == nullptr ? nullptr : &furthest->state();
+  return furthest;
+}
+
+const ClusterState* View::state() const {
+  const Member* member = furthest();
+  if (member == nullptr) return nullptr;
+  return member->log().commit_index() < furthest_index_ ? &furthest_state_ : &member->state();
+}
+
+// A copy of a state shares its rows.
+void View::look_around() {
+  const Member* member = furthest();
+  if (member == nullptr || member->log().commit_index() <= furthest_index_) return;
+  furthest_index_ = member->log().commit_index();
+  furthest_state_ = member->state();
 }
 
 NodeId View::leader() const {

@@ -20,8 +20,11 @@ class View {
   std::optional<std::string> look(const std::string& subject, const std::string& object,
                                   const std::string& field) const;
 
-  // What the cluster has agreed on, as the furthest running member has it; null if none runs.
+  // What the cluster has agreed on, as far as any member has ever applied it: it does not go back
+  // when the furthest one dies. Null if none runs.
   const ClusterState* state() const;
+  // To be called after every step of the world.
+  void look_around();
   // Who leads the log and may act; kNoNode if nobody does.
   NodeId leader() const;
   // The newest migration of the VM; 0 if there is none.
@@ -44,7 +47,11 @@ class View {
   std::uint32_t round_of(const pb::MigrationJob& job, TaskId id) const;
   bool has_caught_up(NodeId node) const;
 
+  const Member* furthest() const;
+
   sim::World& world_;
+  Index furthest_index_ = 0;
+  ClusterState furthest_state_;  // at this index
   pb::Reply answer_;
   TaskId last_task_ = 0;
 };

@@ -90,7 +90,8 @@ std::optional<Stillbirth> VirtualBirth::create(const Vm& vm) {
       [&] {
         const ClusterState* state = view_.state();
         const pb::Task* task = state == nullptr ? nullptr : state->task(reply->task());
-        return task != nullptr && task->complete();
+        if (task == nullptr || !task->complete()) return false;
+        return !vm.start || view_.look("vm", vm.name, "executing") == "true";
       },
       kBirth);
   if (has_ended) return std::nullopt;

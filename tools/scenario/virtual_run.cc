@@ -111,6 +111,7 @@ bool VirtualRun::holds_now(const Condition& condition) const {
 }
 
 void VirtualRun::look_around() {
+  view_.look_around();
   const NodeId leader = view_.leader();
   if (leader != kNoNode && leader != last_leader_) {
     if (last_leader_ != kNoNode) ++outcome_.coverage["leader change"];

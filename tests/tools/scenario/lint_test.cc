@@ -48,6 +48,14 @@ TEST(Lint, KnowsTheNamesOfTheCluster) {
   expect_problem("leader: node-5\n", "s: There is no node");
 }
 
+TEST(Lint, RefusesSelectorsThatMatchNothing) {
+  expect_problem("nodes: 2\nsteps:\n  - fault: kill minority\n", "s:6:12: Of 2 nodes that is none");
+  expect_problem("steps:\n  - fault: kill minority-third\n", "s:5:12: Of 3 nodes that is none");
+  expect_problem("steps:\n  - fault: link-cut node-1->node-1\n",
+                 "s:5:12: A node has no link to itself");
+  expect_fine("steps:\n  - fault: kill minority\n");
+}
+
 TEST(Lint, LetsActionsThatAreToBeRefusedNameWhatDoesNotExist) {
   expect_fine("steps:\n  - do: vm start mail\n    refused: ERROR_GROUP_NOT_FOUND\n");
   expect_fine("steps:\n  - do: vm create mail\n  - do: vm start mail\n");

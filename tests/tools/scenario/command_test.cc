@@ -1,0 +1,136 @@
+// failsim scenario, as a person meets it: what it prints and how it exits.
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "tests/tools/program.h"
+#include "tools/failsim/json.h"
+
+namespace failsim::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using test::Outcome;
+
+constexpr const char* kHead =
+    "failsim: 1\nvms:\n"
+    "  web: {memory: 4MiB, owner: node-1, dirty-rate: 512KiB/s, working-set: 1MiB}\n"
+    "recovery: 0s\nsteps:\n";
+
+class ScenarioCommand : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = testing::TempDir() + "/scenario-command-XXXXXX";
+    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
+    root_ = pattern;
+  }
+  void TearDown() override { fs::remove_all(root_); }
+
+  void write(const std::string& path, const std::string& text) {
+    fs::create_directories((root_ / path).parent_path());
+    std::ofstream(root_ / path) << text;
+  }
+  // A scenario of these steps.
+  void write_scenario(const std::string& name, const std::string& steps) {
+    write(name + "/README.md", "It shows something.\n");
+    write(name + "/scenario.yaml", kHead + steps);
+  }
+  std::string text_of(const std::string& path) {
+    std::ifstream file(root_ / path);
+    std::ostringstream text;
+    text << file.rdbuf();
+    return text.str();
+  }
+  Outcome run(const std::vector<std::string>& words, const std::string& path) {
+    std::vector<std::string> all = {FAILSIM_PROGRAM, "scenario"};
+    all.insert(all.end(), words.begin(), words.end());
+    all.push_back((root_ / path).string());
+    return test::run_program(all);
+  }
+  int exit_of(const std::string& steps) {
+    write_scenario("one", steps);
+    run({"run", "--rewrite"}, "one");
+    return run({"run"}, "one").exit;
+  }
+
+  fs::path root_;
+};
+
+TEST_F(ScenarioCommand, ExitsWithTheVerdict) {
+  EXPECT_EQ(exit_of("  - do: vm pause web\n"), 0);
+  EXPECT_EQ(exit_of("  - do: vm resume web\n"), 1);
+  EXPECT_EQ(exit_of("  - expect: vm(web).state == Saved\n    within: 1s\n"), 2);
+  EXPECT_EQ(exit_of("  - fault: kill source(web)\n"), 3);
+}
+
+TEST_F(ScenarioCommand, PinsTheEventsAndShowsTheFirstDifference) {
+  write_scenario("one", "  - do: vm pause web\n");
+  const Outcome without = run({"run"}, "one");
+  EXPECT_EQ(without.exit, 1);
+  EXPECT_NE(without.err.find("There are no expected events"), std::string::npos) << without.err;
+  EXPECT_EQ(run({"run", "--rewrite"}, "one").exit, 0);
+  EXPECT_EQ(run({"run"}, "one").exit, 0);
+  EXPECT_NE(text_of("one/events.expected").find("vm-state vm/web Running -> Paused @node-1\n"),
+            std::string::npos);
+  write("one/events.expected", "something else\n");
+  const Outcome changed = run({"run"}, "one");
+  EXPECT_EQ(changed.exit, 1);
+  EXPECT_NE(changed.err.find("events.expected:1:1: Expected was something else"), std::string::npos)
+      << changed.err;
+}
+
+TEST_F(ScenarioCommand, DoesNotRenewTheEventsOfWhatFails) {
+  write_scenario("one", "  - do: vm resume web\n");
+  EXPECT_EQ(run({"run", "--rewrite"}, "one").exit, 1);
+  EXPECT_FALSE(fs::exists(root_ / "one/events.expected"));
+}
+
+TEST_F(ScenarioCommand, StartsNothingWhenOneOfThemIsWrong) {
+  write_scenario("good", "  - do: vm pause web\n");
+  write_scenario("wrong", "  - do: vm puase web\n");
+  const Outcome outcome = run({"run", "--rewrite"}, "");
+  EXPECT_EQ(outcome.exit, 64);
+  EXPECT_EQ(outcome.out, "");
+  EXPECT_NE(outcome.err.find("wrong/scenario.yaml:6:9: \"vm puase\" is no action"),
+            std::string::npos)
+      << outcome.err;
+  EXPECT_FALSE(fs::exists(root_ / "good/events.expected"));
+  EXPECT_EQ(run({"lint"}, "").exit, 64);
+  EXPECT_EQ(run({"lint"}, "good").exit, 0);
+}
+
+TEST_F(ScenarioCommand, WantsASentence) {
+  write_scenario("one", "  - do: vm pause web\n");
+  write("one/README.md", "# one\n");
+  const Outcome outcome = run({"lint"}, "one");
+  EXPECT_EQ(outcome.exit, 64);
+  EXPECT_NE(outcome.err.find("README.md:1:1: The README has no sentence."), std::string::npos);
+}
+
+TEST_F(ScenarioCommand, RefusesAPathWithoutScenarios) {
+  EXPECT_EQ(run({"run"}, "nothing").exit, 64);
+  EXPECT_EQ(run({"list"}, "").exit, 64);
+}
+
+TEST_F(ScenarioCommand, TellsProgramsTheWholeOutcome) {
+  write_scenario("one", "  - do: migrate web --to node-2\n  - pause: 5s\n");
+  run({"run", "--rewrite"}, "one");
+  const Outcome outcome = run({"run", "--output", "json"}, "one");
+  EXPECT_EQ(outcome.exit, 0);
+  const std::optional<json::value> answer = parse_json(outcome.out);
+  ASSERT_TRUE(answer.has_value() && answer->is_array());
+  ASSERT_EQ(answer->get_array().size(), 1u);
+  const json::object& result = answer->get_array().front().as_object();
+  EXPECT_EQ(text_in(result, "name"), "one");
+  EXPECT_EQ(text_in(result, "verdict"), "pass");
+  EXPECT_EQ(number_in(object_in(result, "coverage"), "action migrate"), 1u);
+  EXPECT_GT(number_in(object_in(result, "evaluations"), "S1"), 0u);
+  const Outcome list = run({"list", "--output", "json"}, "");
+  EXPECT_NE(list.out.find("It shows something."), std::string::npos);
+}
+
+}  // namespace
+}  // namespace failsim::cli
