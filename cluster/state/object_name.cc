@@ -8,10 +8,11 @@ namespace {
 
 // The words a verb may stand for where a VM's name may stand too.
 constexpr std::string_view kReserved[] = {
-    "all",      "cancel", "cluster", "create",   "delete", "down", "events",  "fault",    "get",
-    "group",    "help",   "job",     "kill",     "list",   "logs", "migrate", "node",     "pause",
-    "property", "ps",     "reset",   "resume",   "save",   "set",  "show",    "simulate", "start",
-    "status",   "stop",   "task",    "turn-off", "up",     "vm",   "wait",    "watch"};
+    "all",  "cancel", "cluster",  "create", "delete", "down",   "events", "fault",
+    "get",  "group",  "help",     "job",    "kill",   "list",   "logs",   "migrate",
+    "node", "pause",  "property", "ps",     "reset",  "resume", "save",   "scenario",
+    "set",  "show",   "simulate", "start",  "status", "stop",   "task",   "turn-off",
+    "up",   "vm",     "wait",     "watch"};
 
 bool is_alphanumeric(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');

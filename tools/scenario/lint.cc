@@ -191,7 +191,8 @@ void Linter::check_members(const fault::Kind& kind, const fault::Members& member
   const bool names_vms = members.role == Role::kOwner || members.role == Role::kSource ||
                          members.role == Role::kTarget ||
                          (members.role == Role::kNames && kind.place == fault::Place::kGuest);
-  const bool names_nodes = members.role == Role::kNames && !names_vms;
+  const bool is_on_nodes = kind.place == fault::Place::kNode || kind.place == fault::Place::kLink;
+  const bool names_nodes = members.role == Role::kNames && is_on_nodes;
   for (const std::string& name : members.names) {
     if (names_vms) check_vm_name(name, position);
     if (names_nodes) check_node(name, position);

@@ -7,13 +7,13 @@
 
 #include "cluster/units.h"
 #include "tools/scenario/event_text.h"
+#include "tools/scenario/labelled_faults.h"
 #include "tools/scenario/operator.h"
 #include "tools/scenario/problem.h"
 #include "tools/scenario/requests.h"
 #include "tools/scenario/view.h"
 #include "tools/scenario/virtual_actions.h"
 #include "tools/scenario/virtual_birth.h"
-#include "tools/scenario/virtual_faults.h"
 #include "tools/sim/recovery.h"
 #include "tools/sim/workload.h"
 
@@ -66,7 +66,7 @@ class VirtualRun {
   const Scenario& scenario_;
   sim::World world_;
   View view_;
-  VirtualFaults faults_;
+  LabelledFaults faults_;
   Operator operator_;
   VirtualActions actions_;
   std::vector<std::unique_ptr<sim::Writer>> writers_;
@@ -82,7 +82,7 @@ VirtualRun::VirtualRun(const Scenario& scenario, const VirtualRunOptions& option
     : scenario_(scenario),
       world_(world_config(scenario, options.trace_lines)),
       view_(world_),
-      faults_(world_, view_, scenario.seed ^ kFaultStream),
+      faults_(world_, scenario.seed ^ kFaultStream),
       operator_(world_),
       actions_(world_, view_, operator_) {
   Random seeds(scenario.seed ^ kWriterStream);
@@ -211,11 +211,8 @@ bool VirtualRun::act(const Do& done, const Position& position) {
 }
 
 bool VirtualRun::inject(const Inject& inject, const Position& position) {
-  const auto injected = faults_.inject(inject.order, inject.label);
-  if (injected) {
-    ++outcome_.coverage["fault " + std::string(inject.order.kind->name)];
-    return true;
-  }
+  const auto injected = faults_.inject(inject);
+  if (injected) return true;
   return fail("inject", position,
               "The fault was not injected at " + now_text() + ": " + injected.error().message);
 }
@@ -282,7 +279,7 @@ void VirtualRun::recover() {
   is_watching_ = false;
   std::set<NodeId> left_broken;
   for (const std::string& node : scenario_.left_broken) left_broken.insert(node_named(node));
-  faults_.heal("");
+  faults_.heal_all_but({scenario_.left_broken.begin(), scenario_.left_broken.end()});
   for (const auto& writer : writers_) writer->stop();
   recovery_.emplace(world_, left_broken);
   recovery_->begin();
@@ -305,6 +302,7 @@ Outcome VirtualRun::conclude() {
     outcome_.add(violation.label, violation.text, violation.at);
   }
   outcome_.evaluations = findings.evaluations();
+  for (const auto& [kind, count] : faults_.injected()) outcome_.coverage["fault " + kind] = count;
   for (const pb::EventRecord& event : world_.checker().events()) {
     count_event(event, outcome_.coverage);
     // What the writers write is no part of the story.

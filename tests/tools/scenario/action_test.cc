@@ -69,7 +69,8 @@ TEST(Actions, HaveTheDefaultsOfTheCommandLine) {
 
 TEST(Actions, LeaveOutNoVerbThatChangesSomething) {
   for (const cli::Verb& verb : cli::all_verbs()) {
-    if (!verb.run || kNoActions.contains(verb.path)) continue;
+    const bool is_fault = verb.path.starts_with("fault ");  // a kind of step of its own
+    if (!verb.run || is_fault || kNoActions.contains(verb.path)) continue;
     EXPECT_NE(find_verb(verb.path), nullptr) << verb.path << " is neither an action nor known";
   }
 }

@@ -67,7 +67,7 @@ TEST_F(ScenarioCommand, ExitsWithTheVerdict) {
 }
 
 TEST_F(ScenarioCommand, PinsTheEventsAndShowsTheFirstDifference) {
-  write_scenario("one", "  - do: vm pause web\n");
+  write_scenario("one", "  - do: vm pause web\n  - pause: 1s\n");
   const Outcome without = run({"run"}, "one");
   EXPECT_EQ(without.exit, 1);
   EXPECT_NE(without.err.find("There are no expected events"), std::string::npos) << without.err;

@@ -103,9 +103,23 @@ TEST(VirtualRun, AsksForRecoveryWithinItsTime) {
   EXPECT_EQ(run("recovery: 0s\nsteps:\n  - fault: kill node-1\n").verdict, Verdict::kPass);
 }
 
+TEST(VirtualRun, FailsSafetyWhenAnInvariantIsViolated) {
+  const Outcome outcome =
+      run("steps:\n"
+          "  - fault: forget-page node-1\n"
+          "  - do: migrate web --to node-2\n"
+          "  - expect: vm(web).executes_on == node-2\n    within: 10s\n");
+  EXPECT_EQ(outcome.verdict, Verdict::kSafety);
+  EXPECT_TRUE(std::any_of(outcome.violations.begin(), outcome.violations.end(),
+                          [](const auto& violation) { return violation.label == "S10"; }));
+}
+
 TEST(VirtualRun, LeavesNodesBrokenThatAreToStayBroken) {
   EXPECT_EQ(run("left-broken: [node-3]\nsteps:\n  - do: node kill node-3\n").verdict,
             Verdict::kPass);
+  const Outcome by_fault = run("left-broken: [node-3]\nsteps:\n  - fault: kill node-3 for=60s\n");
+  EXPECT_EQ(by_fault.verdict, Verdict::kPass);
+  EXPECT_EQ(by_fault.events.back(), "node-state node/node-3 Up -> Down @node-3");
 }
 
 TEST(VirtualRun, GivesTheLogTheLeaderThatIsAskedFor) {
