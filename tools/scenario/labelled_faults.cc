@@ -36,6 +36,13 @@ void LabelledFaults::heal_all_but(const std::set<std::string>& left_broken) {
   }
 }
 
+void LabelledFaults::count(std::map<std::string, std::uint64_t>& coverage) const {
+  for (const auto& [kind, times] : injector_.injected()) coverage["fault " + kind] = times;
+  for (const auto& [point, times] : injector_.hits()) {
+    if (times != 0) coverage["point " + point] = times;
+  }
+}
+
 bool LabelledFaults::is_active(const std::string& label) const {
   const auto ids = ids_.find(label);
   if (ids == ids_.end()) return false;

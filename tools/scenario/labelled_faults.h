@@ -24,8 +24,8 @@ class LabelledFaults {
   // Everything but what has hit one of these nodes.
   void heal_all_but(const std::set<std::string>& left_broken);
   bool is_active(const std::string& label) const;
-  // How often each kind was injected.
-  const std::map<std::string, std::uint64_t>& injected() const { return injector_.injected(); }
+  // "fault kill", "point owner.flip": how often each kind was injected and each named point passed.
+  void count(std::map<std::string, std::uint64_t>& coverage) const;
 
  private:
   sim::Injector injector_;

@@ -1,6 +1,8 @@
 #include "tools/scenario/operator.h"
 
+#include <algorithm>
 #include <utility>
+#include <vector>
 
 namespace failsim::scenario {
 namespace {
@@ -16,7 +18,8 @@ struct Operator::Question {
   Done done;  // empty: it has ended
   Time deadline = 0;
   std::uint64_t attempt = 0;  // older ones no longer count
-  std::size_t tried = 0;      // nodes of this round
+  std::vector<NodeId> order;  // of this round
+  std::size_t tried = 0;      // of them
   bool is_silent = false;     // of this round
   bool has_election = false;
   bool has_no_quorum = false;
@@ -36,15 +39,21 @@ void Operator::ask(pb::Request request, Done done) {
 }
 
 void Operator::next_round(const std::shared_ptr<Question>& question) {
+  // A stopped node would let it wait for long: it comes last.
+  std::vector<NodeId>& order = question->order;
+  order = world_.nodes();
+  const auto first = std::find(order.begin(), order.end(), preferred_);
+  if (first != order.end()) std::rotate(order.begin(), first, order.end());
+  std::stable_partition(order.begin(), order.end(),
+                        [this](NodeId node) { return !world_.is_stopped(node); });
   question->tried = 0;
   question->is_silent = question->has_election = question->has_no_quorum = false;
   try_node(question);
 }
 
 void Operator::try_node(const std::shared_ptr<Question>& question) {
-  while (question->tried < world_.nodes().size()) {
-    const std::size_t place = (preferred_ + question->tried) % world_.nodes().size();
-    question->node = world_.nodes()[place];
+  while (question->tried < question->order.size()) {
+    question->node = question->order[question->tried];
     const std::uint64_t attempt = ++question->attempt;
     if (!world_.is_running(question->node)) {
       ++question->tried;
@@ -96,7 +105,7 @@ void Operator::answered(const std::shared_ptr<Question>& question, std::uint64_t
     question->has_no_quorum = question->has_no_quorum || code == Code::kNoQuorum;
     return next_node(question);
   }
-  preferred_ = (preferred_ + question->tried) % world_.nodes().size();
+  preferred_ = question->node;
   end(question, reply);
 }
 

@@ -1,7 +1,7 @@
 // The operator of a scenario in the virtual world: asks as the command line does.
 //
-// Node after node is asked, the one that answered last first; "try again" is asked again until the
-// time limit of the command line is over.
+// Node after node is asked, the one that answered last first, stopped ones last; "try again" is
+// asked again until the time limit of the command line is over.
 #pragma once
 
 #include <cstdint>
@@ -40,7 +40,7 @@ class Operator {
 
   sim::World& world_;
   std::uint64_t asked_ = 0;
-  std::size_t preferred_ = 0;  // of the world's nodes
+  NodeId preferred_ = kNoNode;  // who answered last
 };
 
 }  // namespace failsim::scenario

@@ -302,7 +302,7 @@ Outcome VirtualRun::conclude() {
     outcome_.add(violation.label, violation.text, violation.at);
   }
   outcome_.evaluations = findings.evaluations();
-  for (const auto& [kind, count] : faults_.injected()) outcome_.coverage["fault " + kind] = count;
+  faults_.count(outcome_.coverage);
   for (const pb::EventRecord& event : world_.checker().events()) {
     count_event(event, outcome_.coverage);
     // What the writers write is no part of the story.

@@ -102,6 +102,15 @@ TEST_F(ScenarioCommand, StartsNothingWhenOneOfThemIsWrong) {
   EXPECT_EQ(run({"lint"}, "good").exit, 0);
 }
 
+TEST_F(ScenarioCommand, TakesSeveralPathsAndExitsWithTheWorst) {
+  write_scenario("good", "  - do: vm pause web\n");
+  write_scenario("late", "  - expect: vm(web).state == Saved\n    within: 1s\n");
+  const Outcome outcome = run({"run", "--rewrite", (root_ / "good").string()}, "late");
+  EXPECT_EQ(outcome.exit, 2) << outcome.err;
+  EXPECT_NE(outcome.out.find("pass  good"), std::string::npos) << outcome.out;
+  EXPECT_NE(outcome.out.find("liveness  late"), std::string::npos) << outcome.out;
+}
+
 TEST_F(ScenarioCommand, WantsASentence) {
   write_scenario("one", "  - do: vm pause web\n");
   write("one/README.md", "# one\n");
