@@ -16,6 +16,9 @@ using scenario::Scenario;
 using scenario::Verdict;
 
 std::vector<std::string> files_of(const Arguments& arguments) {
+  if (arguments.all("PATH").empty()) {
+    fail_usage("Which scenarios is not said.", "Name a folder, like tests/scenarios.");
+  }
   auto files = scenario::find_scenarios(arguments.all("PATH"));
   if (!files) throw Failure{files.error(), kExitUsage};
   return files.take();
