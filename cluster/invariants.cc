@@ -196,6 +196,62 @@ void Jobs::restarted(NodeId replica) {
   std::erase_if(tasks_, [&](const auto& entry) { return entry.first.first == replica; });
 }
 
+void Answers::answered(const std::string& request, const std::string& answer, Findings& findings) {
+  findings.evaluated("S20");
+  const auto [known, added] = answers_.emplace(request, answer);
+  if (!added && known->second != answer) {
+    findings.add("S20", "request " + request + " was answered in two ways");
+  }
+}
+
+// ---- S13, L9 ------------------------------------------------------------------------------------
+
+void MigrationEnds::ended(NodeId replica, const pb::Task& task) {
+  if (!task.complete() || !task.has_job()) return;
+  ended_[std::pair(replica, task.job().vm())] = task.job();
+}
+
+void MigrationEnds::vm_row(NodeId replica, const pb::Vm& vm, Findings& findings) {
+  const auto found = ended_.extract(std::pair(replica, vm.name()));
+  if (found.empty()) return;
+  const pb::MigrationJob& job = found.mapped();
+  findings.evaluated("S13");
+  const bool is_same_grant = epoch_of(vm.epoch()) == epoch_of(job.epoch());
+  const bool has_completed = job.phase() == 0;
+  if (has_completed && is_same_grant) {
+    findings.add("S13", "VM " + vm.name() + " has completed a migration to " +
+                            node_name(job.target()) + " and keeps the epoch of its source");
+  }
+  if (has_completed || !is_same_grant) return;
+  if (vm.owner() != job.source() || vm.owner_incarnation() != job.source_incarnation()) {
+    findings.add("S13", "a migration of VM " + vm.name() + " from " + node_name(job.source()) +
+                            " did not complete, and " + node_name(vm.owner()) + " owns it");
+  }
+}
+
+void MigrationEnds::restarted(NodeId replica) {
+  std::erase_if(ended_, [&](const auto& entry) { return entry.first.first == replica; });
+}
+
+void Rounds::ended(const Round& round, Findings& findings) {
+  findings.evaluated("L9");
+  if (round.is_forced) forced_.insert(round.job);
+  if (round.goes_on && round.most > 0 && round.number + 1 >= round.most) {
+    findings.add("L9", "job " + std::to_string(round.job) + " of VM " + round.vm +
+                           " goes on after round " + std::to_string(round.number + 1) + " of " +
+                           std::to_string(round.most));
+  }
+}
+
+void Rounds::reported(TaskId job, bool forced, Findings& findings) {
+  if (!forced_.contains(job)) return;
+  findings.evaluated("L9");
+  if (!forced) {
+    findings.add("L9", "job " + std::to_string(job) +
+                           " was switched at its round limit, and nobody was told");
+  }
+}
+
 // ---- S7 -----------------------------------------------------------------------------------------
 
 void Register::write_begins(const std::string& value) {

@@ -141,6 +141,47 @@ class Jobs {
   std::map<std::pair<NodeId, TaskId>, Seen> tasks_;
 };
 
+// S13: a canceled or failed migration leaves the VM with its source; a completed one does not.
+class MigrationEnds {
+ public:
+  // A replica has applied the end of a migration.
+  void ended(NodeId replica, const pb::Task& task);
+  // The row of its VM after the same step.
+  void vm_row(NodeId replica, const pb::Vm& vm, Findings& findings);
+  void restarted(NodeId replica);
+
+ private:
+  std::map<std::pair<NodeId, std::string>, pb::MigrationJob> ended_;  // the row is still to come
+};
+
+// L9: pre-copy that does not converge is bounded, and what was forced is told so.
+class Rounds {
+ public:
+  struct Round {
+    std::string vm;
+    TaskId job = 0;
+    std::uint32_t number = 0;  // 0 = the first
+    std::uint32_t most = 0;    // rounds that are allowed
+    bool goes_on = false;      // one more was decided
+    bool is_forced = false;    // the switch was decided although the rest does not fit
+  };
+  void ended(const Round& round, Findings& findings);
+  // The migration has completed and its statistics say this.
+  void reported(TaskId job, bool forced, Findings& findings);
+
+ private:
+  std::set<TaskId> forced_;
+};
+
+// S20: a request that is asked again is not performed again: it has one outcome.
+class Answers {
+ public:
+  void answered(const std::string& request, const std::string& answer, Findings& findings);
+
+ private:
+  std::map<std::string, std::string> answers_;
+};
+
 // S7: what was acknowledged is not lost: one register, written by one client, one write at a time.
 class Register {
  public:
