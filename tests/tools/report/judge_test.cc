@@ -1,0 +1,214 @@
+// A planted fact that breaks a rule is found in a history, whatever else happened.
+
+#include "tools/report/judge.h"
+
+#include <functional>
+#include <sstream>
+
+#include <gtest/gtest.h>
+
+#include "tests/tools/report/recorded_run.h"
+#include "tools/report/history.h"
+
+namespace failsim::history {
+namespace {
+
+// The facts of a good run, then whatever the test plants at a fact of its choice.
+class Planted : public Sink {
+ public:
+  using Plant = std::function<void(Judge&, Time, const Fact&)>;
+  explicit Planted(Plant plant) : plant_(std::move(plant)) {}
+  void take(Time now, const Fact& fact) override {
+    judge_.take(now, fact);
+    plant_(judge_, now, fact);
+  }
+  bool found(const std::string& rule) const {
+    for (const auto& violation : judge_.findings().violations()) {
+      if (violation.label == rule) return true;
+    }
+    return false;
+  }
+  bool clean() const { return judge_.findings().violations().empty(); }
+
+ private:
+  Judge judge_;
+  Plant plant_;
+};
+
+const RecordedRun& good_run() {
+  static const RecordedRun run = record_seed(7);
+  return run;
+}
+
+bool finds(const std::string& rule, const Planted::Plant& plant) {
+  std::istringstream in(good_run().history);
+  Planted planted(plant);
+  EXPECT_TRUE(read_history(in, planted).ok());
+  return planted.found(rule);
+}
+
+// Plants after every fact of one kind.
+template <typename Kind>
+Planted::Plant after(std::function<Fact(const Kind&)> make) {
+  return [make](Judge& judge, Time now, const Fact& fact) {
+    if (const Kind* one = std::get_if<Kind>(&fact)) judge.take(now, make(*one));
+  };
+}
+
+TEST(Judge, AGoodRunIsClean) {
+  std::istringstream in(good_run().history);
+  Planted nothing([](Judge&, Time, const Fact&) {});
+  ASSERT_TRUE(read_history(in, nothing).ok());
+  EXPECT_TRUE(nothing.clean());
+}
+
+TEST(Judge, ASecondLeaderIsFound) {
+  EXPECT_TRUE(finds("raft", after<Leads>([](const Leads& leads) {
+                      return Leads{leads.node % 3 + 1, leads.term};
+                    })));
+}
+
+TEST(Judge, AnotherEntryUnderTheSameIndexIsFound) {
+  EXPECT_TRUE(finds("raft", after<Committed>([](Committed committed) {
+                      committed.position.set_checksum(committed.position.checksum() + 1);
+                      return committed;
+                    })));
+}
+
+TEST(Judge, ASecondExecutionIsFound) {
+  EXPECT_TRUE(finds("S1", after<Executes>([](const Executes& executes) {
+                      return Executes{executes.node % 3 + 1, executes.vm, executes.until};
+                    })));
+}
+
+TEST(Judge, AnExecutionWithoutAQuorumIsFound) {
+  bool is_cut = false;
+  EXPECT_TRUE(finds("S2", [&](Judge& judge, Time now, const Fact& fact) {
+    const Executes* executes = std::get_if<Executes>(&fact);
+    if (executes == nullptr || is_cut) return;
+    is_cut = true;
+    for (const NodeId other : {1u, 2u, 3u}) {
+      if (other == executes->node) continue;
+      judge.take(now, LinkChanged{executes->node, other, false});
+    }
+    judge.take(now, Executes{executes->node, executes->vm, now + 60 * kSecond});
+  }));
+}
+
+TEST(Judge, AnEpochOfTwoOwnersIsFound) {
+  EXPECT_TRUE(finds("S3", after<VmRow>([](VmRow row) {
+                      pb::Vm other = *row.vm;
+                      other.set_owner(other.owner() + 1);
+                      row.vm = std::make_shared<pb::Vm>(other);
+                      return row;
+                    })));
+}
+
+TEST(Judge, AJobThatNobodySeesIsFound) {
+  EXPECT_TRUE(finds("S6", after<VmRow>([](VmRow row) {
+                      row.migration_state = 2;
+                      row.job = nullptr;
+                      pb::Vm other = *row.vm;
+                      other.set_job(99);
+                      row.vm = std::make_shared<pb::Vm>(other);
+                      return row;
+                    })));
+}
+
+TEST(Judge, ALostWriteIsFound) {
+  EXPECT_TRUE(finds("S7", after<WriteAcknowledged>([](const WriteAcknowledged& write) {
+                      return ReadSaw{write.name, "a value of long ago"};
+                    })));
+}
+
+TEST(Judge, AStoreThatForgotIsFound) {
+  EXPECT_TRUE(finds("S8", after<Synced>([](const Synced& synced) {
+                      return Stored{synced.node, 0, {}, {}};
+                    })));
+}
+
+TEST(Judge, AReplicaThatDiffersIsFound) {
+  EXPECT_TRUE(finds("S9", after<StateHash>([](const StateHash& state) {
+                      return StateHash{state.node, state.index, state.hash + 1};
+                    })));
+}
+
+TEST(Judge, AWrongPageIsFound) {
+  EXPECT_TRUE(finds("S10", after<ImageVerified>([](ImageVerified verified) {
+                      verified.match = false;
+                      return verified;
+                    })));
+}
+
+TEST(Judge, ACounterThatJumpsAndAStaleWriterAreFound) {
+  EXPECT_TRUE(finds("S11", after<VolumeRecord>([](VolumeRecord record) {
+                      record.counter += 2;
+                      return record;
+                    })));
+  EXPECT_TRUE(finds("S12", after<VolumeRecord>([](VolumeRecord record) {
+                      record.node = record.node % 3 + 1;
+                      record.counter += 1;
+                      return record;
+                    })));
+}
+
+TEST(Judge, AMigrationThatFailedAndMovedTheVmIsFound) {
+  pb::Task task;
+  task.set_id(900);
+  task.set_complete(true);
+  task.mutable_job()->set_phase(5);
+  EXPECT_TRUE(finds("S13", [&](Judge& judge, Time now, const Fact& fact) {
+    const VmRow* row = std::get_if<VmRow>(&fact);
+    if (row == nullptr) return;
+    task.mutable_job()->set_vm(row->vm->name());
+    *task.mutable_job()->mutable_epoch() = row->vm->epoch();
+    task.mutable_job()->set_source(row->vm->owner() % 3 + 1);
+    judge.take(now, TaskRow{row->node, std::make_shared<pb::Task>(task)});
+    judge.take(now, *row);
+  }));
+}
+
+TEST(Judge, AGuestThatIsLeftBehindIsFound) {
+  EXPECT_TRUE(finds("S14", after<Held>([](Held held) {
+                      held.holdings.guests.push_back({"a VM that nobody knows", 1, false});
+                      return held;
+                    })));
+}
+
+TEST(Judge, MoreThanTheMemoryIsFound) {
+  EXPECT_TRUE(finds("S15", after<MemoryUsed>([](const MemoryUsed& memory) {
+                      return MemoryUsed{memory.node, memory.memory + 1, memory.memory};
+                    })));
+}
+
+TEST(Judge, TwoAnswersToOneRequestAreFound) {
+  EXPECT_TRUE(finds("S20", after<Answered>([](const Answered& answered) {
+                      return Answered{answered.request, "something else"};
+                    })));
+}
+
+TEST(Judge, AnEventThatIsMissingIsFound) {
+  EXPECT_TRUE(finds("S22", after<EventApplied>([](const EventApplied& applied) {
+                      pb::EventRecord later = *applied.event;
+                      later.set_number(later.number() + 5);
+                      return EventApplied{applied.node, std::make_shared<pb::EventRecord>(later)};
+                    })));
+}
+
+TEST(Judge, ARoundTooManyIsFound) {
+  EXPECT_TRUE(finds("L9", after<RoundEnded>([](RoundEnded round) {
+                      round.is_decided = false;
+                      round.round = round.max_rounds + 3;
+                      round.decision = PrecopyDecision::kContinue;
+                      return round;
+                    })));
+}
+
+TEST(Judge, WhatTheRunItselfSawIsFound) {
+  EXPECT_TRUE(finds("L1", after<Expectation>([](const Expectation&) {
+                      return Expectation{"L1", false, "there is no leader"};
+                    })));
+}
+
+}  // namespace
+}  // namespace failsim::history
