@@ -141,7 +141,9 @@ void Failovers::detection_time(Duration length) {
 
 void Failovers::fault_begins(std::uint64_t id, const std::vector<NodeId>& nodes) {
   faults_[id] = nodes;
-  lost_.clear();
+  // The fault that killed the node may be told after the death.
+  std::erase_if(lost_,
+                [&](const auto& vm) { return nodes != std::vector<NodeId>{vm.second.node}; });
 }
 
 void Failovers::link(NodeId from, NodeId to, bool open) {

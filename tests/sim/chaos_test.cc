@@ -44,7 +44,7 @@ TEST_P(Chaos, BreaksNoInvariantAndReplays) {
   // nothing.
   for (const char* label :
        {"raft", "S1",  "S2",  "S3",  "S4",  "S6", "S7", "S8", "S9", "S10", "S11", "S12",
-        "S13",  "S14", "S15", "S20", "S22", "L1", "L2", "L3", "L4",  "L8",  "L9",  "handover"}) {
+        "S13",  "S14", "S15", "S20", "S22", "L1", "L2", "L3", "L4", "L8",  "L9",  "handover"}) {
     EXPECT_GT(evaluations[label], 0u) << label;
   }
   for (const char* end :

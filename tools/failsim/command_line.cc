@@ -131,7 +131,7 @@ void CommandLine::declare(CLI::App& app, const Argument& argument) {
   }
   // The values are read back from the option itself.
   CLI::Option* declared = app.add_option(argument.name, help);
-  declared->expected(1);
+  declared->expected(argument.kind == Kind::kOptionalOption ? 0 : 1, 1);
   if (argument.kind == Kind::kPositional) {
     // `migrate list` needs no VM of `migrate`: what a verb that is a group too requires is checked
     // when it turns out to be meant.

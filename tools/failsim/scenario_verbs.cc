@@ -1,9 +1,16 @@
 // scenario run, lint and list.
 #include <algorithm>
+#include <chrono>
 #include <iostream>
+#include <memory>
+#include <utility>
+
+#include <boost/json/serialize.hpp>
 
 #include "cluster/units.h"
+#include "tools/failsim/files.h"
 #include "tools/failsim/verb.h"
+#include "tools/report/run_recorder.h"
 #include "tools/scenario/folder.h"
 #include "tools/scenario/virtual_run.h"
 
@@ -73,6 +80,29 @@ Outcome run_one(const Scenario& run, const Arguments& arguments) {
   return outcome;
 }
 
+// Runs it again, recorded: recording changes nothing of a run.
+void write_report(const Scenario& run, const Outcome& outcome, const std::string& runs) {
+  history::RunRecorder::About about;
+  about.run.title = run.name;
+  about.run.replay = "failsim scenario run " + run.file;
+  about.options = json::serialize(json::object{{"world", "virtual"},
+                                               {"scenario", run.name},
+                                               {"seed", run.seed},
+                                               {"nodes", run.topology.nodes}});
+  about.scenario = read_file(run.file).value_or("");
+  auto created =
+      history::RunRecorder::create(runs, std::chrono::system_clock::now(), std::move(about));
+  if (!created) fail(created.error());
+  const std::unique_ptr<history::RunRecorder> recorder = created.take();
+  scenario::VirtualRunOptions options;
+  options.sink = recorder.get();
+  scenario::run_virtual(run, options);
+  const auto page = recorder->finish(outcome.violations, outcome.evaluations);
+  if (!page) fail(page.error());
+  std::cerr << "The report of " << run.name << " is " << page.value().string()
+            << ": open it in a browser.\n";
+}
+
 void print(const Scenario& run, const Outcome& outcome) {
   std::cout << scenario::name(outcome.verdict) << "  " << run.name << "  ("
             << show_duration_ms(static_cast<std::uint64_t>(outcome.duration / kMillisecond))
@@ -93,6 +123,10 @@ int run(Context& context, const Arguments& arguments) {
       results.push_back(to_json(one, outcome));
     } else {
       print(one, outcome);
+    }
+    if (arguments.given("--report") || outcome.verdict != Verdict::kPass) {
+      const std::string chosen = arguments.text("--report");
+      write_report(one, outcome, chosen.empty() ? "runs" : chosen);
     }
   }
   if (context.json()) context.output().data(results);
@@ -137,9 +171,14 @@ std::vector<Verb> scenario_verbs() {
        nullptr},
       {"scenario run",
        "Run scenarios in virtual time, each twice, and judge them",
-       {paths, flag("--rewrite", "Renew the expected events of those that pass"),
+       {paths,
+        optional_option("--report", "DIR",
+                        "Write a report into DIR [runs], as --report=DIR; what fails gets one in "
+                        "any case"),
+        flag("--rewrite", "Renew the expected events of those that pass"),
         flag("--verbose", "Print every line of the trace on standard error")},
        "  failsim scenario run tests/scenarios/cancel-in-setup\n"
+       "  failsim scenario run tests/scenarios/cancel-in-setup --report\n"
        "  failsim scenario run tests/scenarios --output json\n",
        run},
       {"scenario lint",

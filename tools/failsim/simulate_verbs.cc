@@ -22,6 +22,8 @@ int simulate(Context& context, const Arguments& arguments) {
   options.nodes = static_cast<std::uint32_t>(arguments.count("--nodes", 1, kMaximumNodes));
   options.json = context.json();
   options.verbose = arguments.flag("--verbose");
+  options.report = arguments.given("--report");
+  if (!arguments.text("--report").empty()) options.runs = arguments.text("--report");
   return sim::simulate_main(options, std::cout, std::cerr);
 }
 
@@ -33,8 +35,12 @@ std::vector<Verb> simulate_verbs() {
            {option("--seeds", "COUNT", "Run the seeds 1 to COUNT, each twice"),
             option("--seed", "SEED", "Run or replay one seed"),
             option("--nodes", "COUNT", "How many nodes the cluster has", "3"),
+            optional_option("--report", "DIR",
+                            "With --seed: write a report into DIR [runs], as --report=DIR; a seed "
+                            "that fails gets one in any case"),
             flag("--verbose", "With --seed: print every line of its trace")},
-           "  failsim simulate --seeds 100\n  failsim simulate --seed 42 --output json\n",
+           "  failsim simulate --seeds 100\n  failsim simulate --seed 42 --report\n  failsim "
+           "simulate --seed 42 --output json\n",
            simulate}};
 }
 

@@ -35,6 +35,10 @@ Argument option(std::string name, std::string value, std::string help, std::stri
           std::move(fallback)};
 }
 
+Argument optional_option(std::string name, std::string value, std::string help) {
+  return {Argument::Kind::kOptionalOption, std::move(name), std::move(value), std::move(help), ""};
+}
+
 Argument repeated_option(std::string name, std::string value, std::string help) {
   return {Argument::Kind::kRepeatedOption, std::move(name), std::move(value), std::move(help), ""};
 }
@@ -88,6 +92,7 @@ const std::vector<Verb>& all_verbs() {
     append(verbs, simulate_verbs());
     append(verbs, replay_verbs());
     append(verbs, scenario_verbs());
+    append(verbs, check_verbs());
     return verbs;
   }();
   return kVerbs;

@@ -17,6 +17,7 @@ struct Argument {
     kOptionalPositional,
     kRepeatedPositional,  // any number of them, as the last
     kOption,
+    kOptionalOption,
     kRepeatedOption,
     kFlag
   };
@@ -31,6 +32,8 @@ Argument positional(std::string name, std::string help);
 Argument optional_positional(std::string name, std::string help);
 Argument repeated_positional(std::string name, std::string help);
 Argument option(std::string name, std::string value, std::string help, std::string fallback = "");
+// The value may be left out: the option then has none.
+Argument optional_option(std::string name, std::string value, std::string help);
 Argument repeated_option(std::string name, std::string value, std::string help);
 Argument flag(std::string name, std::string help);
 
@@ -81,6 +84,7 @@ std::vector<Verb> fault_inject_verbs();
 std::vector<Verb> simulate_verbs();
 std::vector<Verb> replay_verbs();
 std::vector<Verb> scenario_verbs();
+std::vector<Verb> check_verbs();
 std::vector<Verb> demo_verbs();
 
 const std::vector<Verb>& all_verbs();

@@ -14,6 +14,7 @@
 
 #include "cluster/ids.h"
 #include "cluster/invariants.h"
+#include "cluster/migration/handover.h"
 #include "cluster/migration/precopy.h"
 #include "cluster/proto/raft.pb.h"
 #include "cluster/proto/state.pb.h"
@@ -41,6 +42,7 @@ struct ProcessStarted {
 };
 struct ProcessEnded {
   NodeId node = kNoNode;
+  Incarnation incarnation = 0;
 };
 // SIGSTOP and SIGCONT.
 struct ProcessStopped {
@@ -105,15 +107,27 @@ struct VmRow {
 
 // ---- Guests, transfers and the shared volume ----------------------------------------------------
 
+// The lease of the process lasts until then; also when that has moved.
+struct LeaseLasts {
+  handover::Process process;
+  Time until = 0;
+};
+// The process is about to leave: its guests are stopped for good.
+struct GuestsStopped {
+  handover::Process process;
+};
 // From now on, until it stops or `until`.
 struct Executes {
   NodeId node = kNoNode;
   std::string vm;
   Time until = 0;
+  Incarnation incarnation = 0;
+  Epoch epoch;
 };
 struct Stops {
   NodeId node = kNoNode;
   std::string vm;
+  Incarnation incarnation = 0;
 };
 // A round of a migration has ended at its source.
 struct RoundEnded {
@@ -148,6 +162,26 @@ struct VolumeRecord {
   Incarnation writer = 0;
 };
 
+// ---- The way of an ownership --------------------------------------------------------------------
+
+// A VM was created with this owner.
+struct OwnershipBegan {
+  std::string vm;
+  handover::Process owner;
+  Epoch epoch;
+};
+// A step that no other fact tells: what a command has changed, a pause, an image that is complete.
+// The leases of the action are left out: LeaseLasts tells them.
+struct HandoverStep {
+  std::string vm;
+  handover::Action action;
+};
+// At the end: this VM exists, so it was followed on its way; and if it runs, it began to.
+struct TraceExpected {
+  std::string vm;
+  bool runs = false;
+};
+
 // ---- Messages: recorded, not judged -------------------------------------------------------------
 
 struct Sent {
@@ -177,6 +211,12 @@ struct LinkChanged {
   NodeId from = kNoNode;
   NodeId to = kNoNode;
   bool open = false;
+};
+
+// The clock of the node runs too fast (or, negative, too slow) by so many millionths.
+struct ClockRate {
+  NodeId node = kNoNode;
+  std::int64_t ppm = 0;
 };
 
 // ---- Clients ------------------------------------------------------------------------------------
@@ -226,9 +266,10 @@ struct Violated {
 using Fact =
     std::variant<ClusterFormed, DetectionTime, ProcessStarted, ProcessEnded, ProcessStopped,
                  ProcessContinued, Leads, Appended, Committed, Stored, Synced, StateHash,
-                 RowsReplaced, EventApplied, TaskRow, VmRow, Executes, Stops, RoundEnded,
-                 ImageVerified, MemoryUsed, VolumeRecord, Sent, Received, FaultInjected,
-                 FaultHealed, LinkChanged, WriteBegan, WriteAcknowledged, WriteRefused, ReadSaw,
+                 RowsReplaced, EventApplied, TaskRow, VmRow, LeaseLasts, GuestsStopped, Executes,
+                 Stops, RoundEnded, ImageVerified, MemoryUsed, VolumeRecord, OwnershipBegan,
+                 HandoverStep, TraceExpected, Sent, Received, FaultInjected, FaultHealed,
+                 LinkChanged, ClockRate, WriteBegan, WriteAcknowledged, WriteRefused, ReadSaw,
                  Answered, Held, Expectation, Violated>;
 
 // Who wants to know everything, in the order of one clock.

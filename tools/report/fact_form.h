@@ -16,12 +16,41 @@ template <typename X, typename Kind>
 concept Is = std::same_as<std::remove_const_t<X>, Kind>;
 
 template <typename X>
-concept OnlyANode = Is<X, ProcessStarted> || Is<X, ProcessEnded> || Is<X, ProcessStopped> ||
-    Is<X, ProcessContinued> || Is<X, RowsReplaced>;
+concept OnlyANode = Is<X, ProcessStarted> || Is<X, ProcessStopped> || Is<X, ProcessContinued> ||
+    Is<X, RowsReplaced>;
 
 template <typename Form, OnlyANode X>
 void describe(Form& form, X& x) {
   form.number("node", x.node);
+}
+
+template <typename Form, typename Process>
+void describe_process(Form& form, Process& process) {
+  form.number("node", process.node);
+  form.identity("incarnation", process.incarnation);
+}
+
+template <typename Form, typename OneEpoch>
+void describe_epoch(Form& form, OneEpoch& epoch) {
+  form.number("recovery", epoch.recovery);
+  form.number("epoch", epoch.counter);
+}
+
+template <typename Form, Is<ProcessEnded> X>
+void describe(Form& form, X& x) {
+  form.number("node", x.node);
+  form.identity("incarnation", x.incarnation);
+}
+
+template <typename Form, Is<LeaseLasts> X>
+void describe(Form& form, X& x) {
+  describe_process(form, x.process);
+  form.number("until_ns", x.until);
+}
+
+template <typename Form, Is<GuestsStopped> X>
+void describe(Form& form, X& x) {
+  describe_process(form, x.process);
 }
 
 template <typename Form, Is<ClusterFormed> X>
@@ -96,12 +125,15 @@ void describe(Form& form, X& x) {
   form.number("node", x.node);
   form.text("vm", x.vm);
   form.number("until_ns", x.until);
+  form.identity("incarnation", x.incarnation);
+  describe_epoch(form, x.epoch);
 }
 
 template <typename Form, Is<Stops> X>
 void describe(Form& form, X& x) {
   form.number("node", x.node);
   form.text("vm", x.vm);
+  form.identity("incarnation", x.incarnation);
 }
 
 template <typename Form, Is<RoundEnded> X>
@@ -136,11 +168,43 @@ void describe(Form& form, X& x) {
 template <typename Form, Is<VolumeRecord> X>
 void describe(Form& form, X& x) {
   form.text("vm", x.vm);
-  form.number("recovery", x.epoch.recovery);
-  form.number("epoch", x.epoch.counter);
+  describe_epoch(form, x.epoch);
   form.number("counter", x.counter);
   form.number("node", x.node);
   form.identity("writer", x.writer);
+}
+
+template <typename Form, Is<OwnershipBegan> X>
+void describe(Form& form, X& x) {
+  form.text("vm", x.vm);
+  describe_process(form, x.owner);
+  describe_epoch(form, x.epoch);
+}
+
+template <typename Form, Is<HandoverStep> X>
+void describe(Form& form, X& x) {
+  form.text("vm", x.vm);
+  form.choice("step", x.action.step,
+              {
+#define HANDOVER_COMMAND(name, guard, required, effect) #name,
+#define HANDOVER_FACT(name, concerns, required, effect) #name,
+#include "cluster/migration/handover_steps.inc"
+#undef HANDOVER_COMMAND
+#undef HANDOVER_FACT
+              });
+  form.number("job", x.action.job);
+  form.choice("phase", x.action.phase,
+              {"none", "setup", "data-transfer", "move", "canceled", "failure"});
+  describe_process(form, x.action.process);
+  describe_epoch(form, x.action.epoch);
+  form.number("decided_on_recovery", x.action.decided_on.recovery);
+  form.number("decided_on_epoch", x.action.decided_on.counter);
+}
+
+template <typename Form, Is<TraceExpected> X>
+void describe(Form& form, X& x) {
+  form.text("vm", x.vm);
+  form.flag("runs", x.runs);
 }
 
 template <typename Form, Is<Sent> X>
@@ -172,6 +236,12 @@ void describe(Form& form, X& x) {
   form.number("from", x.from);
   form.number("to", x.to);
   form.flag("open", x.open);
+}
+
+template <typename Form, Is<ClockRate> X>
+void describe(Form& form, X& x) {
+  form.number("node", x.node);
+  form.number("ppm", x.ppm);
 }
 
 template <typename X>
@@ -235,17 +305,23 @@ inline constexpr std::string_view kKindNames[] = {"cluster",
                                                   "event",
                                                   "task",
                                                   "vm",
+                                                  "lease",
+                                                  "guests-stopped",
                                                   "executes",
                                                   "stops",
                                                   "round",
                                                   "image-verified",
                                                   "memory",
                                                   "volume",
+                                                  "ownership",
+                                                  "step",
+                                                  "trace-expected",
                                                   "sent",
                                                   "received",
                                                   "fault-injected",
                                                   "fault-healed",
                                                   "link",
+                                                  "clock-rate",
                                                   "write-began",
                                                   "write-acknowledged",
                                                   "write-refused",

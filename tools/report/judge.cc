@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "cluster/membership/lease.h"
+
 namespace failsim::history {
 namespace {
 
@@ -24,6 +26,7 @@ constexpr std::array kRules = {
     Rule{"S15", "What a node holds fits its memory"},
     Rule{"S20", "Jobs end once, progress never falls, a request has one outcome"},
     Rule{"S22", "Events of record have no gap and are the same everywhere"},
+    Rule{"handover", "An ownership changes only by steps that are declared and allowed"},
     Rule{"L1", "After the faults: one leader, every node Up"},
     Rule{"L2", "After the faults: every VM that should run does"},
     Rule{"L3", "After the faults: every task has ended"},
@@ -51,6 +54,7 @@ void Judge::take(Time now, const Fact& fact) {
   if (std::holds_alternative<Sent>(fact) || std::holds_alternative<Received>(fact)) return;
   now_ = now;
   findings_.set_now(now);
+  broken_assumptions_.set_now(now);
   failovers_.time_passes(now, findings_);
   std::visit([this](const auto& one) { judge(one); }, fact);
 }
@@ -73,23 +77,24 @@ void Judge::judge(const DetectionTime& fact) {
 void Judge::judge(const ProcessStarted& fact) {
   logs_.restarted(fact.node);
   judge(RowsReplaced{fact.node});
-  quorum_contact_.runs(fact.node, true, now_, findings_);
+  quorum_contact_.runs(fact.node, true, now_, of_leases());
   failovers_.process_started(fact.node);
 }
 
 void Judge::judge(const ProcessEnded& fact) {
   failovers_.process_ended(fact.node, now_);
   executions_.node_died(fact.node, now_);
-  quorum_contact_.died(fact.node, now_, findings_);
+  quorum_contact_.died(fact.node, now_, of_leases());
+  judge(GuestsStopped{{fact.node, fact.incarnation}});
 }
 
 void Judge::judge(const ProcessStopped& fact) {
-  quorum_contact_.runs(fact.node, false, now_, findings_);
+  quorum_contact_.runs(fact.node, false, now_, of_leases());
   failovers_.process_stopped(fact.node);
 }
 
 void Judge::judge(const ProcessContinued& fact) {
-  quorum_contact_.runs(fact.node, true, now_, findings_);
+  quorum_contact_.runs(fact.node, true, now_, of_leases());
   failovers_.process_continued(fact.node);
 }
 
@@ -173,6 +178,7 @@ void Judge::event_first_seen(const pb::EventRecord& event) {
     const std::string vm = event.object().substr(std::min(event.object().size(), std::size_t{3}));
     migration_edges_.deleted(vm);
     failovers_.deleted(vm);
+    if (clocks_are_bounded_) handover_.deleted(vm, now_);
   }
 }
 
@@ -199,16 +205,27 @@ void Judge::judge(const VmRow& fact) {
 
 // ---- Guests, transfers and the shared volume ----------------------------------------------------
 
+void Judge::judge(const LeaseLasts& fact) {
+  if (clocks_are_bounded_) handover_.leased(fact.process, fact.until);
+}
+
+void Judge::judge(const GuestsStopped& fact) {
+  if (clocks_are_bounded_) handover_.gone(fact.process, now_);
+}
+
 void Judge::judge(const Executes& fact) {
-  executions_.executes(fact.vm, fact.node, now_, fact.until, findings_);
-  quorum_contact_.executes(fact.vm, fact.node, fact.until, findings_);
+  executions_.executes(fact.vm, fact.node, now_, fact.until, of_leases());
+  quorum_contact_.executes(fact.vm, fact.node, fact.until, of_leases());
   failovers_.executes(fact.vm, fact.node, fact.until, findings_);
+  if (!clocks_are_bounded_) return;
+  handover_.executes(fact.vm, {fact.node, fact.incarnation}, fact.epoch, now_, fact.until);
 }
 
 void Judge::judge(const Stops& fact) {
   executions_.stops(fact.vm, fact.node, now_);
   quorum_contact_.stops(fact.vm, fact.node, now_);
   failovers_.stops(fact.vm, fact.node);
+  if (clocks_are_bounded_) handover_.stops(fact.vm, {fact.node, fact.incarnation}, now_);
 }
 
 void Judge::judge(const RoundEnded& fact) {
@@ -229,6 +246,25 @@ void Judge::judge(const MemoryUsed& fact) {
 
 void Judge::judge(const VolumeRecord& fact) {
   journals_.record(fact.vm, fact.epoch, fact.counter, fact.node, fact.writer, findings_);
+  handover::Action action;
+  action.step = fact.counter > 0 ? handover::Step::kWrite : handover::Step::kRegister;
+  action.process = {fact.node, fact.writer};
+  action.epoch = fact.epoch;
+  judge(HandoverStep{fact.vm, action});
+}
+
+// ---- The way of an ownership --------------------------------------------------------------------
+
+void Judge::judge(const OwnershipBegan& fact) {
+  if (clocks_are_bounded_) handover_.created(fact.vm, fact.owner, fact.epoch);
+}
+
+void Judge::judge(const HandoverStep& fact) {
+  if (clocks_are_bounded_) handover_.takes(fact.vm, fact.action, now_);
+}
+
+void Judge::judge(const TraceExpected& fact) {
+  if (clocks_are_bounded_) handover_.expect_trace(fact.vm, fact.runs);
 }
 
 // ---- Faults -------------------------------------------------------------------------------------
@@ -242,8 +278,20 @@ void Judge::judge(const FaultHealed& fact) {
 }
 
 void Judge::judge(const LinkChanged& fact) {
-  quorum_contact_.link(fact.from, fact.to, fact.open, now_, findings_);
+  quorum_contact_.link(fact.from, fact.to, fact.open, now_, of_leases());
   failovers_.link(fact.from, fact.to, fact.open);
+}
+
+// A lease that was given under such a clock may still be in force when the clock is right again:
+// once broken, the assumption stays so.
+void Judge::judge(const ClockRate& fact) {
+  clock_ppm_[fact.node] = fact.ppm;
+  const auto less = [](const auto& one, const auto& other) { return one.second < other.second; };
+  const auto slowest = std::min_element(clock_ppm_.begin(), clock_ppm_.end(), less)->second;
+  const auto fastest = std::max_element(clock_ppm_.begin(), clock_ppm_.end(), less)->second;
+  const std::int64_t apart =
+      std::max<std::int64_t>(fastest, 0) - std::min<std::int64_t>(slowest, 0);
+  if (apart > kClockRatePerMille * 1000) clocks_are_bounded_ = false;
 }
 
 // ---- Clients ------------------------------------------------------------------------------------

@@ -155,7 +155,7 @@ std::string VirtualRun::shown(const Condition& condition) const {
 
 bool VirtualRun::fail(const std::string& label, const Position& position, std::string text) {
   const std::string file = scenario_.file.empty() ? scenario_.name : scenario_.file;
-  outcome_.add(label, to_line(file, {position, std::move(text), ""}), world_.now());
+  world_.checker().expect(label, false, to_line(file, {position, std::move(text), ""}));
   return false;
 }
 
@@ -231,7 +231,10 @@ void VirtualRun::react(const Reaction& reaction) {
 // ---- Expectations -------------------------------------------------------------------------------
 
 bool VirtualRun::expect(const Expect& expect, const Position& position) {
-  if (wait([&] { return holds_now(expect.condition); }, expect.within)) return true;
+  if (wait([&] { return holds_now(expect.condition); }, expect.within)) {
+    world_.checker().expect("expect", true, to_text(expect.condition));
+    return true;
+  }
   const std::string time =
       expect.within == 0
           ? "does not hold"
@@ -243,7 +246,10 @@ bool VirtualRun::expect(const Expect& expect, const Position& position) {
 }
 
 bool VirtualRun::hold(const Hold& hold, const Position& position) {
-  if (!wait([&] { return !holds_now(hold.condition); }, hold.throughout)) return true;
+  if (!wait([&] { return !holds_now(hold.condition); }, hold.throughout)) {
+    world_.checker().expect("hold", true, to_text(hold.condition));
+    return true;
+  }
   return fail(
       "hold", position,
       to_text(hold.condition) + " no longer holds at " + now_text() + shown(hold.condition) + ".");
@@ -285,12 +291,11 @@ void VirtualRun::recover() {
   recovery_->begin();
   wait([] { return false; }, scenario_.recovery);
   recovery_->check();
-  invariants::Findings& findings = world_.checker().findings();
   for (const auto& writer : writers_) {
-    findings.evaluated("L4");
-    if (writer->client().is_busy()) {
-      findings.add("L4", "not answered although all is healed: " + writer->client().waits_for());
-    }
+    const bool is_busy = writer->client().is_busy();
+    world_.checker().expect(
+        "L4", !is_busy,
+        is_busy ? "not answered although all is healed: " + writer->client().waits_for() : "");
     if (const Member* leader = recovery_->leader()) writer->check(leader->state());
     outcome_.coverage["acknowledged write"] += writer->acknowledged();
   }

@@ -3,6 +3,7 @@
 
 #include <ostream>
 
+#include "tools/report/fact.h"
 #include "tools/scenario/outcome.h"
 #include "tools/scenario/scenario.h"
 
@@ -10,6 +11,7 @@ namespace failsim::scenario {
 
 struct VirtualRunOptions {
   std::ostream* trace_lines = nullptr;  // every line of the trace, if somebody reads
+  history::Sink* sink = nullptr;        // gets every fact of the run
 };
 
 // The scenario has passed lint. The invariants are checked at every step; the same scenario gives

@@ -30,6 +30,7 @@ WorldConfig draw_world(const ChaosConfig& chaos, std::uint64_t stream) {
   config.nodes = chaos.nodes;
   config.node_memory_bytes = (1 + random.below(4)) * 512 * kMebibyte + 8 * kMebibyte;
   config.trace_lines = chaos.trace_lines;
+  config.sink = chaos.sink;
   config.link.delay_max = kMillisecond + static_cast<Duration>(random.below(29)) * kMillisecond;
   config.link.loss_per_mille = static_cast<std::uint32_t>(random.below(30));
   config.link.duplicate_per_mille = static_cast<std::uint32_t>(random.below(20));
@@ -87,12 +88,11 @@ ChaosResult run_chaos(const ChaosConfig& config) {
   recovery.begin();
   world.run_until(config.duration);
   recovery.check();
-  invariants::Findings& findings = world.checker().findings();
-  findings.evaluated("L4");
   for (const Client* client :
        {&first.client(), &second.client(), &of_node.client(), &of_cluster.client()}) {
-    if (!client->is_busy()) continue;
-    findings.add("L4", "not answered although all is healed: " + client->waits_for());
+    world.checker().expect(
+        "L4", !client->is_busy(),
+        client->is_busy() ? "not answered although all is healed: " + client->waits_for() : "");
   }
   if (const Member* leader = recovery.leader()) {
     of_node.check(leader->state());
@@ -101,8 +101,8 @@ ChaosResult run_chaos(const ChaosConfig& config) {
 
   ChaosResult result;
   result.trace_hash = world.trace().hash();
-  result.violations = findings.violations();
-  result.evaluations = findings.evaluations();
+  result.violations = world.checker().violations();
+  result.evaluations = world.checker().findings().evaluations();
   for (const auto& [fault, count] : injector.injected()) result.happened["fault " + fault] = count;
   for (const auto& [point, count] : injector.hits()) result.happened["point " + point] = count;
   result.happened["faults refused"] = faults.refused();

@@ -12,6 +12,7 @@
 
 #include "cluster/invariants.h"
 #include "cluster/time.h"
+#include "tools/report/fact.h"
 
 namespace failsim::sim {
 
@@ -20,6 +21,7 @@ struct ChaosConfig {
   std::uint32_t nodes = 3;
   Duration duration = 60 * kSecond;
   std::ostream* trace_lines = nullptr;
+  history::Sink* sink = nullptr;  // gets every fact of the run
 };
 
 struct ChaosResult {

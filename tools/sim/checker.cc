@@ -5,7 +5,6 @@
 #include <set>
 #include <string_view>
 
-#include "cluster/membership/lease.h"
 #include "cluster/state/cluster_state.h"
 
 namespace failsim::sim {
@@ -24,149 +23,179 @@ TaskId task_of_key(std::string_view key) {
   return id;
 }
 
-const pb::EventRecord::Field* field(const pb::EventRecord& event, std::string_view name) {
-  for (const pb::EventRecord::Field& field : event.fields()) {
-    if (field.name() == name) return &field;
+template <typename Key, typename Row>
+history::RowPtr<Row> row_in(const std::map<Key, RowPtr<Row>>& rows, const Key& key) {
+  const auto found = rows.find(key);
+  return found == rows.end() ? nullptr : found->second;
+}
+
+pb::LogStart last_entry(const Recovered& recovered) {
+  if (recovered.entries.empty()) return recovered.log_start;
+  const pb::LogEntry& last = *recovered.entries.back();
+  pb::LogStart position;
+  position.set_index(last.index());
+  position.set_term(last.term());
+  position.set_checksum(last.checksum());
+  return position;
+}
+
+// ---- Messages, as people know them --------------------------------------------------------------
+
+std::string name_in(const google::protobuf::Message& message, const std::string& oneof) {
+  const auto* which = message.GetReflection()->GetOneofFieldDescriptor(
+      message, message.GetDescriptor()->FindOneofByName(oneof));
+  if (which == nullptr) return "empty";
+  std::string name = which->name();
+  std::replace(name.begin(), name.end(), '_', '-');
+  return name;
+}
+
+void describe_log_message(const pb::RaftMessage& message, history::Sent& sent) {
+  sent.type = name_in(message, "kind");
+  sent.term = message.term();
+  if (message.has_append()) {
+    const auto& append = message.append();
+    sent.index = append.previous_index() + static_cast<Index>(append.entries_size());
+    if (append.entries_size() == 0) sent.type = "append-empty";
+  } else if (message.has_append_reply()) {
+    sent.index = message.append_reply().match_index();
+  } else if (message.has_snapshot()) {
+    sent.index = message.snapshot().last_index();
+  } else if (message.has_vote()) {
+    sent.index = message.vote().last_index();
+  } else if (message.has_pre_vote()) {
+    sent.index = message.pre_vote().last_index();
   }
-  return nullptr;
 }
 
 }  // namespace
 
-invariants::Findings& Checker::findings() {
-  findings_.set_now(queue_.now());
-  return findings_;
+Checker::Checker(const EventQueue& queue, history::Sink* sink)
+    : queue_(queue),
+      sink_(sink),
+      handover_feed_(judge_.handover(), [this](const auto& fact) { tell(fact); }) {}
+
+void Checker::tell(const history::Fact& fact) {
+  const Time now = queue_.now();
+  judge_.take(now, fact);
+  if (sink_ == nullptr) return;
+  sink_->take(now, fact);
+  for (; told_violations_ < violations().size(); ++told_violations_) {
+    const invariants::Violation& violation = violations()[told_violations_];
+    sink_->take(now, history::Violated{violation.label, violation.text});
+  }
 }
+
+// ---- Processes and their steps ------------------------------------------------------------------
 
 void Checker::process_started(NodeId node) {
   progress_[node] = Progress();
-  logs_.restarted(node);
-  ownership_.restarted(node);
-  jobs_.restarted(node);
-  events_.restarted(node);
+  tell(history::ProcessStarted{node});
 }
 
 void Checker::process_ended(NodeId node, Incarnation incarnation) {
-  executions_.node_died(node, queue_.now());
-  guests_stopped(node, incarnation);
+  tell(history::ProcessEnded{node, incarnation});
 }
 
 void Checker::guests_stopped(NodeId node, Incarnation incarnation) {
-  findings_.set_now(queue_.now());
-  if (clocks_are_bounded_) handover_.gone({node, incarnation}, queue_.now());
+  tell(history::GuestsStopped{{node, incarnation}});
+}
+
+void Checker::store_opened(NodeId node, const Recovered& recovered) {
+  progress_[node].hard_state = recovered.hard_state;
+  tell(history::Stored{node, 0, recovered.hard_state, last_entry(recovered)});
+}
+
+void Checker::batches_written(NodeId node, std::uint64_t sequence) {
+  tell(history::Synced{node, sequence});
 }
 
 void Checker::after_step(const Member& member, const Effects& effects) {
-  findings_.set_now(queue_.now());
-  check_log(member, effects);
-  const DurableBatch& batch = effects.durable;
-  if (batch.replace_rows) {
-    ownership_.restarted(member.self());
-    jobs_.restarted(member.self());
-    events_.restarted(member.self());
-  }
-  check_events(member, effects);
-  if (!batch.rows.empty()) check_rows(member, batch);
-  if (!batch.applied) return;
+  look_at_log(member, effects);
   Progress& progress = progress_[member.self()];
+  const Duration detection_time = member.state().detection_time();
+  if (detection_time != progress.detection_time) {
+    progress.detection_time = detection_time;
+    tell(history::DetectionTime{member.self(), detection_time});
+  }
+  const DurableBatch& batch = effects.durable;
+  if (batch.replace_rows) tell(history::RowsReplaced{member.self()});
+  look_at_events(member, effects);
+  if (!batch.rows.empty()) look_at_rows(member, batch);
+  if (!batch.applied) return;
   if (*batch.applied / kHashEvery == progress.hashed / kHashEvery) return;
   progress.hashed = *batch.applied;
-  state_hashes_.state(member.self(), *batch.applied, member.state().hash(), findings_);
+  tell(history::StateHash{member.self(), *batch.applied, member.state().hash()});
 }
 
-void Checker::check_log(const Member& member, const Effects& effects) {
+void Checker::look_at_log(const Member& member, const Effects& effects) {
   const raft::Raft& log = member.log();
-  Progress& progress = progress_[member.self()];
+  const NodeId node = member.self();
+  Progress& progress = progress_[node];
   if (log.leads() && log.term() != progress.led_term) {
     progress.led_term = log.term();
-    elections_.leads(member.self(), log.term(), findings_);
+    tell(history::Leads{node, log.term()});
   }
-  for (const EntryPtr& entry : effects.durable.append) {
+  const DurableBatch& batch = effects.durable;
+  for (const EntryPtr& entry : batch.append) {
     pb::LogStart position;
     position.set_index(entry->index());
     position.set_term(entry->term());
     position.set_checksum(entry->checksum());
-    logs_.appended(member.self(), position, findings_);
+    tell(history::Appended{node, std::move(position)});
+  }
+  if (batch.hard_state) progress.hard_state = *batch.hard_state;
+  if (batch.needs_sync()) {
+    tell(history::Stored{node, effects.sequence, progress.hard_state,
+                         log.position_of(log.last_index())});
   }
   const Index commit = log.commit_index();
   if (commit == progress.commit) return;
   for (Index index = progress.commit + 1; index <= commit; ++index) {
     const EntryPtr entry = log.entry(index);
-    if (entry == nullptr) continue;  // compacted away: its rows are compared by their hash
-    logs_.committed(member.self(), log.position_of(index), findings_);
-    if (clocks_are_bounded_) handover_feed_.committed(*entry);
+    if (entry == nullptr) continue;  // compacted away: its rows are compared by hash
+    tell(history::Committed{node, log.position_of(index)});
+    handover_feed_.committed(*entry);
   }
-  if (commit < progress.commit) {
-    logs_.committed(member.self(), log.position_of(commit), findings_);
-  }
+  if (commit < progress.commit) tell(history::Committed{node, log.position_of(commit)});
   progress.commit = commit;
 }
 
-void Checker::check_rows(const Member& member, const DurableBatch& batch) {
+void Checker::look_at_rows(const Member& member, const DurableBatch& batch) {
   const ClusterState& state = member.state();
   std::set<std::string> vms;
   for (const RowChange& row : batch.rows) {
     if (row.key.starts_with(kVmRow)) vms.insert(row.key.substr(kVmRow.size()));
     if (!row.key.starts_with(kTaskRow)) continue;
-    const pb::Task* task = state.task(task_of_key(row.key));
+    const auto task = row_in(state.tasks(), task_of_key(row.key));
     if (task == nullptr) continue;
-    jobs_.task_row(member.self(), *task, findings_);
     if (task->has_job()) vms.insert(task->job().vm());
+    tell(history::TaskRow{member.self(), task});
   }
-  for (const std::string& vm : vms) check_vm(member, vm);
+  for (const std::string& vm : vms) look_at_vm(member, vm);
 }
 
-void Checker::check_vm(const Member& member, const std::string& name) {
+void Checker::look_at_vm(const Member& member, const std::string& name) {
   const ClusterState& state = member.state();
-  const pb::Vm* vm = state.vm(name);
+  const auto vm = row_in(state.vms(), name);
   if (vm == nullptr) return;
-  ownership_.row(member.self(), *vm, findings_);
-  const pb::Task* job = vm->job() == 0 ? nullptr : state.task(vm->job());
-  // After Complete the job only waits for the target's word: the property has left Move already.
-  const bool is_completing = job != nullptr && job->job().phase() == 0 && !job->complete();
-  if (!is_completing) {
-    jobs_.vm_row(*vm, job, static_cast<std::uint32_t>(state.migration_state(name)),
-                 written_by_client_.contains(std::pair(member.self(), name)), findings_);
-  }
+  tell(history::VmRow{member.self(), vm, row_in(state.tasks(), vm->job()),
+                      static_cast<std::uint32_t>(state.migration_state(name))});
   const pb::Node* owner = state.node(vm->owner());
-  if (owner != nullptr) {
-    invariants::check_memory(owner->id(), state.memory_in_use(owner->id()), owner->memory_bytes(),
-                             findings_);
-  }
+  if (owner == nullptr) return;
+  tell(history::MemoryUsed{owner->id(), state.memory_in_use(owner->id()), owner->memory_bytes()});
 }
 
-void Checker::check_events(const Member& member, const Effects& effects) {
+void Checker::look_at_events(const Member& member, const Effects& effects) {
   for (const std::uint64_t number : effects.new_events) {
-    const auto found = member.state().events().find(number);
-    if (found == member.state().events().end()) continue;  // trimmed in the same step
-    events_.applied(member.self(), *found->second, findings_);
-    note_writer(member.self(), *found->second);
-    const std::uint64_t last = history_.empty() ? 0 : history_.back().number();
+    const auto event = row_in(member.state().events(), number);
+    if (event == nullptr) continue;  // trimmed in the same step
+    const std::uint64_t last = events_.empty() ? 0 : events_.back().number();
+    tell(history::EventApplied{member.self(), event});
     if (number <= last) continue;
-    history_.push_back(*found->second);
-    check_first_seen(history_.back());
-    if (clocks_are_bounded_) handover_feed_.happened(history_.back(), member.state(), queue_.now());
+    events_.push_back(*event);
+    handover_feed_.happened(*event, member.state());
   }
-}
-
-// Who wrote MigrationState last, as far as this replica has applied.
-void Checker::note_writer(NodeId replica, const pb::EventRecord& event) {
-  if (event.kind() != "migration-state") return;
-  const std::pair key(replica, field(event, "vm")->text());
-  if (field(event, "job_id")->number() == 0) {
-    written_by_client_.insert(key);
-  } else {
-    written_by_client_.erase(key);
-  }
-}
-
-void Checker::check_first_seen(const pb::EventRecord& event) {
-  if (event.kind() == "migration-state") {
-    migration_edges_.changed(field(event, "vm")->text(), field(event, "from")->named().value(),
-                             field(event, "to")->named().value(), field(event, "job_id")->number(),
-                             findings_);
-  }
-  if (event.kind() == "vm-deleted") migration_edges_.deleted(event.object().substr(3));
 }
 
 // ---- What guests and the shared volume do -------------------------------------------------------
@@ -174,94 +203,104 @@ void Checker::check_first_seen(const pb::EventRecord& event) {
 void Checker::volume_recorded(const pb::VolumeRequest& request, NodeId node, Incarnation writer) {
   const Epoch epoch{request.epoch().recovery(), request.epoch().counter()};
   const std::uint64_t counter = request.has_append() ? request.append().counter() : 0;
-  journals_.record(request.vm(), epoch, counter, node, writer, findings());
-  handover::Action action;
-  action.step = request.has_append() ? handover::Step::kWrite : handover::Step::kRegister;
-  action.process = {node, writer};
-  action.epoch = epoch;
-  if (clocks_are_bounded_) handover_.takes(request.vm(), action, queue_.now());
+  tell(history::VolumeRecord{request.vm(), epoch, counter, node, writer});
 }
 
 void Checker::guest_executes(const handover::Process& process, const std::string& vm,
                              const Epoch& epoch, Time until) {
-  invariants::Findings& found = clocks_are_bounded_ ? findings() : broken_assumptions_;
-  found.set_now(queue_.now());
-  executions_.executes(vm, process.node, queue_.now(), until, found);
-  if (clocks_are_bounded_) handover_.executes(vm, process, epoch, queue_.now(), until);
+  tell(history::Executes{process.node, vm, until, process.incarnation, epoch});
 }
 
 void Checker::lease_lasts(const handover::Process& process, Time until) {
-  if (clocks_are_bounded_) handover_.leased(process, until);
+  tell(history::LeaseLasts{process, until});
 }
 
-// A lease that was given under such a clock may still be in force when the clock is right again:
-// once broken, the assumption stays so.
 void Checker::clock_rate(NodeId node, std::int64_t ppm) {
-  clock_ppm_[node] = ppm;
-  const auto less = [](const auto& one, const auto& other) { return one.second < other.second; };
-  const auto slowest = std::min_element(clock_ppm_.begin(), clock_ppm_.end(), less)->second;
-  const auto fastest = std::max_element(clock_ppm_.begin(), clock_ppm_.end(), less)->second;
-  const std::int64_t apart =
-      std::max<std::int64_t>(fastest, 0) - std::min<std::int64_t>(slowest, 0);
-  if (apart > kClockRatePerMille * 1000) clocks_are_bounded_ = false;
+  tell(history::ClockRate{node, ppm});
 }
 
 void Checker::guest_stops(const handover::Process& process, const std::string& vm) {
-  findings_.set_now(queue_.now());
-  executions_.stops(vm, process.node, queue_.now());
-  if (clocks_are_bounded_) handover_.stops(vm, process, queue_.now());
+  tell(history::Stops{process.node, vm, process.incarnation});
 }
 
 void Checker::source_paused(const handover::Process& process, const std::string& vm, TaskId job) {
-  findings_.set_now(queue_.now());
   handover::Action action;
   action.step = handover::Step::kPause;
   action.process = process;
   action.job = job;
-  if (clocks_are_bounded_) handover_.takes(vm, action, queue_.now());
+  tell(history::HandoverStep{vm, action});
 }
 
 void Checker::target_holds_all(const handover::Process& process, const std::string& vm,
                                TaskId job) {
-  findings_.set_now(queue_.now());
   handover::Action action;
   action.step = handover::Step::kHoldAll;
   action.process = process;
   action.job = job;
-  if (clocks_are_bounded_) handover_.takes(vm, action, queue_.now());
+  tell(history::HandoverStep{vm, action});
 }
 
 void Checker::memory_used(NodeId node, std::uint64_t used, std::uint64_t memory) {
-  invariants::check_memory(node, used, memory, findings());
+  tell(history::MemoryUsed{node, used, memory});
 }
 
-void Checker::image_verified(NodeId, const std::string& vm, TaskId job, bool match) {
-  invariants::check_digest(vm, job, match, findings());
+void Checker::image_verified(NodeId node, const std::string& vm, TaskId job, bool match) {
+  tell(history::ImageVerified{node, vm, job, match});
+}
+
+void Checker::round_ended(history::RoundEnded round) {
+  tell(std::move(round));
+}
+
+// ---- Faults and messages ------------------------------------------------------------------------
+
+std::uint64_t Checker::fault_injected(std::string text, std::vector<NodeId> nodes) {
+  tell(history::FaultInjected{++last_fault_, std::move(text), std::move(nodes)});
+  return last_fault_;
+}
+
+void Checker::fault_healed(std::uint64_t fault) {
+  tell(history::FaultHealed{fault});
+}
+
+std::uint64_t Checker::message_sent(const pb::PeerMessage& message) {
+  history::Sent sent;
+  sent.id = ++last_message_;
+  sent.from = message.from();
+  sent.to = message.to();
+  if (message.has_raft()) {
+    describe_log_message(message.raft(), sent);
+  } else {
+    sent.type = name_in(message, "body");
+  }
+  tell(sent);
+  return last_message_;
 }
 
 // ---- When the world is quiet --------------------------------------------------------------------
 
 void Checker::compare_state(const Member& member) {
-  const Index applied = member.log().commit_index();
-  state_hashes_.state(member.self(), applied, member.state().hash(), findings());
+  tell(history::StateHash{member.self(), member.log().commit_index(), member.state().hash()});
 }
 
 void Checker::check_leaks(const invariants::Holdings& holdings, const ClusterState& state) {
-  std::map<std::string, pb::Vm> vms;
-  std::set<TaskId> in_flight;
-  for (const auto& [name, vm] : state.vms()) vms.emplace(name, *vm);
+  history::Held held;
+  held.holdings = holdings;
+  for (const auto& [name, vm] : state.vms()) held.vms.push_back(vm);
   for (const auto& [id, task] : state.tasks()) {
-    if (task->has_job() && !task->complete()) in_flight.insert(id);
+    if (task->has_job() && !task->complete()) held.in_flight.push_back(id);
   }
-  invariants::check_leaks(holdings, vms, in_flight, findings());
+  tell(held);
+}
+
+void Checker::expect(const std::string& rule, bool held, const std::string& text) {
+  tell(history::Expectation{rule, held, text});
 }
 
 void Checker::check_handover_traces(const ClusterState& state) {
-  if (!clocks_are_bounded_) return;
-  findings_.set_now(queue_.now());
   for (const auto& [name, vm] : state.vms()) {
     const bool runs = vm->want() == pb::GUEST_RUNNING && !vm->has_operation();
-    handover_.expect_trace(name, runs);
+    tell(history::TraceExpected{name, runs});
   }
 }
 

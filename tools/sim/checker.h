@@ -1,9 +1,9 @@
-// The checkers of a world: looks at what each step touched and asks the invariants.
+// The witness of a world: looks at what each step touched, tells it as facts, and has them judged.
+// Whoever records the run gets the same facts; nobody has to.
 #pragma once
 
 #include <cstdint>
 #include <map>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -11,8 +11,10 @@
 #include "cluster/effects.h"
 #include "cluster/invariants.h"
 #include "cluster/member.h"
-#include "cluster/migration/handover_trace.h"
+#include "cluster/migration/handover.h"
 #include "storage/proto/volume.pb.h"
+#include "tools/report/fact.h"
+#include "tools/report/judge.h"
 #include "tools/sim/event_queue.h"
 #include "tools/sim/handover_feed.h"
 #include "tools/sim/observer.h"
@@ -21,12 +23,15 @@ namespace failsim::sim {
 
 class Checker : public Observer {
  public:
-  explicit Checker(const EventQueue& queue) : queue_(queue) {}
+  // `sink`, if any, gets every fact and outlives the world.
+  Checker(const EventQueue& queue, history::Sink* sink);
 
   void process_started(NodeId node);
   void process_ended(NodeId node, Incarnation incarnation);
   // The process is about to leave: its guests are stopped for good.
   void guests_stopped(NodeId node, Incarnation incarnation);
+  void store_opened(NodeId node, const Recovered& recovered);
+  void batches_written(NodeId node, std::uint64_t sequence);
   void after_step(const Member& member, const Effects& effects);
   void volume_recorded(const pb::VolumeRequest& request, NodeId node, Incarnation writer);
 
@@ -37,7 +42,7 @@ class Checker : public Observer {
   // is kept apart, among the broken assumptions.
   void clock_rate(NodeId node, std::int64_t ppm);
   const std::vector<invariants::Violation>& broken_assumptions() const {
-    return broken_assumptions_.violations();
+    return judge_.broken_assumptions().violations();
   }
 
   // Observer.
@@ -49,6 +54,18 @@ class Checker : public Observer {
                         TaskId job) override;
   void memory_used(NodeId node, std::uint64_t used, std::uint64_t memory) override;
   void image_verified(NodeId node, const std::string& vm, TaskId job, bool match) override;
+  void round_ended(history::RoundEnded round) override;
+
+  // ---- faults; the number names the fault when it ends ----
+  std::uint64_t fault_injected(std::string text, std::vector<NodeId> nodes);
+  void fault_healed(std::uint64_t fault);
+
+  // ---- messages, for who records the run: the number names the message when it arrives ----
+  // What is torn down after a run is no part of it.
+  void end_recording() { sink_ = nullptr; }
+  bool is_recorded() const { return sink_ != nullptr; }
+  std::uint64_t message_sent(const pb::PeerMessage& message);
+  void message_received(std::uint64_t id) { tell(history::Received{id}); }
 
   // ---- when the world is quiet ----
   // All members at one index have one state: hashed now, whatever was sampled before.
@@ -56,45 +73,40 @@ class Checker : public Observer {
   void check_leaks(const invariants::Holdings& holdings, const ClusterState& state);
   // Every VM there is was followed on its way.
   void check_handover_traces(const ClusterState& state);
+  // What only the world can see: a rule holds, or it does not, and why.
+  void expect(const std::string& rule, bool held, const std::string& text = "");
 
-  invariants::Findings& findings();
-  const std::vector<invariants::Violation>& violations() const { return findings_.violations(); }
+  // Whatever else happens.
+  void tell(const history::Fact& fact);
+
+  const invariants::Findings& findings() const { return judge_.findings(); }
+  const std::vector<invariants::Violation>& violations() const { return findings().violations(); }
   // Every event of record so far, each once, in order.
-  const std::vector<pb::EventRecord>& events() const { return history_; }
+  const std::vector<pb::EventRecord>& events() const { return events_; }
 
  private:
   struct Progress {
     Term led_term = 0;
     Index commit = 0;
     Index hashed = 0;
+    Duration detection_time = 0;
+    pb::HardState hard_state;
   };
 
-  void check_log(const Member& member, const Effects& effects);
-  void check_rows(const Member& member, const DurableBatch& batch);
-  void check_vm(const Member& member, const std::string& name);
-  void check_events(const Member& member, const Effects& effects);
-  void note_writer(NodeId replica, const pb::EventRecord& event);
-  void check_first_seen(const pb::EventRecord& event);
+  void look_at_log(const Member& member, const Effects& effects);
+  void look_at_rows(const Member& member, const DurableBatch& batch);
+  void look_at_vm(const Member& member, const std::string& name);
+  void look_at_events(const Member& member, const Effects& effects);
 
   const EventQueue& queue_;
-  invariants::Findings findings_;
-  invariants::Elections elections_;
-  invariants::Logs logs_;
-  invariants::Executions executions_;
-  invariants::Ownership ownership_;
-  invariants::MigrationEdges migration_edges_;
-  invariants::Jobs jobs_;
-  invariants::StateHashes state_hashes_;
-  invariants::Journals journals_;
-  invariants::Events events_;
-  invariants::HandoverTrace handover_{findings_};
-  HandoverFeed handover_feed_{handover_};
-  std::map<NodeId, std::int64_t> clock_ppm_;
-  bool clocks_are_bounded_ = true;
-  invariants::Findings broken_assumptions_;
+  history::Sink* sink_;
+  history::Judge judge_;
+  HandoverFeed handover_feed_;
+  std::size_t told_violations_ = 0;
   std::map<NodeId, Progress> progress_;
-  std::vector<pb::EventRecord> history_;
-  std::set<std::pair<NodeId, std::string>> written_by_client_;
+  std::vector<pb::EventRecord> events_;
+  std::uint64_t last_fault_ = 0;
+  std::uint64_t last_message_ = 0;
 };
 
 }  // namespace failsim::sim

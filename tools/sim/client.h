@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <string>
 
 #include "cluster/ids.h"
@@ -48,7 +47,6 @@ class Client {
   std::uint64_t attempt_ = 0;  // raised by every attempt: older ones no longer count
   pb::Request request_;
   Done done_;
-  std::map<std::uint64_t, std::string> outcomes_;  // S20: the same request has one outcome
 };
 
 }  // namespace failsim::sim

@@ -52,16 +52,15 @@ void HandoverFeed::committed(const pb::LogEntry& entry) {
   }
 }
 
-void HandoverFeed::happened(const pb::EventRecord& event, const ClusterState& state, Time now) {
+void HandoverFeed::happened(const pb::EventRecord& event, const ClusterState& state) {
   if (event.kind() == "vm-created") created(field(event, "vm").text(), state);
-  if (event.kind() == "vm-deleted") trace_.deleted(field(event, "vm").text(), now);
-  if (event.kind() == "migration-state") migration_moved(event, state, now);
-  if (event.kind() == "owner") owner_changed(event, state, now);
+  if (event.kind() == "migration-state") migration_moved(event, state);
+  if (event.kind() == "owner") owner_changed(event, state);
   if (event.kind() == "migrated") {
     Action action;
     action.step = Step::kFinish;
     action.job = field(event, "job_id").number();
-    trace_.takes(field(event, "vm").text(), action, now);
+    tell_(history::HandoverStep{field(event, "vm").text(), action});
   }
 }
 
@@ -69,11 +68,11 @@ void HandoverFeed::happened(const pb::EventRecord& event, const ClusterState& st
 void HandoverFeed::created(const std::string& vm, const ClusterState& state) {
   const pb::Vm* row = state.vm(vm);
   if (row == nullptr) return;
-  trace_.created(vm, {row->owner(), row->owner_incarnation()}, epoch_of(row->epoch()));
+  tell_(history::OwnershipBegan{
+      vm, {row->owner(), row->owner_incarnation()}, epoch_of(row->epoch())});
 }
 
-void HandoverFeed::migration_moved(const pb::EventRecord& event, const ClusterState& state,
-                                   Time now) {
+void HandoverFeed::migration_moved(const pb::EventRecord& event, const ClusterState& state) {
   Action action;
   action.job = field(event, "job_id").number();
   if (action.job == handover::kNoJob) return;  // a client wrote the property
@@ -101,11 +100,10 @@ void HandoverFeed::migration_moved(const pb::EventRecord& event, const ClusterSt
       action.step = Step::kAbort;
       break;
   }
-  trace_.takes(field(event, "vm").text(), action, now);
+  tell_(history::HandoverStep{field(event, "vm").text(), action});
 }
 
-void HandoverFeed::owner_changed(const pb::EventRecord& event, const ClusterState& state,
-                                 Time now) {
+void HandoverFeed::owner_changed(const pb::EventRecord& event, const ClusterState& state) {
   const std::string& vm = field(event, "vm").text();
   const Epoch epoch = parse_epoch(field(event, "epoch").text());
   // An owner that has lost the VM again in the same step is known by its command alone.
@@ -115,7 +113,7 @@ void HandoverFeed::owner_changed(const pb::EventRecord& event, const ClusterStat
   Action action =
       field(event, "reason").text() == "live migration" ? completion(vm, to) : failover(vm, to);
   action.epoch = epoch;
-  trace_.takes(vm, action, now);
+  tell_(history::HandoverStep{vm, action});
 }
 
 // A command for the job in flight that names the new owner; without one the action names no job.

@@ -1,4 +1,4 @@
-// What a virtual world shows of its log, as steps of the hand-over.
+// What a virtual world shows of its log, told as steps of the hand-over.
 //
 // The steps are those that were applied, as the events of record tell them, first replica first.
 // What an event does not say (which process, decided on which epoch) is looked up among the
@@ -6,6 +6,7 @@
 // allows it.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 #include <utility>
@@ -17,18 +18,22 @@
 #include "cluster/proto/raft.pb.h"
 #include "cluster/proto/state.pb.h"
 #include "cluster/state/cluster_state.h"
-#include "cluster/time.h"
+#include "tools/report/fact.h"
 
 namespace failsim::sim {
 
 class HandoverFeed {
  public:
-  explicit HandoverFeed(invariants::HandoverTrace& trace) : trace_(trace) {}
+  using Tell = std::function<void(const history::Fact&)>;
+
+  // `trace` outlives the feed and follows what is told at once.
+  HandoverFeed(const invariants::HandoverTrace& trace, Tell tell)
+      : trace_(trace), tell_(std::move(tell)) {}
 
   // An entry, each once or repeated by other replicas.
   void committed(const pb::LogEntry& entry);
   // An event of record, each once, in order; `state` is that of a replica that applied it just now.
-  void happened(const pb::EventRecord& event, const ClusterState& state, Time now);
+  void happened(const pb::EventRecord& event, const ClusterState& state);
 
  private:
   struct Assigned {
@@ -37,12 +42,13 @@ class HandoverFeed {
   };
 
   void created(const std::string& vm, const ClusterState& state);
-  void migration_moved(const pb::EventRecord& event, const ClusterState& state, Time now);
-  void owner_changed(const pb::EventRecord& event, const ClusterState& state, Time now);
+  void migration_moved(const pb::EventRecord& event, const ClusterState& state);
+  void owner_changed(const pb::EventRecord& event, const ClusterState& state);
   handover::Action completion(const std::string& vm, const handover::Process& to) const;
   handover::Action failover(const std::string& vm, const handover::Process& to) const;
 
-  invariants::HandoverTrace& trace_;
+  const invariants::HandoverTrace& trace_;
+  Tell tell_;
   Index committed_ = 0;
   std::map<std::pair<std::string, Epoch>, std::vector<Assigned>>
       failovers_;  // by what they rest on

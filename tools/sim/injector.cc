@@ -25,6 +25,14 @@ std::string text_of(const fault::Order& order, const Hit& hit) {
   return text;
 }
 
+// The nodes that the fault is about, the shared volume among them.
+std::vector<NodeId> concerned(const fault::Order& order, const Hit& hit) {
+  std::set<NodeId> nodes(hit.nodes.begin(), hit.nodes.end());
+  for (const auto& [from, to] : hit.links) nodes.insert({from, to});
+  if (order.kind->place == fault::Place::kVolume) nodes.insert(kVolumeSite);
+  return {nodes.begin(), nodes.end()};
+}
+
 // Kinds that take a node out of the quorum while they last.
 bool takes_out(const fault::Kind& kind) {
   static const std::set<std::string_view> kKinds = {"freeze", "grey", "isolate", "disk-stall",
@@ -208,7 +216,13 @@ Result<FaultId> Injector::inject(const fault::Order& order) {
   ++injected_[std::string(order.kind->name)];
   world_.trace().note(world_.now(), kNoNode, "fault", {id},
                       to_text(order) + " (" + text_of(order, hit) + ")");
-  if (undo.value()) keep(id, order, hit, weakened, undo.take());
+  const std::uint64_t told = world_.checker().fault_injected(to_text(order), concerned(order, hit));
+  // What only strikes is over at once; what it did is seen where it struck.
+  if (!undo.value() || !order.kind->lasts) world_.checker().fault_healed(told);
+  if (undo.value()) {
+    keep(id, order, hit, weakened, undo.take());
+    in_force_.at(id).told = told;
+  }
   return id;
 }
 
@@ -230,6 +244,7 @@ std::optional<Error> Injector::heal(FaultId id) {
   }
   world_.trace().note(world_.now(), kNoNode, "healed", {id});
   found.mapped().undo();
+  world_.checker().fault_healed(found.mapped().told);
   return std::nullopt;
 }
 

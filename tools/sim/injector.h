@@ -56,6 +56,7 @@ class Injector : private fault::Surroundings {
     const fault::Kind* kind = nullptr;
     std::vector<NodeId> nodes;
     FaultActions::Undo undo;
+    std::uint64_t told = 0;  // its number in the history
   };
 
   // ---- fault::Surroundings ----

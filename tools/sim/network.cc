@@ -36,9 +36,16 @@ bool Network::has(const Link& link, Does does, Traffic traffic) {
   });
 }
 
+bool Network::passes(NodeId from, NodeId to) {
+  const Link& used = link(from, to);
+  return !has(used, Does::kCut, Traffic::kControl) && !has(used, Does::kHold, Traffic::kControl);
+}
+
 RuleId Network::add(NodeId from, NodeId to, const LinkRule& rule) {
   const RuleId id = next_rule_++;
+  const bool passed = passes(from, to);
   link(from, to).rules.emplace(id, rule);
+  if (changed_ && passed && !passes(from, to)) changed_(from, to, false);
   placed_.emplace(id, Ends(from, to));
   if (rule.does == Does::kCut) reset(from, to, rule.only);
   return id;
@@ -48,8 +55,12 @@ void Network::remove(RuleId rule) {
   const auto placed = placed_.find(rule);
   if (placed == placed_.end()) return;
   const Ends ends = placed->second;
+  const bool passed = passes(ends.first, ends.second);
   placed_.erase(placed);
   links_.at(ends).rules.erase(rule);
+  if (changed_ && !passed && passes(ends.first, ends.second)) {
+    changed_(ends.first, ends.second, true);
+  }
   release(ends);
 }
 

@@ -67,11 +67,15 @@ struct Parcel {
 
 class Network {
  public:
+  using Changed = std::function<void(NodeId from, NodeId to, bool open)>;
+
   Network(EventQueue& queue, std::uint64_t seed) : queue_(queue), random_(seed) {}
 
   // Of every link.
   void set_quality(const LinkQuality& quality) { quality_ = quality; }
 
+  // Told when a direction begins or ceases to pass what members say to each other.
+  void set_changed(Changed changed) { changed_ = std::move(changed); }
   RuleId add(NodeId from, NodeId to, const LinkRule& rule);
   void remove(RuleId rule);  // nothing happens if it is gone already
   // Connections of this direction break; the next ones stand.
@@ -109,6 +113,8 @@ class Network {
 
   Link& link(NodeId from, NodeId to) { return links_[Ends(from, to)]; }
   const Link* find(NodeId from, NodeId to) const;
+  // What members say to each other, heartbeats aside.
+  bool passes(NodeId from, NodeId to);
   static bool has(const Link& link, LinkRule::Does does, Traffic traffic);
   static bool concerns(const LinkRule& rule, Traffic traffic);
   // Whether one of the rules, each with its own chance, applies to this message.
@@ -129,6 +135,7 @@ class Network {
   std::map<RuleId, Ends> placed_;  // every rule
   RuleId next_rule_ = 1;
   std::uint64_t corrupted_ = 0;
+  Changed changed_;
 };
 
 }  // namespace failsim::sim

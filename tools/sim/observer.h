@@ -7,6 +7,7 @@
 #include "cluster/ids.h"
 #include "cluster/migration/handover.h"
 #include "cluster/time.h"
+#include "tools/report/fact.h"
 
 namespace failsim::sim {
 
@@ -27,6 +28,7 @@ class Observer {
   virtual void memory_used(NodeId node, std::uint64_t used, std::uint64_t memory) = 0;
   // The image that resumed was compared with what the source had.
   virtual void image_verified(NodeId node, const std::string& vm, TaskId job, bool match) = 0;
+  virtual void round_ended(history::RoundEnded round) = 0;
 };
 
 }  // namespace failsim::sim

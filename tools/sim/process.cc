@@ -43,6 +43,7 @@ std::shared_ptr<Process> Process::start(const ProcessWorld& world, MemberConfig 
                  [in_process](const std::string& reason) {
                    in_process([reason](Process& self) { self.deliver(StorageFailed{reason}); });
                  }});
+  world.checker.store_opened(config.self, recovered);
   config.incarnation = (disk.starts() << 32) | instance;
   process->member_ = std::make_unique<Member>(config, recovered, process->local_now());
   process->host_ = std::make_shared<Host>(
@@ -270,6 +271,7 @@ void Process::perform_after(std::vector<After>& after) {
 }
 
 void Process::written(std::uint64_t sequence) {
+  world_.checker.batches_written(member_->self(), sequence);
   std::vector<fault::Passage> passed;
   for (const Waiting& waiting : waiting_) {
     if (waiting.sequence > sequence) break;
@@ -337,8 +339,8 @@ bool Process::may_tick(Time now) {
   ticked_at_ = now;
   if (ticks_ < kTicksAtOnceMax) return true;
   if (ticks_ == kTicksAtOnceMax) {
-    world_.checker.findings().add(
-        "L7", "the deadline of " + node_name(member_->self()) + " does not move");
+    world_.checker.expect("L7", false,
+                          "the deadline of " + node_name(member_->self()) + " does not move");
   }
   return false;
 }

@@ -33,6 +33,7 @@ class Recovery {
 
   World& world_;
   const std::set<NodeId> left_broken_;
+  std::set<std::string> broken_;  // rules
 };
 
 }  // namespace failsim::sim

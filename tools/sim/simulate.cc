@@ -5,11 +5,14 @@
 #include <chrono>
 #include <cstdio>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
+#include "tools/report/run_recorder.h"
 #include "tools/sim/chaos.h"
 
 namespace failsim::sim {
@@ -73,6 +76,40 @@ std::string violations_json(const std::vector<invariants::Violation>& violations
   return json + "]";
 }
 
+// ---- Reports ------------------------------------------------------------------------------------
+
+constexpr std::size_t kReportsMost = 3;  // of a campaign: more would be read by nobody
+
+// Runs the seed again, recorded: recording changes nothing of a run.
+void write_report(const SimulateOptions& options, std::uint64_t seed, std::ostream& err) {
+  ChaosConfig config;
+  config.seed = seed;
+  config.nodes = options.nodes;
+  history::RunRecorder::About about;
+  about.run.title =
+      "seed " + std::to_string(seed) + ", " + std::to_string(options.nodes) + " nodes";
+  about.run.replay = replay_line(seed, options.nodes);
+  about.options = "{\"world\":\"virtual\",\"seed\":" + std::to_string(seed) +
+                  ",\"nodes\":" + std::to_string(options.nodes) +
+                  ",\"duration_ns\":" + std::to_string(config.duration) + "}";
+  auto recorder = history::RunRecorder::create(options.runs, std::chrono::system_clock::now(),
+                                               std::move(about));
+  if (!recorder) {
+    err << recorder.error().message << ' ' << recorder.error().next << '\n';
+    return;
+  }
+  const std::unique_ptr<history::RunRecorder> recording = recorder.take();
+  config.sink = recording.get();
+  const ChaosResult result = run_chaos(config);
+  const auto page = recording->finish(result.violations, result.evaluations);
+  if (page) {
+    err << "The report of seed " << seed << " is " << page.value().string()
+        << ": open it in a browser.\n";
+  } else {
+    err << page.error().message << ' ' << page.error().next << '\n';
+  }
+}
+
 // ---- One seed -----------------------------------------------------------------------------------
 
 int simulate_one(const SimulateOptions& options, std::ostream& out, std::ostream& err) {
@@ -91,6 +128,7 @@ int simulate_one(const SimulateOptions& options, std::ostream& out, std::ostream
   for (const invariants::Violation& violation : result.violations) {
     err << violation_line(violation) << '\n';
   }
+  if (options.report || !result.violations.empty()) write_report(options, config.seed, err);
   return result.violations.empty() ? 0 : 1;
 }
 
@@ -148,6 +186,9 @@ int simulate_many(const SimulateOptions& options, std::ostream& out, std::ostrea
   std::sort(campaign.failures.begin(), campaign.failures.end(),
             [](const Failure& left, const Failure& right) { return left.seed < right.seed; });
   for (const Failure& failure : campaign.failures) print_failure(failure, options.nodes, err);
+  for (std::size_t i = 0; i < std::min(kReportsMost, campaign.failures.size()); ++i) {
+    write_report(options, campaign.failures[i].seed, err);
+  }
 
   const ChaosConfig config;
   const std::uint64_t virtual_seconds =

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <ostream>
 
@@ -12,9 +13,13 @@ struct SimulateOptions {
   std::optional<std::uint64_t> seed;  // or this one
   std::uint32_t nodes = 3;            // 1..7
   bool json = false;
-  bool verbose = false;  // of one seed: every line of its trace
+  bool verbose = false;                 // of one seed: every line of its trace
+  bool report = false;                  // of one seed: written even if nothing was violated
+  std::filesystem::path runs = "runs";  // where reports are written
 };
 
+// A seed that fails always gets a report, and `err` says where it is; of many, the first few do.
+//
 // Returns the exit code: 0 when nothing was violated and every seed replayed alike, 1 otherwise,
 // 64 for options that make no sense.
 int simulate_main(const SimulateOptions& options, std::ostream& out, std::ostream& err);

@@ -206,8 +206,13 @@ void Sender::end_round() {
   }
   if (order_.parameters.max_rounds() > 0) limits.max_rounds = order_.parameters.max_rounds();
   ++round_;
-  if (status_ != pb::TRANSFER_CONVERGED) {
-    const PrecopyDecision decision = decide_at_round_end(limits, end);
+  const bool is_decided = status_ == pb::TRANSFER_CONVERGED;
+  const PrecopyDecision decision =
+      is_decided ? PrecopyDecision::kSwitch : decide_at_round_end(limits, end);
+  host_.observer().round_ended({host_.self(), order_.vm, order_.job, order_.attempt, end.round,
+                                limits.max_rounds, end.bytes_sent, end.dirty_bytes, is_decided,
+                                decision});
+  if (!is_decided) {
     forced_switch_ = decision == PrecopyDecision::kSwitchForced;
     say(decision == PrecopyDecision::kContinue ? pb::TRANSFER_STREAMING : pb::TRANSFER_CONVERGED);
   }

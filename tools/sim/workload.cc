@@ -24,6 +24,7 @@ Writer::Writer(World& world, std::uint64_t seed, ObjectKind kind, std::string ob
       random_(seed),
       kind_(kind),
       object_(std::move(object)),
+      register_("Description of " + std::string(name(kind)) + " " + object_),
       client_(world, "writer-" + std::string(name(kind)) + object_, random_.next()) {}
 
 void Writer::act() {
@@ -43,22 +44,21 @@ void Writer::write() {
   set.set_object(object_);
   set.set_name("Description");
   set.set_value(encode_value(Value::sz(value)).take());
-  register_.write_begins(value);
+  world_.checker().tell(history::WriteBegan{register_, value});
   client_.ask(std::move(request), [this, value](const pb::Reply& reply) {
     if (reply.code() == 0) {
       ++acknowledged_;
-      register_.write_acknowledged(value);
+      world_.checker().tell(history::WriteAcknowledged{register_, value});
     } else {
-      register_.write_refused(value);
+      world_.checker().tell(history::WriteRefused{register_, value});
     }
     next();
   });
 }
 
 void Writer::check(const ClusterState& state) {
-  register_.read("Description of " + std::string(name(kind_)) + " " + object_,
-                 to_text(state.property(kind_, object_, "Description")),
-                 world_.checker().findings());
+  world_.checker().tell(
+      history::ReadSaw{register_, to_text(state.property(kind_, object_, "Description"))});
 }
 
 void Writer::check_and_go_on(const ClusterState& state) {

@@ -7,7 +7,6 @@
 #include <string>
 #include <vector>
 
-#include "cluster/invariants.h"
 #include "cluster/property/property_table.h"
 #include "cluster/random.h"
 #include "tools/sim/client.h"
@@ -36,11 +35,11 @@ class Writer {
   Random random_;
   const ObjectKind kind_;
   const std::string object_;
+  const std::string register_;  // the name of what it writes
   Client client_;
   bool is_stopping_ = false;
   std::uint64_t written_ = 0;
   std::uint64_t acknowledged_ = 0;
-  invariants::Register register_;
 };
 
 // Does whatever the command line can do, to a few VMs.

@@ -57,10 +57,19 @@ World::World(const WorldConfig& config)
       trace_(config.trace_lines),
       network_(queue_, stream(config.seed, kNetwork)),
       volume_(queue_, network_, stream(config.seed, kVolume)),
-      checker_(queue_),
+      checker_(queue_, config.sink),
       failpoints_(stream(config.seed, kFailpoints)),
       random_(stream(config.seed, kWorld)) {
+  history::ClusterFormed formed;
+  for (const pb::Bootstrap::Node& node : bootstrap_.nodes()) {
+    formed.nodes.push_back(node.id());
+    formed.memory.push_back(node.memory_bytes());
+  }
+  checker_.tell(formed);
   network_.set_quality(config.link);
+  network_.set_changed([this](NodeId from, NodeId to, bool open) {
+    checker_.tell(history::LinkChanged{from, to, open});
+  });
   volume_.set_recorded([this](const pb::VolumeRequest& request, NodeId node, Incarnation writer) {
     trace_.note(now(), node, "volume", {request.epoch().counter(), request.append().counter()},
                 request.vm());
@@ -75,6 +84,7 @@ World::World(const WorldConfig& config)
 }
 
 World::~World() {
+  checker_.end_recording();
   for (auto& [node, seat] : seats_) seat.process.reset();
 }
 
@@ -169,12 +179,14 @@ void World::report_death(NodeId node, Incarnation incarnation) {
 void World::stop(NodeId node) {
   if (!is_running(node)) return;
   trace_.note(now(), node, "stop", {});
+  checker_.tell(history::ProcessStopped{node});
   process(node)->stop();
 }
 
 void World::cont(NodeId node) {
   if (!is_running(node)) return;
   trace_.note(now(), node, "cont", {});
+  checker_.tell(history::ProcessContinued{node});
   process(node)->cont();
 }
 
@@ -233,10 +245,14 @@ void World::send(pb::PeerMessage message) {
   } else {
     *shared = std::move(message);
   }
+  const std::uint64_t id = checker_.is_recorded() ? checker_.message_sent(*shared) : 0;
   if (shared->has_heartbeat()) {
-    network_.send_datagram(
-        from, to,
-        Parcel{Traffic::kHeartbeat, [this, to, shared] { hand_over(to, shared); }, {}, 0, shared});
+    network_.send_datagram(from, to,
+                           Parcel{Traffic::kHeartbeat,
+                                  [this, to, shared, id] { hand_over(to, shared, id); },
+                                  {},
+                                  0,
+                                  shared});
     return;
   }
   // A connection ends with either process: nothing of it reaches the next one.
@@ -245,16 +261,20 @@ void World::send(pb::PeerMessage message) {
   network_.send_stream(
       from, to,
       Parcel{Traffic::kControl,
-             [this, to, shared, listener = std::weak_ptr<Process>(seat->second.process)] {
-               if (!listener.expired()) hand_over(to, shared);
+             [this, to, shared, id, listener = std::weak_ptr<Process>(seat->second.process)] {
+               if (!listener.expired()) hand_over(to, shared, id);
              },
              {},
              0,
              shared});
 }
 
-void World::hand_over(NodeId to, const std::shared_ptr<const pb::PeerMessage>& message) {
-  if (Process* running = process(to)) running->deliver(MessageReceived{*message});
+void World::hand_over(NodeId to, const std::shared_ptr<const pb::PeerMessage>& message,
+                      std::uint64_t id) {
+  Process* running = process(to);
+  if (running == nullptr) return;
+  if (checker_.is_recorded()) checker_.message_received(id);
+  running->deliver(MessageReceived{*message});
 }
 
 void World::partition(const std::vector<NodeId>& one, const std::vector<NodeId>& other) {

@@ -16,6 +16,7 @@
 #include "cluster/ids.h"
 #include "cluster/random.h"
 #include "cluster/time.h"
+#include "tools/report/fact.h"
 #include "tools/sim/checker.h"
 #include "tools/sim/disk.h"
 #include "tools/sim/event_queue.h"
@@ -42,6 +43,7 @@ struct WorldConfig {
   Index check_state_every = 200;
   bool encode_messages = false;  // every message travels as bytes
   std::ostream* trace_lines = nullptr;
+  history::Sink* sink = nullptr;  // gets every fact of the run
 };
 
 class World {
@@ -111,7 +113,8 @@ class World {
 
   static pb::Bootstrap bootstrap_of(const WorldConfig& config);
   void send(pb::PeerMessage message);
-  void hand_over(NodeId to, const std::shared_ptr<const pb::PeerMessage>& message);
+  void hand_over(NodeId to, const std::shared_ptr<const pb::PeerMessage>& message,
+                 std::uint64_t id);
   void ended(NodeId node, Evidence evidence);
   void report_death(NodeId node, Incarnation incarnation);
   HostWorld host_world();

@@ -76,8 +76,9 @@ TEST(Judge, AnotherEntryUnderTheSameIndexIsFound) {
 }
 
 TEST(Judge, ASecondExecutionIsFound) {
-  EXPECT_TRUE(finds("S1", after<Executes>([](const Executes& executes) {
-                      return Executes{executes.node % 3 + 1, executes.vm, executes.until};
+  EXPECT_TRUE(finds("S1", after<Executes>([](Executes executes) {
+                      executes.node = executes.node % 3 + 1;
+                      return executes;
                     })));
 }
 
@@ -91,7 +92,9 @@ TEST(Judge, AnExecutionWithoutAQuorumIsFound) {
       if (other == executes->node) continue;
       judge.take(now, LinkChanged{executes->node, other, false});
     }
-    judge.take(now, Executes{executes->node, executes->vm, now + 60 * kSecond});
+    Executes longer = *executes;
+    longer.until = now + 60 * kSecond;
+    judge.take(now, longer);
   }));
 }
 
@@ -201,6 +204,29 @@ TEST(Judge, ARoundTooManyIsFound) {
                       round.round = round.max_rounds + 3;
                       round.decision = PrecopyDecision::kContinue;
                       return round;
+                    })));
+}
+
+TEST(Judge, StepsOfAnOwnershipThatAreNotAllowedAreFound) {
+  EXPECT_TRUE(finds("handover", after<Executes>([](Executes executes) {
+                      executes.epoch.counter += 1;  // that nobody agreed on
+                      return executes;
+                    })));
+  EXPECT_TRUE(finds("handover", after<HandoverStep>([](HandoverStep step) {
+                      step.action.step = handover::Step::kFinish;
+                      step.action.job = 900;
+                      return step;
+                    })));
+  EXPECT_TRUE(finds("handover", after<VolumeRecord>([](VolumeRecord record) {
+                      record.epoch.counter += 1;
+                      return record;
+                    })));
+}
+
+TEST(Judge, AnOwnershipThatNobodyWatchedIsFound) {
+  EXPECT_TRUE(finds("handover", after<TraceExpected>([](TraceExpected expected) {
+                      expected.vm = "a VM that nobody watched";
+                      return expected;
                     })));
 }
 
