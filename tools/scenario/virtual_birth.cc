@@ -13,7 +13,8 @@ constexpr int kElections = 50;             // until the wanted node leads
 
 }  // namespace
 
-sim::WorldConfig world_config(const Scenario& scenario, std::ostream* trace_lines) {
+sim::WorldConfig world_config(const Scenario& scenario, std::ostream* trace_lines,
+                              history::Sink* sink) {
   const Topology& topology = scenario.topology;
   sim::WorldConfig config;
   config.seed = scenario.seed;
@@ -38,6 +39,7 @@ sim::WorldConfig world_config(const Scenario& scenario, std::ostream* trace_line
   config.host.prepare_bytes_per_second = topology.prepare_bytes_per_second;
   config.compact_every = topology.compact_every;
   config.trace_lines = trace_lines;
+  config.sink = sink;
   return config;
 }
 

@@ -14,7 +14,8 @@
 namespace failsim::scenario {
 
 // The world that the topology describes.
-sim::WorldConfig world_config(const Scenario& scenario, std::ostream* trace_lines);
+sim::WorldConfig world_config(const Scenario& scenario, std::ostream* trace_lines,
+                              history::Sink* sink);
 
 // Why the cluster did not come to life.
 struct Stillbirth {

@@ -80,7 +80,7 @@ class VirtualRun {
 
 VirtualRun::VirtualRun(const Scenario& scenario, const VirtualRunOptions& options)
     : scenario_(scenario),
-      world_(world_config(scenario, options.trace_lines)),
+      world_(world_config(scenario, options.trace_lines, options.sink)),
       view_(world_),
       faults_(world_, scenario.seed ^ kFaultStream),
       operator_(world_),
