@@ -15,6 +15,7 @@
 #include "tools/report/judge.h"
 #include "tools/report/run_directory.h"
 #include "tools/report/run_recorder.h"
+#include "tools/sim/injector.h"
 
 namespace failsim::history {
 namespace {
@@ -68,6 +69,7 @@ class Reported : public sim::Story {
     sim::WorldConfig config;
     config.sink = recorder_.get();
     begin(config);
+    injector_ = std::make_unique<sim::Injector>(world(), 1);
   }
   void lose_a_page() {
     run_vm("web", 1);
@@ -79,13 +81,12 @@ class Reported : public sim::Story {
     world().start(follower);
     pass(3 * kSecond);
     const NodeId source = owner("web");
-    world().process(source)->host().faults().forget_page = true;
-    const auto fault =
-        world().checker().fault_injected("forget-page " + node_name(source), {source});
+    const auto order = fault::parse_order("forget-page " + node_name(source));
+    ASSERT_TRUE(order.ok());
+    ASSERT_TRUE(injector_->inject(order.value()).ok());
     const pb::Reply reply = migrate("web", node_beside({source}), slow());
     ASSERT_EQ(reply.code(), 0u) << reply.message();
     wait("the pages are checked", [this] { return !world().checker().violations().empty(); });
-    world().checker().fault_healed(fault);
     pass(2 * kSecond);
     expect_violation("S10");
     const auto page = recorder_->finish(world().checker().violations(),
@@ -97,6 +98,7 @@ class Reported : public sim::Story {
 
   TemporaryDirectory runs_;
   std::unique_ptr<RunRecorder> recorder_;
+  std::unique_ptr<sim::Injector> injector_;
   fs::path page_;
 };
 
