@@ -34,8 +34,9 @@ layers=(
   'cluster: cluster/'
   'storage: storage/ cluster/'
   'node: node/ storage/ cluster/'
-  'tools/sim: tools/sim/ storage/ cluster/'
-  'tools/scenario: tools/scenario/ tools/sim/ storage/ cluster/'
+  'tools/report: tools/report/ cluster/'
+  'tools/sim: tools/sim/ tools/report/ storage/ cluster/'
+  'tools/scenario: tools/scenario/ tools/sim/ tools/report/ storage/ cluster/'
 )
 
 # The code of a file with its line numbers: comments gone, literals empty, includes kept.

@@ -39,7 +39,7 @@ std::string event_text(const pb::EventRecord& event) {
       if (field.number() != 0) rest += ", job " + value;
     } else if (field.name() != "vm" && field.name() != "vm_id" && !value.empty()) {
       rest += ", " +
-              (field.name() == "name" || field.name() == "reason" ? "" : field.name() + " ") +
+              (field.name() == "name" || field.name() == "value" || field.name() == "reason" ? "" : field.name() + " ") +
               value;
     }
   }

@@ -21,12 +21,14 @@ function readColours() {
 
 // Overlapping faults lie below each other.
 const faultRows = (() => {
-  const ends = [];
+  const ends = [], last = [];
   for (const fault of faults) {
     let row = ends.findIndex((end) => end <= fault.from);
     if (row < 0) row = ends.length < FAULT_ROWS_MOST ? ends.length : FAULT_ROWS_MOST - 1;
     ends[row] = Math.max(ends[row] ?? 0, fault.to, fault.from + data.end * .08);
     fault.row = row;
+    if (last[row]) last[row].next = fault;  // its name ends there
+    last[row] = fault;
   }
   return ends.length;
 })();
@@ -272,7 +274,8 @@ function drawFaults(pen) {
     pen.fillStyle = colours.fault;
     pen.fillRect(left, y, 2, FAULT_ROW - 3);
     // What strikes at once is a moment with its name beside it.
-    const room = fault.to - fault.from < MS ? 150 : wide - 8;
+    const free = fault.next ? xOf(fault.next.from) - left - 10 : Infinity;
+    const room = Math.min(fault.to - fault.from < MS ? 150 : wide - 8, free);
     if (room > 22) text(pen, fault.text, left + 6, y + FAULT_ROW / 2 - 1, room, colours.fault);
   }
 }
