@@ -111,6 +111,7 @@ void Checker::batches_written(NodeId node, std::uint64_t sequence) {
 }
 
 void Checker::after_step(const Member& member, const Effects& effects) {
+  for (const Fact& fact : effects.trace) coverage_.fact(fact);
   look_at_log(member, effects);
   Progress& progress = progress_[member.self()];
   const Duration detection_time = member.state().detection_time();
@@ -134,6 +135,7 @@ void Checker::look_at_log(const Member& member, const Effects& effects) {
   Progress& progress = progress_[node];
   if (log.leads() && log.term() != progress.led_term) {
     progress.led_term = log.term();
+    coverage_.happened("leader elected");
     tell(history::Leads{node, log.term()});
   }
   const DurableBatch& batch = effects.durable;
@@ -194,6 +196,7 @@ void Checker::look_at_events(const Member& member, const Effects& effects) {
     tell(history::EventApplied{member.self(), event});
     if (number <= last) continue;
     events_.push_back(*event);
+    coverage_.event(*event);
     handover_feed_.happened(*event, member.state());
   }
 }
@@ -209,6 +212,7 @@ void Checker::volume_recorded(const pb::VolumeRequest& request, NodeId node, Inc
 void Checker::guest_executes(const handover::Process& process, const std::string& vm,
                              const Epoch& epoch, Time until) {
   tell(history::Executes{process.node, vm, until, process.incarnation, epoch});
+  coverage_.guest_executes(process.node, vm, queue_.now(), until);
 }
 
 void Checker::lease_lasts(const handover::Process& process, Time until) {
@@ -221,6 +225,7 @@ void Checker::clock_rate(NodeId node, std::int64_t ppm) {
 
 void Checker::guest_stops(const handover::Process& process, const std::string& vm) {
   tell(history::Stops{process.node, vm, process.incarnation});
+  coverage_.guest_stops(process.node, vm);
 }
 
 void Checker::source_paused(const handover::Process& process, const std::string& vm, TaskId job) {

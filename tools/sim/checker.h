@@ -15,6 +15,7 @@
 #include "storage/proto/volume.pb.h"
 #include "tools/report/fact.h"
 #include "tools/report/judge.h"
+#include "tools/sim/coverage.h"
 #include "tools/sim/event_queue.h"
 #include "tools/sim/handover_feed.h"
 #include "tools/sim/observer.h"
@@ -81,6 +82,7 @@ class Checker : public Observer {
 
   const invariants::Findings& findings() const { return judge_.findings(); }
   const std::vector<invariants::Violation>& violations() const { return findings().violations(); }
+  Coverage& coverage() { return coverage_; }
   // Every event of record so far, each once, in order.
   const std::vector<pb::EventRecord>& events() const { return events_; }
 
@@ -103,6 +105,7 @@ class Checker : public Observer {
   history::Judge judge_;
   HandoverFeed handover_feed_;
   std::size_t told_violations_ = 0;
+  Coverage coverage_;
   std::map<NodeId, Progress> progress_;
   std::vector<pb::EventRecord> events_;
   std::uint64_t last_fault_ = 0;

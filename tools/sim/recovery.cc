@@ -1,5 +1,6 @@
 #include "tools/sim/recovery.h"
 
+#include <algorithm>
 #include <optional>
 
 #include "cluster/vm/vm_state.h"
@@ -37,7 +38,20 @@ const Member* Recovery::leader() const {
     if (leader != nullptr) return nullptr;
     leader = &member;
   }
-  return leader;
+  return leader == nullptr ? damaged_leader() : leader;
+}
+
+// A damaged node may lead, if it is whole enough for the others to follow it.
+const Member* Recovery::damaged_leader() const {
+  for (const NodeId node : left_broken_) {
+    if (!world_.is_running(node) || !world_.member(node).log().leads()) continue;
+    const bool is_followed =
+        std::all_of(world_.nodes().begin(), world_.nodes().end(), [&](NodeId other) {
+          return is_left_broken(other) || world_.member(other).leader() == node;
+        });
+    if (is_followed) return &world_.member(node);
+  }
+  return nullptr;
 }
 
 void Recovery::check() {

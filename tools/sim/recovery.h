@@ -25,6 +25,7 @@ class Recovery {
 
  private:
   void watch();
+  const Member* damaged_leader() const;
   void check_members(const Member& leader);
   void check_work(const ClusterState& state);
   void check_guests(const ClusterState& state);

@@ -84,6 +84,7 @@ void SharedVolume::perform(NodeId from, Incarnation writer, const pb::VolumeRequ
   const Epoch epoch = before == nullptr ? Epoch{} : before->epoch;
   const std::uint64_t counter = before == nullptr ? 0 : before->last_counter;
   auto reply = std::make_shared<pb::VolumeReply>(volume_->handle(request));
+  if (reply->code() != 0 && refused_) refused_(static_cast<Code>(reply->code()));
   const VolumeVm* after = volume_->vm(request.vm());
   const bool changed =
       after != nullptr && (after->epoch != epoch || after->last_counter != counter);

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 
+#include "cluster/error.h"
 #include "cluster/ids.h"
 #include "cluster/random.h"
 #include "storage/proto/volume.pb.h"
@@ -23,12 +24,15 @@ class SharedVolume {
  public:
   // An append or a registration was accepted as a new record.
   using Recorded = std::function<void(const pb::VolumeRequest&, NodeId, Incarnation)>;
+  // A request was refused, with the code of the answer.
+  using Refused = std::function<void(Code)>;
   // Nothing if the request or its answer was lost.
   using Answered = std::function<void(const pb::VolumeReply*)>;
 
   SharedVolume(EventQueue& queue, Network& network, std::uint64_t seed);
 
   void set_recorded(Recorded recorded) { recorded_ = std::move(recorded); }
+  void set_refused(Refused refused) { refused_ = std::move(refused); }
   // The node's process `writer` asks; the answer comes through the network, or null after a while.
   void ask(NodeId from, Incarnation writer, pb::VolumeRequest request, Answered answered);
   // A volume that fails refuses everything until the rule is gone; then its process starts anew.
@@ -51,6 +55,7 @@ class SharedVolume {
   VolumeMemory disk_;
   std::unique_ptr<Volume> volume_;
   Recorded recorded_;
+  Refused refused_;
   StorageRules rules_;
   std::deque<std::function<void()>> held_up_;  // by a stall
   Time busy_until_ = 0;                        // one request after another

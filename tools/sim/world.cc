@@ -75,6 +75,9 @@ World::World(const WorldConfig& config)
                 request.vm());
     checker_.volume_recorded(request, node, writer);
   });
+  volume_.set_refused([this](Code code) {
+    if (code == Code::kAccessDenied) checker_.coverage().happened("volume refused a stale epoch");
+  });
   for (const pb::Bootstrap::Node& node : bootstrap_.nodes()) {
     nodes_.push_back(node.id());
     seats_[node.id()].disk = std::make_unique<Disk>(queue_, stream(config.seed, kDisks + node.id()),
