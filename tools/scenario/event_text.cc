@@ -55,14 +55,4 @@ std::string event_text(const pb::EventRecord& event) {
   return line;
 }
 
-void count_event(const pb::EventRecord& event, std::map<std::string, std::uint64_t>& coverage) {
-  ++coverage["event " + event.kind()];
-  const std::string edge = text_of(event, "from") + " -> " + text_of(event, "to");
-  if (event.kind() == "migration-state") ++coverage["MigrationState " + edge];
-  if (event.kind() == "vm-state") ++coverage["VmState " + edge];
-  if (event.kind() == "owner" && text_of(event, "reason") != "live migration") {
-    ++coverage["failover"];
-  }
-}
-
 }  // namespace failsim::scenario

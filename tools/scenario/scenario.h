@@ -99,7 +99,7 @@ struct Pause {
 using Effect = std::variant<Do, Inject, Heal, Expect, Hold, Pause>;
 
 // Steps are performed one after another: each begins when its trigger holds and the step before has
-// ended. Do ends with the answer, not with the task; Inject at once; Expect when the condition
+// ended. Do ends with the answer, not with the task, or at once if any answer will do; Inject at once; Expect when the condition
 // holds; Hold and Pause after their time.
 struct Step {
   std::optional<Time> at;         // not before this time since the cluster was ready; never falls

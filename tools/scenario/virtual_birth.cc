@@ -40,6 +40,9 @@ sim::WorldConfig world_config(const Scenario& scenario, std::ostream* trace_line
   config.compact_every = topology.compact_every;
   config.trace_lines = trace_lines;
   config.sink = sink;
+#ifdef FAILSIM_PLANTED_MISTAKES
+  if (!scenario.plant.empty()) config.mistakes = mistake_named(scenario.plant).value();
+#endif
   return config;
 }
 

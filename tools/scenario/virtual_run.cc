@@ -56,6 +56,8 @@ class VirtualRun {
   bool wait(const std::function<bool()>& condition, Duration at_most);
   void look_around();
 
+  // An invariant is broken, and that is enough.
+  bool is_over() { return options_.stops_at_violation && !world_.checker().violations().empty(); }
   bool fail(const std::string& label, const Position& position, std::string text);
   std::string now_text() const;
   // ": vm(web).state is Paused", of every field that was asked.
@@ -64,6 +66,7 @@ class VirtualRun {
                                   const std::string& field) const;
 
   const Scenario& scenario_;
+  const VirtualRunOptions options_;
   sim::World world_;
   View view_;
   LabelledFaults faults_;
@@ -80,6 +83,7 @@ class VirtualRun {
 
 VirtualRun::VirtualRun(const Scenario& scenario, const VirtualRunOptions& options)
     : scenario_(scenario),
+      options_(options),
       world_(world_config(scenario, options.trace_lines, options.sink)),
       view_(world_),
       faults_(world_, scenario.seed ^ kFaultStream),
@@ -133,7 +137,7 @@ bool VirtualRun::wait(const std::function<bool()>& condition, Duration at_most) 
   return world_.run_until(
       [this, &condition] {
         look_around();
-        return condition();
+        return condition() || is_over();
       },
       std::max<Duration>(at_most, 0));
 }
@@ -180,10 +184,7 @@ bool VirtualRun::begin() {
 bool VirtualRun::judge(const Do& done, const pb::Reply& reply, const Position& position) {
   view_.answered(reply);
   const auto code = static_cast<Code>(reply.code());
-  if (done.action.verb == "migrate cancel") {
-    ++outcome_.coverage[code == Code::kOk ? "cancel won" : "cancel lost"];
-  }
-  ++outcome_.coverage["action " + done.action.verb];
+  ++outcome_.coverage["answer " + done.action.verb + " " + code_name(code)];
   const std::string answer =
       code_name(code) + (reply.message().empty() ? "" : " (" + reply.message() + ")");
   if (done.answer == Do::Answer::kAny) return true;
@@ -204,15 +205,23 @@ bool VirtualRun::judge(const Do& done, const pb::Reply& reply, const Position& p
 }
 
 bool VirtualRun::act(const Do& done, const Position& position) {
+  if (done.answer == Do::Answer::kAny) {
+    actions_.start(done.action, [this, &done, &position](const pb::Reply& reply) {
+      judge(done, reply, position);
+    });
+    return true;
+  }
   std::optional<pb::Reply> reply;
   actions_.start(done.action, [&reply](const pb::Reply& answer) { reply = answer; });
   wait([&reply] { return reply.has_value(); }, VirtualActions::kLongest);
-  return judge(done, reply.value(), position);
+  return reply && judge(done, *reply, position);
 }
 
 bool VirtualRun::inject(const Inject& inject, const Position& position) {
   const auto injected = faults_.inject(inject);
   if (injected) return true;
+  ++outcome_.coverage["refused " + std::string(inject.order.kind->name)];
+  if (options_.skips_refused_faults) return true;
   return fail("inject", position,
               "The fault was not injected at " + now_text() + ": " + injected.error().message);
 }
@@ -285,11 +294,13 @@ void VirtualRun::recover() {
   is_watching_ = false;
   std::set<NodeId> left_broken;
   for (const std::string& node : scenario_.left_broken) left_broken.insert(node_named(node));
+  if (!left_broken.empty()) ++outcome_.coverage["recovery with a damaged core"];
   faults_.heal_all_but({scenario_.left_broken.begin(), scenario_.left_broken.end()});
   for (const auto& writer : writers_) writer->stop();
   recovery_.emplace(world_, left_broken);
   recovery_->begin();
   wait([] { return false; }, scenario_.recovery);
+  if (is_over()) return;
   recovery_->check();
   for (const auto& writer : writers_) {
     const bool is_busy = writer->client().is_busy();
@@ -309,10 +320,12 @@ Outcome VirtualRun::conclude() {
   outcome_.evaluations = findings.evaluations();
   faults_.count(outcome_.coverage);
   for (const pb::EventRecord& event : world_.checker().events()) {
-    count_event(event, outcome_.coverage);
     // What the writers write is no part of the story.
     if (!writers_.empty() && event.kind() == "property") continue;
     outcome_.events.push_back(event_text(event));
+  }
+  for (const auto& [what, count] : world_.checker().coverage().counts()) {
+    outcome_.coverage[what] += count;
   }
   outcome_.trace_hash = world_.trace().hash();
   outcome_.duration = world_.now();
@@ -322,10 +335,10 @@ Outcome VirtualRun::conclude() {
 Outcome VirtualRun::run() {
   bool goes_on = begin();
   for (const Step& step : scenario_.steps) {
-    if (!goes_on) break;
+    if (!goes_on || is_over()) break;
     goes_on = perform(step);
   }
-  if (goes_on && scenario_.recovery != 0) recover();
+  if (goes_on && !is_over() && scenario_.recovery != 0) recover();
   return conclude();
 }
 

@@ -12,6 +12,10 @@ namespace failsim::scenario {
 struct VirtualRunOptions {
   std::ostream* trace_lines = nullptr;  // every line of the trace, if somebody reads
   history::Sink* sink = nullptr;        // gets every fact of the run
+  // Goes on when a fault could not be injected: what was drawn may find its node dead. It is
+  // counted.
+  bool skips_refused_faults = false;
+  bool stops_at_violation = false;  // of an invariant: ends with the first
 };
 
 // The scenario has passed lint. The invariants are checked at every step; the same scenario gives

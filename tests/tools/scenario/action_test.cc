@@ -19,8 +19,9 @@ const std::set<std::string> kNoActions = {"demo",          "up",           "down
                                           "vm show",       "migrate list", "migrate show",
                                           "migrate watch", "property get", "property list",
                                           "task list",     "task show",    "task wait",
-                                          "events",        "simulate",     "scenario run",
-                                          "scenario lint", "scenario list"};
+                                          "events",        "simulate",     "explore",
+                                          "explore merge", "scenario run", "scenario lint",
+                                          "scenario list"};
 
 const cli::Verb* cli_verb(std::string_view path) {
   for (const cli::Verb& verb : cli::all_verbs()) {

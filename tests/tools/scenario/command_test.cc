@@ -135,7 +135,7 @@ TEST_F(ScenarioCommand, TellsProgramsTheWholeOutcome) {
   const json::object& result = answer->get_array().front().as_object();
   EXPECT_EQ(text_in(result, "name"), "one");
   EXPECT_EQ(text_in(result, "verdict"), "pass");
-  EXPECT_EQ(number_in(object_in(result, "coverage"), "action migrate"), 1u);
+  EXPECT_EQ(number_in(object_in(result, "coverage"), "answer migrate ERROR_SUCCESS"), 1u);
   EXPECT_GT(number_in(object_in(result, "evaluations"), "S1"), 0u);
   const Outcome list = run({"list", "--output", "json"}, "");
   EXPECT_NE(list.out.find("It shows something."), std::string::npos);

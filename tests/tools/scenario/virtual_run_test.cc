@@ -46,8 +46,8 @@ TEST(VirtualRun, PassesWhenEverythingIsAsExpected) {
           "    within: 10s\n");
   EXPECT_EQ(outcome.verdict, Verdict::kPass);
   EXPECT_TRUE(outcome.violations.empty());
-  EXPECT_EQ(outcome.coverage.at("MigrationState Move -> No Migration"), 1u);
-  EXPECT_EQ(outcome.coverage.at("action migrate"), 1u);
+  EXPECT_EQ(outcome.coverage.at("migration Move -> No Migration"), 1u);
+  EXPECT_EQ(outcome.coverage.at("answer migrate ERROR_SUCCESS"), 1u);
   EXPECT_GT(outcome.evaluations.at("S1"), 0u);
   EXPECT_GT(outcome.evaluations.at("L1"), 0u);
   const std::string moved = "owner vm/web node-1 -> node-2 @node-2";
