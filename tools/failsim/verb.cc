@@ -93,6 +93,7 @@ const std::vector<Verb>& all_verbs() {
     append(verbs, replay_verbs());
     append(verbs, scenario_verbs());
     append(verbs, check_verbs());
+    append(verbs, explore_verbs());
     return verbs;
   }();
   return kVerbs;

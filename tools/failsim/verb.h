@@ -85,6 +85,7 @@ std::vector<Verb> simulate_verbs();
 std::vector<Verb> replay_verbs();
 std::vector<Verb> scenario_verbs();
 std::vector<Verb> check_verbs();
+std::vector<Verb> explore_verbs();
 std::vector<Verb> demo_verbs();
 
 const std::vector<Verb>& all_verbs();

@@ -1,0 +1,121 @@
+// The search as it is typed: correct code passes, a forgotten page is found and made small.
+
+#include "tools/explore/explore.h"
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include <gtest/gtest.h>
+
+#include "tools/explore/archive.h"
+#include "tools/explore/draw.h"
+#include "tools/scenario/virtual_run.h"
+
+namespace failsim::explore {
+namespace {
+
+namespace fs = std::filesystem;
+
+class Explore : public testing::Test {
+ protected:
+  Explore()
+      : folder_(fs::path(testing::TempDir()) /
+                testing::UnitTest::GetInstance()->current_test_info()->name()) {
+    fs::remove_all(folder_);
+  }
+  ~Explore() override { fs::remove_all(folder_); }
+
+  int explore(const ExploreOptions& options) { return explore_main(options, out_, err_); }
+
+  const fs::path folder_;
+  std::ostringstream out_;
+  std::ostringstream err_;
+};
+
+TEST_F(Explore, FindsNothingInTheCodeAsItIs) {
+  ExploreOptions options;
+  options.campaign.seeds = 150;
+  EXPECT_EQ(explore(options), 0) << err_.str();
+  EXPECT_NE(out_.str().find("150 seeds from 1"), std::string::npos) << out_.str();
+}
+
+TEST_F(Explore, ASeedIsReplayedAndWritten) {
+  ExploreOptions options;
+  options.seed = 4;
+  options.write = folder_.string();
+  EXPECT_EQ(explore(options), 0) << err_.str();
+  EXPECT_NE(out_.str().find("seed-4: "), std::string::npos) << out_.str();
+  const Result<Corpus> corpus = load_corpus(folder_.string());
+  ASSERT_TRUE(corpus.ok()) << corpus.error().message;
+  EXPECT_EQ(corpus.value().scenarios.size(), 1u);
+}
+
+TEST_F(Explore, ShardsMergedAreTheWhole) {
+  ExploreOptions options;
+  options.campaign.seeds = 12;
+  options.json = true;
+  explore(options);
+  const Report whole = report_from_json(out_.str(), "whole").take();
+  std::vector<std::string> files;
+  fs::create_directories(folder_);
+  for (std::uint64_t shard = 1; shard <= 3; ++shard) {
+    options.campaign.shard = shard;
+    options.campaign.shards = 3;
+    std::ostringstream result;
+    explore_main(options, result, err_);
+    files.push_back((folder_ / std::to_string(shard)).string());
+    std::ofstream(files.back()) << result.str();
+  }
+  std::ostringstream result;
+  EXPECT_EQ(merge_main(files, false, true, result, err_), 0);
+  const Report merged = report_from_json(result.str(), "merged").take();
+  EXPECT_EQ(merged.seeds, whole.seeds);
+  EXPECT_EQ(merged.coverage, whole.coverage);
+  EXPECT_EQ(merged.evaluations, whole.evaluations);
+}
+
+// Thirty steps and more of a drawn scenario, and among them a page that the sender forgets.
+TEST_F(Explore, AForgottenPageIsFoundAndMadeSmall) {
+  const auto with_forgotten_page = [](std::uint64_t seed) {
+    scenario::Scenario scenario = draw(seed);
+    for (std::uint32_t node = 1; node <= scenario.topology.nodes; ++node) {
+      scenario::Reaction forgets;
+      forgets.when = scenario::parse_condition("migration(vm-1).state == Setup").take();
+      forgets.times = 5;
+      scenario::Inject inject;
+      inject.order = fault::parse_order("forget-page node-" + std::to_string(node)).take();
+      forgets.effect = inject;
+      scenario.reactions.push_back(std::move(forgets));
+    }
+    return scenario;
+  };
+  CampaignOptions options;
+  options.seeds = 60;
+  options.stops_at_first = true;
+  Worlds worlds;
+  worlds.draw = with_forgotten_page;
+  worlds.run = [](const scenario::Scenario& scenario, std::ostream* trace) {
+    scenario::VirtualRunOptions run;
+    run.trace_lines = trace;
+    run.skips_refused_faults = true;
+    run.stops_at_violation = true;
+    return scenario::run_virtual(scenario, run);
+  };
+  worlds.replay = [](std::uint64_t seed) { return "seed " + std::to_string(seed); };
+  std::optional<Minimised> smallest;
+  worlds.save = [&smallest](const Minimised& found, const Failure&) {
+    smallest = found;
+    return std::string("saved");
+  };
+  const Report report = run_campaign(options, {}, worlds, err_);
+  ASSERT_FALSE(report.failures.empty());
+  EXPECT_EQ(report.failures.front().label, "S10");
+  ASSERT_TRUE(smallest);
+  // The migration, and the page that is forgotten.
+  EXPECT_LE(report.failures.front().steps, 4u) << report.failures.front().steps;
+  EXPECT_NE(find_violation(scenario::run_virtual(smallest->scenario), "S10"), nullptr);
+}
+
+}  // namespace
+}  // namespace failsim::explore

@@ -1,0 +1,37 @@
+// What has to happen sometimes: a campaign in which it never did has shown nothing about it.
+//
+// The counts come from the runs (scenario::Outcome::coverage and evaluations); here is declared
+// what is expected among them.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace failsim::explore {
+
+using Counts = std::map<std::string, std::uint64_t>;
+
+struct Sometimes {
+  std::string_view key;   // of Outcome::coverage
+  std::string_view what;  // a sentence without its full stop
+};
+
+// Sorted by subject, as the table is printed.
+std::span<const Sometimes> sometimes();
+// The labels of the invariants, each of which has to be evaluated.
+std::span<const std::string_view> invariant_labels();
+
+struct Gaps {
+  std::vector<std::string> never_happened;   // keys
+  std::vector<std::string> never_evaluated;  // labels
+  bool empty() const { return never_happened.empty() && never_evaluated.empty(); }
+};
+Gaps gaps(const Counts& coverage, const Counts& evaluations);
+
+void add(Counts& to, const Counts& more);
+
+}  // namespace failsim::explore

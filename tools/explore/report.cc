@@ -1,0 +1,199 @@
+#include "tools/explore/report.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <utility>
+
+#include <boost/json.hpp>
+
+namespace failsim::explore {
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::int64_t kVersion = 1;
+
+json::object object_of(const Counts& counts) {
+  json::object object;
+  for (const auto& [name, count] : counts) object[name] = count;
+  return object;
+}
+
+Counts counts_of(const json::value& value) {
+  Counts counts;
+  for (const auto& [name, count] : value.as_object()) {
+    counts[std::string(name)] = count.to_number<std::uint64_t>();
+  }
+  return counts;
+}
+
+std::string text_of(const json::value& value) {
+  return std::string(value.as_string());
+}
+
+json::object object_of(const Failure& failure) {
+  json::object object;
+  if (failure.seed) object["seed"] = *failure.seed;
+  object["name"] = failure.name;
+  object["verdict"] = static_cast<int>(failure.verdict);
+  object["label"] = failure.label;
+  object["text"] = failure.text;
+  object["at_ns"] = failure.at;
+  object["saved"] = failure.saved;
+  object["steps"] = failure.steps;
+  object["minimising_runs"] = failure.minimising;
+  object["replay"] = failure.replay;
+  return object;
+}
+
+Failure failure_of(const json::object& object) {
+  Failure failure;
+  if (object.contains("seed")) failure.seed = object.at("seed").to_number<std::uint64_t>();
+  failure.name = text_of(object.at("name"));
+  failure.verdict = static_cast<scenario::Verdict>(object.at("verdict").to_number<int>());
+  failure.label = text_of(object.at("label"));
+  failure.text = text_of(object.at("text"));
+  failure.at = object.at("at_ns").to_number<Time>();
+  failure.saved = text_of(object.at("saved"));
+  failure.steps = object.at("steps").to_number<std::size_t>();
+  failure.minimising = object.at("minimising_runs").to_number<std::uint32_t>();
+  failure.replay = text_of(object.at("replay"));
+  return failure;
+}
+
+std::string seconds(Duration duration) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%lld.%03lld", static_cast<long long>(duration / kSecond),
+                static_cast<long long>(duration % kSecond / kMillisecond));
+  return text;
+}
+
+// "12.3", of a second of wall time.
+std::string rate(std::uint64_t count, Duration wall) {
+  const auto tenths = static_cast<std::uint64_t>(10 * kSecond) * count /
+                      static_cast<std::uint64_t>(std::max<Duration>(wall, 1));
+  return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10);
+}
+
+void print_failure(const Failure& failure, std::ostream& err) {
+  err << failure.name << ": " << failure.label << " at " << seconds(failure.at)
+      << " s: " << failure.text << "\n  " << failure.replay << '\n';
+  if (failure.saved.empty()) return;
+  err << "  smallest scenario: " << failure.steps << " steps and reactions, after "
+      << failure.minimising << " runs: " << failure.saved << '\n';
+}
+
+void print_coverage(const Report& report, std::ostream& out) {
+  out << "What happened\n";
+  for (const Sometimes& one : sometimes()) {
+    const auto found = report.coverage.find(std::string(one.key));
+    const std::uint64_t count = found == report.coverage.end() ? 0 : found->second;
+    char line[32];
+    std::snprintf(line, sizeof line, "  %10llu  ", static_cast<unsigned long long>(count));
+    out << line << one.what << (count == 0 ? "  <- never" : "") << '\n';
+  }
+  out << "Invariants, how often each was put to the test\n ";
+  for (const std::string_view label : invariant_labels()) {
+    const auto found = report.evaluations.find(std::string(label));
+    out << ' ' << label << ' ' << (found == report.evaluations.end() ? 0 : found->second);
+  }
+  out << '\n';
+}
+
+}  // namespace
+
+scenario::Verdict verdict(const Report& report) {
+  scenario::Verdict worst = scenario::Verdict::kPass;
+  for (const Failure& failure : report.failures) worst = scenario::worse(worst, failure.verdict);
+  return worst;
+}
+
+int exit_status(const Report& report, bool requires_coverage) {
+  scenario::Verdict worst = verdict(report);
+  if (worst == scenario::Verdict::kPass && requires_coverage &&
+      !gaps(report.coverage, report.evaluations).empty()) {
+    worst = scenario::Verdict::kInconclusive;
+  }
+  return static_cast<int>(worst);
+}
+
+void merge(Report& into, const Report& more) {
+  into.first_seed = std::min(into.first_seed, more.first_seed);
+  into.seeds += more.seeds;
+  into.corpus += more.corpus;
+  into.twice += more.twice;
+  into.virtual_time += more.virtual_time;
+  into.wall_time = std::max(into.wall_time, more.wall_time);
+  into.failures.insert(into.failures.end(), more.failures.begin(), more.failures.end());
+  add(into.coverage, more.coverage);
+  add(into.evaluations, more.evaluations);
+}
+
+std::string to_json(const Report& report) {
+  json::array failures;
+  for (const Failure& failure : report.failures) failures.push_back(object_of(failure));
+  const Gaps missing = gaps(report.coverage, report.evaluations);
+  json::object object;
+  object["version"] = kVersion;
+  object["verdict"] = static_cast<int>(verdict(report));
+  object["first_seed"] = report.first_seed;
+  object["seeds"] = report.seeds;
+  object["corpus"] = report.corpus;
+  object["twice"] = report.twice;
+  object["virtual_ns"] = report.virtual_time;
+  object["wall_ns"] = report.wall_time;
+  object["failures"] = std::move(failures);
+  object["never_happened"] = json::value_from(missing.never_happened);
+  object["never_evaluated"] = json::value_from(missing.never_evaluated);
+  object["coverage"] = object_of(report.coverage);
+  object["evaluations"] = object_of(report.evaluations);
+  return json::serialize(object);
+}
+
+Result<Report> report_from_json(const std::string& text, const std::string& source) {
+  try {
+    const json::object object = json::parse(text).as_object();
+    if (object.at("version").to_number<std::int64_t>() != kVersion) {
+      return Error{Code::kInvalidData, source + " is the result of another version of failsim.",
+                   "Run all shards with the same version."};
+    }
+    Report report;
+    report.first_seed = object.at("first_seed").to_number<std::uint64_t>();
+    report.seeds = object.at("seeds").to_number<std::uint64_t>();
+    report.corpus = object.at("corpus").to_number<std::uint64_t>();
+    report.twice = object.at("twice").to_number<std::uint64_t>();
+    report.virtual_time = object.at("virtual_ns").to_number<Duration>();
+    report.wall_time = object.at("wall_ns").to_number<Duration>();
+    for (const json::value& failure : object.at("failures").as_array()) {
+      report.failures.push_back(failure_of(failure.as_object()));
+    }
+    report.coverage = counts_of(object.at("coverage"));
+    report.evaluations = counts_of(object.at("evaluations"));
+    return report;
+  } catch (const std::exception& problem) {
+    return Error{
+        Code::kInvalidData,
+        source + " is no result of `failsim explore --output json`: " + problem.what() + ".",
+        "Give the files that the shards have printed."};
+  }
+}
+
+void print(const Report& report, bool requires_coverage, std::ostream& out, std::ostream& err) {
+  for (const Failure& failure : report.failures) print_failure(failure, err);
+  print_coverage(report, out);
+  const std::uint64_t runs = report.corpus + report.seeds + report.twice;
+  out << report.seeds << " seeds from " << report.first_seed << ", " << report.corpus
+      << " of the corpus, " << report.twice << " run twice: " << report.failures.size()
+      << " failed. " << seconds(report.wall_time) << " s, " << rate(runs, report.wall_time)
+      << " runs a second, "
+      << rate(static_cast<std::uint64_t>(report.virtual_time / kSecond), report.wall_time)
+      << " virtual seconds a second\n";
+  const Gaps missing = gaps(report.coverage, report.evaluations);
+  if (!requires_coverage || missing.empty()) return;
+  for (const std::string& key : missing.never_happened) err << "never happened: " << key << '\n';
+  for (const std::string& label : missing.never_evaluated) {
+    err << "never evaluated: " << label << '\n';
+  }
+}
+
+}  // namespace failsim::explore

@@ -1,0 +1,55 @@
+// What came of a campaign, and the same as JSON: of one shard, or of several merged.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "cluster/error.h"
+#include "cluster/time.h"
+#include "tools/explore/coverage.h"
+#include "tools/scenario/outcome.h"
+
+namespace failsim::explore {
+
+struct Failure {
+  std::optional<std::uint64_t> seed;  // none: a scenario of the corpus
+  std::string name;                   // of the scenario
+  scenario::Verdict verdict = scenario::Verdict::kPass;
+  std::string label;  // of the first violation; replay: two runs differ
+  std::string text;
+  Time at = 0;
+  std::string saved;             // the folder of the smallest scenario; empty: not minimised
+  std::size_t steps = 0;         // of it, with its reactions
+  std::uint32_t minimising = 0;  // runs
+  std::string replay;            // a command line
+};
+
+struct Report {
+  std::uint64_t first_seed = 1;
+  std::uint64_t seeds = 0;  // run
+  std::uint64_t corpus = 0;
+  std::uint64_t twice = 0;  // of those, run twice
+  Duration virtual_time = 0;
+  Duration wall_time = 0;  // the longest shard's
+  std::vector<Failure> failures;
+  Counts coverage;
+  Counts evaluations;
+};
+
+// The worst of the failures.
+scenario::Verdict verdict(const Report& report);
+// With the coverage required: inconclusive when something is missing and nothing failed.
+int exit_status(const Report& report, bool requires_coverage);
+
+void merge(Report& into, const Report& more);
+std::string to_json(const Report& report);
+// kInvalidData with a sentence that names `source`.
+Result<Report> report_from_json(const std::string& text, const std::string& source);
+
+// Failures first, then the totals, then the tables of what happened.
+void print(const Report& report, bool requires_coverage, std::ostream& out, std::ostream& err);
+
+}  // namespace failsim::explore
