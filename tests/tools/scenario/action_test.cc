@@ -21,7 +21,7 @@ const std::set<std::string> kNoActions = {"demo",          "up",           "down
                                           "task list",     "task show",    "task wait",
                                           "events",        "simulate",     "explore",
                                           "explore merge", "scenario run", "scenario lint",
-                                          "scenario list"};
+                                          "scenario list", "replay",       "check"};
 
 const cli::Verb* cli_verb(std::string_view path) {
   for (const cli::Verb& verb : cli::all_verbs()) {
