@@ -63,6 +63,8 @@ class Stores {
   void given(NodeId node, std::uint64_t sequence, const Content& content);
   void synced(NodeId node, std::uint64_t sequence);
   void opened(NodeId node, const Content& found, Findings& findings);
+  // Another disk is in its place: nothing can be asked of what it holds.
+  void replaced(NodeId node) { states_.erase(node); }
 
  private:
   // The newest synced state, then those that may or may not have been written.

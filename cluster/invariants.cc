@@ -278,6 +278,26 @@ void Register::read(const std::string& name, const std::string& value, Findings&
   possible_.erase(possible_.begin(), found);
 }
 
+// ---- S13: cancels -------------------------------------------------------------------------------
+
+void Cancels::accepted(TaskId job, Findings& findings) {
+  accepted_.insert(job);
+  compare(job, findings);
+}
+
+void Cancels::ended(TaskId job, bool is_canceled, Findings& findings) {
+  if (ended_.emplace(job, is_canceled).second) compare(job, findings);
+}
+
+void Cancels::compare(TaskId job, Findings& findings) {
+  const auto end = ended_.find(job);
+  if (end == ended_.end() || !accepted_.contains(job)) return;
+  findings.evaluated("S13");
+  if (end->second) return;
+  findings.add("S13", "the cancel of job " + std::to_string(job) +
+                          " was accepted and the job has not ended as canceled");
+}
+
 // ---- S9, S10, S15 -------------------------------------------------------------------------------
 
 void StateHashes::state(NodeId replica, Index applied, std::uint64_t hash, Findings& findings) {
@@ -295,6 +315,18 @@ void check_digest(const std::string& vm, TaskId job, bool match, Findings& findi
     findings.add("S10", "the memory of VM " + vm + " after job " + std::to_string(job) +
                             " is not what it was at the pause");
   }
+}
+
+void Images::held(NodeId node, Incarnation process, TaskId job) {
+  held_.emplace(node, process, job);
+}
+
+void Images::ordered(const std::string& vm, NodeId node, Incarnation process, TaskId job,
+                     Findings& findings) {
+  findings.evaluated("S10");
+  if (held_.contains(std::tuple(node, process, job))) return;
+  findings.add("S10", node_name(node) + " is to run VM " + vm + " from the image of job " +
+                          std::to_string(job) + ", which this process has never held");
 }
 
 void check_memory(NodeId node, std::uint64_t used, std::uint64_t memory, Findings& findings) {
@@ -329,6 +361,16 @@ void Journals::record(const std::string& vm, const Epoch& epoch, std::uint64_t c
                             std::to_string(journal.counter) + " to " + std::to_string(counter));
   }
   journal.counter = counter;
+}
+
+void Journals::begins(const std::string& vm, NodeId node, std::uint64_t counter,
+                      Findings& findings) {
+  findings.evaluated("S11");
+  const std::uint64_t written = journals_[vm].counter;
+  if (counter == written) return;
+  findings.add("S11", "VM " + vm + " begins on " + node_name(node) + " with counter " +
+                          std::to_string(counter) + " and its journal ends with " +
+                          std::to_string(written));
 }
 
 // ---- S22 ----------------------------------------------------------------------------------------

@@ -196,6 +196,20 @@ class Register {
   std::vector<std::string> possible_ = {""};  // newest last; the first is the last certain one
 };
 
+// S13: a cancel that was accepted ends the migration as canceled.
+class Cancels {
+ public:
+  // A client's cancel of this job was answered with success.
+  void accepted(TaskId job, Findings& findings);
+  // A replica's row says that the job has ended.
+  void ended(TaskId job, bool is_canceled, Findings& findings);
+
+ private:
+  void compare(TaskId job, Findings& findings);
+  std::set<TaskId> accepted_;
+  std::map<TaskId, bool> ended_;
+};
+
 // S9: replicas at the same index have the same state.
 class StateHashes {
  public:
@@ -212,6 +226,8 @@ class Journals {
   // counter = 0: a registration.
   void record(const std::string& vm, const Epoch& epoch, std::uint64_t counter, NodeId node,
               Incarnation writer, Findings& findings);
+  // A guest is about to execute and believes that its journal ends here.
+  void begins(const std::string& vm, NodeId node, std::uint64_t counter, Findings& findings);
   void deleted(const std::string& vm) { journals_.erase(vm); }
 
  private:
@@ -225,6 +241,17 @@ class Journals {
 
 // S10: the memory at the resume is the memory at the pause.
 void check_digest(const std::string& vm, TaskId job, bool match, Findings& findings);
+
+// S10: a process runs a guest from an image only if it has held all of that image.
+class Images {
+ public:
+  void held(NodeId node, Incarnation process, TaskId job);
+  void ordered(const std::string& vm, NodeId node, Incarnation process, TaskId job,
+               Findings& findings);
+
+ private:
+  std::set<std::tuple<NodeId, Incarnation, TaskId>> held_;
+};
 
 // S15: what a node holds in memory and has reserved fits its memory.
 void check_memory(NodeId node, std::uint64_t used, std::uint64_t memory, Findings& findings);

@@ -13,6 +13,7 @@
 #include "cluster/durable.h"
 #include "cluster/effects.h"
 #include "cluster/ids.h"
+#include "cluster/mistakes.h"
 #include "cluster/raft/raft.h"
 #include "cluster/state/cluster_state.h"
 #include "cluster/time.h"
@@ -24,11 +25,15 @@ struct MemberConfig {
   // Of this process start: (starts of the store << 32) | random instance. A later start compares
   // greater, so a delayed message of a former one is recognised.
   Incarnation incarnation = 0;
+  // Of the store this process has opened. One that the bootstrap record does not name for this
+  // node, because it was formatted anew, has no vote. 0 = the one it names.
+  StoreId store_id = 0;
   pb::Bootstrap bootstrap;
   std::uint64_t random_seed = 0;
-  std::int64_t wall_time_origin_ns = 0;  // Unix time at Time 0, for display only
-  Index compact_every = 10'000;          // log entries kept before the rows take their place
-  Index check_state_every = 10'000;      // log entries between two comparisons of the states
+  std::int64_t wall_time_origin_ns = 0;     // Unix time at Time 0, for display only
+  Index compact_every = 10'000;             // log entries kept before the rows take their place
+  Index check_state_every = 10'000;         // log entries between two comparisons of the states
+  [[no_unique_address]] Mistakes mistakes;  // none, in a product
 };
 
 class Member {

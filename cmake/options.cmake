@@ -11,6 +11,9 @@ endif()
 option(WERROR "Treat warnings as errors (CI turns it on; a newer compiler then breaks nobody)" OFF)
 set(SANITIZE "" CACHE STRING "Comma-separated sanitizers, for example address,undefined")
 
+option(FAILSIM_PLANTED_MISTAKES
+  "Build a failsim that can make known protocol mistakes on purpose (never a product)" OFF)
+
 add_library(project_options INTERFACE)
 target_include_directories(project_options INTERFACE ${PROJECT_SOURCE_DIR})
 target_compile_definitions(project_options INTERFACE FAILSIM_VERSION="${PROJECT_VERSION}")

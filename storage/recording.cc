@@ -55,14 +55,16 @@ class Pieces {
 
 // All fields by name: a new one does not compile until it is recorded.
 pb::RecordingStart start_of(const MemberConfig& config, const Recovered& recovered, Time now) {
-  const auto& [self, incarnation, bootstrap, random_seed, wall_time_origin_ns, compact_every,
-               check_state_every] = config;
+  // The mistakes are not: only the virtual world can make any.
+  const auto& [self, incarnation, store_id, bootstrap, random_seed, wall_time_origin_ns,
+               compact_every, check_state_every, mistakes] = config;
   const auto& [hard_state, log_start, entries, rows, applied] = recovered;
   pb::RecordingStart start;
   start.set_version(FAILSIM_VERSION);
   start.set_core(std::string(core_fingerprint()));
   start.set_self(self);
   start.set_incarnation(incarnation);
+  start.set_store_id(store_id);
   *start.mutable_bootstrap() = bootstrap;
   start.set_random_seed(random_seed);
   start.set_wall_time_origin_ns(wall_time_origin_ns);
@@ -124,6 +126,7 @@ MemberConfig Recording::config() const {
   MemberConfig config;
   config.self = start_.self();
   config.incarnation = start_.incarnation();
+  config.store_id = start_.store_id();
   config.bootstrap = start_.bootstrap();
   config.random_seed = start_.random_seed();
   config.wall_time_origin_ns = start_.wall_time_origin_ns();

@@ -42,14 +42,14 @@ bool is_valid_name(const std::string& name) {
 
 }  // namespace
 
-Result<std::unique_ptr<Volume>> Volume::open(VolumeDisk& disk) {
+Result<std::unique_ptr<Volume>> Volume::open(VolumeDisk& disk, Mistakes mistakes) {
   Result<VolumeContents> contents = disk.load();
   if (!contents) return contents.error();
-  return std::unique_ptr<Volume>(new Volume(disk, contents.take()));
+  return std::unique_ptr<Volume>(new Volume(disk, contents.take(), mistakes));
 }
 
-Volume::Volume(VolumeDisk& disk, VolumeContents contents)
-    : disk_(disk), contents_(std::move(contents)) {
+Volume::Volume(VolumeDisk& disk, VolumeContents contents, Mistakes mistakes)
+    : disk_(disk), mistakes_(mistakes), contents_(std::move(contents)) {
   // A registration may have reached the disk without the raise that was to be synced with it.
   for (const auto& [name, vm] : contents_.vms) {
     contents_.recovery_epoch = std::max(contents_.recovery_epoch, vm.epoch.recovery);
@@ -117,6 +117,7 @@ pb::VolumeReply Volume::perform_for_vm(const pb::VolumeRequest& request, const E
   if (request.has_register_()) return register_epoch(request, epoch);
   if (request.has_delete_files()) return delete_files(request, epoch);
 
+  if (mistakes_.has(Mistake::kRegisterAtFirstWrite)) register_epoch(request, epoch);
   const auto found = contents_.vms.find(request.vm());
   if (found == contents_.vms.end() || found->second.epoch != epoch) {
     const std::string registered =
@@ -141,7 +142,8 @@ pb::VolumeReply Volume::register_epoch(const pb::VolumeRequest& request, const E
   if (std::optional<pb::VolumeReply> refused = raise_to(epoch.recovery)) return *refused;
   const auto [found, is_new] = contents_.vms.try_emplace(request.vm());
   VolumeVm& vm = found->second;
-  if (is_new || epoch != vm.epoch) {
+  const bool is_late = request.has_register_() && mistakes_.has(Mistake::kRegisterAtFirstWrite);
+  if ((is_new || epoch != vm.epoch) && !is_late) {
     if (auto error = disk_.append(request.vm(), record_of(epoch, 0, 0))) return broken(*error);
     vm.epoch = epoch;
   }

@@ -26,6 +26,7 @@
 
 #include "cluster/error.h"
 #include "cluster/ids.h"
+#include "cluster/mistakes.h"
 #include "storage/proto/volume.pb.h"
 #include "storage/volume_disk.h"
 
@@ -39,7 +40,7 @@ inline constexpr std::size_t kVolumeNameBytesMax = 200;  // a name is part of fi
 class Volume {
  public:
   // `disk` must outlive the volume and be used by nobody else.
-  static Result<std::unique_ptr<Volume>> open(VolumeDisk& disk);
+  static Result<std::unique_ptr<Volume>> open(VolumeDisk& disk, Mistakes mistakes = {});
 
   // Performs the requests in order, makes all their effects durable with one sync, and answers
   // each, in the same order. When the disk fails, nothing of the batch is acknowledged.
@@ -58,7 +59,7 @@ class Volume {
   Result<std::vector<pb::JournalRecord>> journal(const std::string& vm) const;
 
  private:
-  Volume(VolumeDisk& disk, VolumeContents contents);
+  Volume(VolumeDisk& disk, VolumeContents contents, Mistakes mistakes);
 
   pb::VolumeReply perform(const pb::VolumeRequest& request);
   pb::VolumeReply perform_for_vm(const pb::VolumeRequest& request, const Epoch& epoch);
@@ -74,6 +75,7 @@ class Volume {
   pb::VolumeReply broken(const Error& error);
 
   VolumeDisk& disk_;
+  [[no_unique_address]] Mistakes mistakes_;
   VolumeContents contents_;
   std::optional<Error> failure_;
 };

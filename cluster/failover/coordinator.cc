@@ -374,14 +374,17 @@ void Coordinator::decide_migration(Decision& decision, const pb::Vm& vm, const p
   }
 
   const MigrationState phase = *migration_state_of(job.phase());
-  if (phase == MigrationState::kMove && status(target) == pb::TRANSFER_HOLDS_ALL && target_lives) {
+  const bool by_source = view.mistakes.has(Mistake::kCompleteBeforeHeld);
+  const auto* holder = by_source ? source : target;
+  const pb::TransferStatus held = by_source ? pb::TRANSFER_RELEASED : pb::TRANSFER_HOLDS_ALL;
+  if (phase == MigrationState::kMove && status(holder) == held && target_lives) {
     pb::Command command;
     pb::Command::CompleteMigration& complete = *command.mutable_complete_migration();
     complete.set_vm(vm.name());
     complete.set_job(id);
     complete.set_attempt(job.attempt());
     complete.set_target_incarnation(job.target_incarnation());
-    *complete.mutable_statistics() = target->statistics();
+    *complete.mutable_statistics() = holder->statistics();
     return propose(decision, key, std::move(command));
   }
   if (!target_lives) {
@@ -478,7 +481,8 @@ void Coordinator::decide_failovers(Decision& decision) {
     const pb::Node* owner = view.state.node(vm->owner());
     const bool proven_dead = owner->fenced() || owner->incarnation() != vm->owner_incarnation();
     const Time lease_ends = view.leases.ends(vm->owner());
-    if (!proven_dead && view.now < lease_ends) {
+    const bool waits = !view.mistakes.has(Mistake::kSkipLeaseWait);
+    if (!proven_dead && view.now < lease_ends && waits) {
       next_look_ = std::min(next_look_, lease_ends);
       continue;
     }

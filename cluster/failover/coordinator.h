@@ -17,6 +17,7 @@
 #include "cluster/ids.h"
 #include "cluster/membership/failure_detector.h"
 #include "cluster/membership/lease.h"
+#include "cluster/mistakes.h"
 #include "cluster/proto/command.pb.h"
 #include "cluster/proto/message.pb.h"
 #include "cluster/state/apply.h"
@@ -35,6 +36,7 @@ struct LeaderView {
   std::size_t quorum;       // members that have to agree
   Time now;
   Duration cluster_now;  // cluster time
+  [[no_unique_address]] Mistakes mistakes;
 };
 
 // A command to propose, and the names under which it is not proposed again while it is on its way.

@@ -184,6 +184,12 @@ constexpr std::array kKinds = {
     Kind{"disk-fail", "disk", Place::kNode, kDiskError, kYes, kYes, true,
          "The disk accepts writes again, and the process is started again if it ended.",
          "Writes to the node's disk fail: its part ends, and the process after its lease."},
+    Kind{"disk-replace", "disk", Place::kNode, kEnd, kYes,
+         no("the launcher formats the store of a node once, when the cluster is created"), true,
+         "The old disk comes back; the process is started again.",
+         "The machine loses its power and the node's disk is replaced by an empty one, formatted "
+         "with "
+         "another store id: what starts on it has no vote."},
     // the shared volume
     Kind{"volume-stall", "volume", Place::kVolume, kStall, kYes, kYes, true,
          "The volume answers again.", "The shared volume answers nothing for a while."},

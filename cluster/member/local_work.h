@@ -15,6 +15,7 @@
 #include "cluster/effects.h"
 #include "cluster/ids.h"
 #include "cluster/membership/lease.h"
+#include "cluster/mistakes.h"
 #include "cluster/proto/message.pb.h"
 #include "cluster/state/cluster_state.h"
 #include "cluster/time.h"
@@ -23,7 +24,7 @@ namespace failsim {
 
 class LocalWork {
  public:
-  LocalWork(NodeId self, Incarnation incarnation);
+  LocalWork(NodeId self, Incarnation incarnation, Mistakes mistakes);
 
   // Brings the orders for one VM in line with the state.
   void reconcile(const ClusterState& state, const std::string& vm, const LeaseHolder& lease,
@@ -53,6 +54,7 @@ class LocalWork {
 
   NodeId self_;
   Incarnation incarnation_;
+  [[no_unique_address]] Mistakes mistakes_;
   std::map<std::string, GuestOrder> guests_;  // the last order of each guest here
   std::set<std::string> reissue_;             // guests to be ordered again, unchanged
   std::map<std::string, GuestReport> guest_reports_;

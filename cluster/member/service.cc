@@ -29,11 +29,15 @@ raft::Config log_config(const MemberConfig& config, const ClusterState& state) {
     pb::Voter& voter = *log.voters.add_voters();
     voter.set_node(node.id());
     voter.set_store_id(node.store_id());
-    if (node.id() == config.self) log.store_id = node.store_id();
+    if (node.id() != config.self) continue;
+    const bool is_trusted =
+        config.store_id == 0 || config.mistakes.has(Mistake::kVoteWithBlankStore);
+    log.store_id = is_trusted ? node.store_id() : config.store_id;
   }
   log.election_timeout = Duration{state.cluster_dword("LogElectionTimeout")} * kMillisecond;
   log.heartbeat_interval = log.election_timeout / 5;
   log.random_seed = config.random_seed;
+  log.mistakes = config.mistakes;
   return log;
 }
 
@@ -49,7 +53,7 @@ Member::Service::Service(const MemberConfig& config, const Recovered& recovered,
       applied_(recovered.applied),
       raft_(log_config(config, state_), recovered, now),
       detector_(config.self, node_ids(config.bootstrap), now),
-      local_(config.self, config.incarnation),
+      local_(config.self, config.incarnation, config.mistakes),
       audit_(config.check_state_every),
       now_(now),
       promised_(now),
@@ -232,6 +236,9 @@ void Member::Service::receive_lease_request(NodeId from, Incarnation incarnation
                                             std::uint64_t nonce) {
   if (!leads()) return;
   const std::uint64_t number = ++last_confirmation_;
+  if (config_.mistakes.has(Mistake::kLeaseWithoutProof)) {
+    return grant_lease(LeaseAsked{from, incarnation, nonce});
+  }
   confirmations_[number] = LeaseAsked{from, incarnation, nonce};
   raft_.confirm(now_, number, log_);
 }
@@ -253,6 +260,7 @@ void Member::Service::receive_read_index(NodeId from, std::uint64_t question) {
   }
   const std::uint64_t number = ++last_confirmation_;
   confirmations_[number] = ReadAsked{from, question, raft_.commit_index()};
+  if (config_.mistakes.has(Mistake::kReadWithoutProof)) return log_.confirmed.push_back(number);
   raft_.confirm(now_, number, log_);
 }
 
@@ -316,7 +324,7 @@ void Member::Service::apply_entry(const pb::LogEntry& entry) {
   pb::Command command;
   const bool well_formed = command.ParseFromString(entry.command());
   assert(well_formed);
-  const Applied applied = apply(state_, command, entry.index());
+  const Applied applied = apply(state_, command, entry.index(), config_.mistakes);
   applied_at_ = now_;
   out_->new_events.insert(out_->new_events.end(), applied.events.begin(), applied.events.end());
   if (command.has_request()) {
@@ -363,7 +371,8 @@ void Member::Service::notice_leadership() {
   }
   if (leads() && led_term_ != raft_.term()) {
     led_term_ = raft_.term();
-    grantor_.elected(now_, state_.cluster().lease_bound_ns());
+    const bool waits = !config_.mistakes.has(Mistake::kNewLeaderReassignsAtOnce);
+    grantor_.elected(now_, waits ? state_.cluster().lease_bound_ns() : 0);
     coordinator_.elected(state_, applied_);
     clients_.leader_changed();
     lease_due_ = true;
@@ -420,7 +429,8 @@ void Member::Service::grant_lease(const LeaseAsked& asked) {
   pb::PeerMessage message = envelope(asked.node);
   pb::PeerMessage::LeaseGrant& grant = *message.mutable_lease_grant();
   grant.set_nonce(asked.nonce);
-  grant.set_index(raft_.last_index());
+  const bool by_commit = config_.mistakes.has(Mistake::kLeaseByCommitIndex);
+  grant.set_index(by_commit ? raft_.commit_index() : raft_.last_index());
   grant.set_length_ns(length);
   if (asked.node == config_.self) return receive_lease_grant(grant);
   send(std::move(message));
@@ -513,7 +523,8 @@ void Member::Service::decide() {
                         config_.incarnation,
                         static_cast<std::size_t>(config_.bootstrap.nodes().size()) / 2 + 1,
                         now_,
-                        cluster_now()};
+                        cluster_now(),
+                        config_.mistakes};
   for (Proposal& proposal : coordinator_.decide(view)) {
     const std::optional<Index> index = propose(std::move(proposal.command));
     if (index.has_value()) coordinator_.proposed(proposal, *index);

@@ -48,8 +48,8 @@ void PageRuns::append(std::uint64_t page, std::uint64_t count) {
   pages += count;
 }
 
-DirtyBitmap::DirtyBitmap(std::uint64_t pages)
-    : pages_(pages), words_((pages + kBitsPerWord - 1) / kBitsPerWord) {}
+DirtyBitmap::DirtyBitmap(std::uint64_t pages, Mistakes mistakes)
+    : pages_(pages), mistakes_(mistakes), words_((pages + kBitsPerWord - 1) / kBitsPerWord) {}
 
 void DirtyBitmap::set(std::uint64_t page) {
   assert(page < pages_);
@@ -86,7 +86,8 @@ std::uint64_t DirtyBitmap::take_runs(std::uint64_t from, std::uint64_t max_pages
         words_[index].load(std::memory_order_relaxed) & (~std::uint64_t{0} << (from - first_page));
     const std::uint64_t taken = lowest_bits(seen, max_pages);
     if (taken != 0) {
-      words_[index].fetch_and(~taken, std::memory_order_acq_rel);
+      const bool forgets = mistakes_.has(Mistake::kForgetDirtyPage);
+      words_[index].fetch_and(forgets ? ~seen : ~taken, std::memory_order_acq_rel);
       append_bits(first_page, taken, out);
       max_pages -= static_cast<std::uint64_t>(std::popcount(taken));
     }

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "cluster/mistakes.h"
 #include "cluster/proto/state.pb.h"
 #include "cluster/time.h"
 
@@ -41,7 +42,7 @@ struct PageRuns {
 // one thread at a time may take.
 class DirtyBitmap {
  public:
-  explicit DirtyBitmap(std::uint64_t pages);
+  explicit DirtyBitmap(std::uint64_t pages, Mistakes mistakes = {});
 
   void set(std::uint64_t page);
   void set_all();
@@ -58,6 +59,7 @@ class DirtyBitmap {
 
  private:
   std::uint64_t pages_;
+  [[no_unique_address]] Mistakes mistakes_;
   std::vector<std::atomic<std::uint64_t>> words_;
 };
 

@@ -98,7 +98,8 @@ void Raft::receive_vote(Time now, NodeId from, const pb::RaftMessage::Vote& requ
   }
   pb::RaftMessage reply = envelope();
   reply.mutable_vote_reply()->set_granted(granted);
-  out.after.push_back({from, std::move(reply)});
+  const bool waits = !config_.mistakes.has(Mistake::kVoteBeforeSync);
+  (waits ? out.after : out.send_now).push_back({from, std::move(reply)});
 }
 
 void Raft::receive_vote_reply(Time now, NodeId from, const pb::RaftMessage::VoteReply& reply,

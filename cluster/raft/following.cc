@@ -29,12 +29,16 @@ void Raft::receive_append(Time now, NodeId from, const pb::RaftMessage::Append& 
   }
   store_entries(append, out);
   const Index match = append.previous_index() + static_cast<Index>(append.entries_size());
-  commit_to(std::min<Index>(append.commit_index(), match), out);
+  const Index proven =
+      config_.mistakes.has(Mistake::kCommitBeyondMatch) ? log_.last_index() : match;
+  commit_to(std::min<Index>(append.commit_index(), proven), out);
   pb::RaftMessage reply = envelope();
   reply.mutable_append_reply()->set_success(true);
-  reply.mutable_append_reply()->set_match_index(match);
+  reply.mutable_append_reply()->set_match_index(
+      config_.mistakes.has(Mistake::kAcknowledgeOwnEnd) ? log_.last_index() : match);
   reply.mutable_append_reply()->set_round(append.round());
-  out.after.push_back({from, std::move(reply)});
+  const bool waits = !config_.mistakes.has(Mistake::kAcknowledgeBeforeSync);
+  (waits ? out.after : out.send_now).push_back({from, std::move(reply)});
 }
 
 void Raft::refuse_append(NodeId from, const pb::RaftMessage::Append& append, Output& out) {

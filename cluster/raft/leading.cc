@@ -116,12 +116,15 @@ void Raft::spread_commit(Time now, Output& out) {
 // Only entries of the leader's own term are committed by counting; they take the earlier ones
 // along.
 void Raft::advance_commit(Time now, Output& out) {
-  std::vector<Index> matches = {persistence_.durable_index()};
+  const bool counts_unsynced = config_.mistakes.has(Mistake::kCountOwnUnsynced);
+  std::vector<Index> matches = {counts_unsynced ? log_.last_index() : persistence_.durable_index()};
   for (const auto& [node, progress] : std::get<Leader>(state_).followers) {
     matches.push_back(progress.match);
   }
   const Index stored = voters_.reached_by_quorum(std::move(matches));
-  if (stored <= commit_index_ || log_.term_at(stored) != term()) return;
+  if (stored <= commit_index_) return;
+  const bool counts_any_term = config_.mistakes.has(Mistake::kCommitOldTerm);
+  if (log_.term_at(stored) != term() && !counts_any_term) return;
   commit_to(stored, out);
   spread_commit(now, out);
   advance_confirmations(now, out);

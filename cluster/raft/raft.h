@@ -22,6 +22,7 @@
 
 #include "cluster/durable.h"
 #include "cluster/ids.h"
+#include "cluster/mistakes.h"
 #include "cluster/proto/raft.pb.h"
 #include "cluster/raft/log.h"
 #include "cluster/raft/persistence.h"
@@ -43,6 +44,7 @@ struct Config {
   std::size_t max_in_flight = 64;                    // append messages a follower has not answered
   std::size_t max_uncommitted = 4096;                // proposals beyond it are refused
   std::uint64_t random_seed = 0;                     // of the election timeouts
+  [[no_unique_address]] Mistakes mistakes;           // none, in a product
 };
 
 struct Outgoing {

@@ -37,7 +37,7 @@ void perform(Change& change, const pb::Request& request) {
 // A repeated request is answered with its first answer and performed once.
 void apply_request(Change& change, const pb::Request& request) {
   const pb::Reply* known = change.state().reply(request.client(), request.sequence());
-  if (known != nullptr) {
+  if (known != nullptr && !change.makes(Mistake::kForgetReplies)) {
     change.applied().reply = *known;
     return;
   }
@@ -54,8 +54,8 @@ void apply_request(Change& change, const pb::Request& request) {
 
 }  // namespace
 
-Applied apply(ClusterState& state, const pb::Command& command, Index index) {
-  Change change(state, command, index);
+Applied apply(ClusterState& state, const pb::Command& command, Index index, Mistakes mistakes) {
+  Change change(state, command, index, mistakes);
   switch (command.body_case()) {
     case pb::Command::kRequest:
       apply_request(change, command.request());

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "cluster/ids.h"
+#include "cluster/mistakes.h"
 #include "cluster/proto/command.pb.h"
 #include "cluster/state/cluster_state.h"
 
@@ -34,6 +35,6 @@ inline constexpr std::size_t kRepliesKept = 4'096;
 inline constexpr Duration kSetupLimit = 30 * kSecond;
 inline constexpr Duration kMoveLimit = 10 * kSecond;
 
-Applied apply(ClusterState& state, const pb::Command& command, Index index);
+Applied apply(ClusterState& state, const pb::Command& command, Index index, Mistakes mistakes = {});
 
 }  // namespace failsim

@@ -199,8 +199,10 @@ template <typename Command>
 const pb::Vm* vm_at_step(Change& change, const Command& command) {
   const pb::Vm* vm = change.state().vm(command.vm());
   const bool stands =
-      vm != nullptr && vm->has_operation() && same_epoch(vm->epoch(), command.epoch()) &&
-      vm->boot_id() == command.boot_id() && vm->operation().step() == command.step();
+      vm != nullptr && vm->has_operation() &&
+      (change.makes(Mistake::kApplyUnguarded) ||
+       (same_epoch(vm->epoch(), command.epoch()) && vm->boot_id() == command.boot_id() &&
+        vm->operation().step() == command.step()));
   if (!stands) change.too_late();
   return stands ? vm : nullptr;
 }

@@ -74,8 +74,8 @@ EventBuilder& EventBuilder::named(std::string_view name, std::uint32_t value,
   return *this;
 }
 
-Change::Change(ClusterState& state, const pb::Command& command, Index index)
-    : state_(state), command_(command), index_(index) {
+Change::Change(ClusterState& state, const pb::Command& command, Index index, Mistakes mistakes)
+    : state_(state), command_(command), index_(index), mistakes_(mistakes) {
   pb::Cluster cluster = state_.cluster();
   cluster.set_time_ns(std::max<std::int64_t>(cluster.time_ns(), command.cluster_time_ns()));
   state_.put(std::move(cluster));

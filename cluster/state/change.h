@@ -33,13 +33,14 @@ class EventBuilder {
 
 class Change {
  public:
-  Change(ClusterState& state, const pb::Command& command, Index index);
+  Change(ClusterState& state, const pb::Command& command, Index index, Mistakes mistakes);
 
   ClusterState& state() { return state_; }
   const pb::Command& command() const { return command_; }
   Index index() const { return index_; }
   Duration cluster_time() const { return command_.cluster_time_ns(); }
   Applied& applied() { return applied_; }
+  bool makes(Mistake mistake) const { return mistakes_.has(mistake); }
 
   EventBuilder event(std::string_view kind, std::string object, NodeId node = kNoNode);
   EventBuilder vm_event(std::string_view kind, const pb::Vm& vm);
@@ -82,6 +83,7 @@ class Change {
   ClusterState& state_;
   const pb::Command& command_;
   Index index_;
+  [[no_unique_address]] Mistakes mistakes_;
   Applied applied_;
 };
 

@@ -154,6 +154,7 @@ Runtime::Runtime(const RuntimeConfig& config, Store& store, const Recovered& rec
 MemberConfig Runtime::member_config() const {
   MemberConfig config;
   config.self = self_;
+  config.store_id = identity_.store_id;
   config.incarnation = config_.incarnation;
   config.bootstrap = identity_.bootstrap;
   config.random_seed = random_number();

@@ -66,6 +66,9 @@ TEST(ChaosPlan, DrawsEveryKindOfFault) {
     if (!kind.in_virtual.is_performed || kind.name == "forget-page") continue;
     EXPECT_GT(happened["fault " + std::string(kind.name)], 0u) << kind.name;
   }
+  for (const char* name : {"sequence depose", "sequence return", "sequence figure eight"}) {
+    EXPECT_GT(happened[name], 0u) << name;
+  }
   EXPECT_GT(happened["corrupted messages"], 0u);
 }
 

@@ -63,6 +63,7 @@ class RecordedRun {
     MemberConfig config;
     config.self = 1;
     config.incarnation = (std::uint64_t{7} << 32) | 4711;
+    config.store_id = 101;
     config.random_seed = 5;
     config.wall_time_origin_ns = 1'700'000'000 * kSecond;
     config.bootstrap.set_format(1);

@@ -120,6 +120,7 @@ TEST(Recording, KeepsHowTheMemberBegan) {
   EXPECT_EQ(found.steps(), 0u);
   EXPECT_EQ(found.config().self, config.self);
   EXPECT_EQ(found.config().incarnation, config.incarnation);
+  EXPECT_EQ(found.config().store_id, config.store_id);
   EXPECT_EQ(found.config().random_seed, config.random_seed);
   EXPECT_EQ(found.config().wall_time_origin_ns, config.wall_time_origin_ns);
   EXPECT_EQ(found.config().compact_every, config.compact_every);

@@ -129,6 +129,19 @@ struct Stops {
   std::string vm;
   Incarnation incarnation = 0;
 };
+// A guest is about to execute and believes that its journal ends here.
+struct GuestBegins {
+  NodeId node = kNoNode;
+  std::string vm;
+  std::uint64_t counter = 0;
+};
+// A member wants a guest made from the image of this job.
+struct ImageOrdered {
+  NodeId node = kNoNode;
+  std::string vm;
+  Incarnation incarnation = 0;
+  TaskId job = 0;
+};
 // A round of a migration has ended at its source.
 struct RoundEnded {
   NodeId node = kNoNode;
@@ -252,6 +265,14 @@ struct Held {
   std::vector<TaskId> in_flight;
 };
 // The run itself looked whether a rule holds that only it can see, for example the recovery.
+// A client's cancel of this job was answered with success.
+struct CancelAccepted {
+  TaskId job = 0;
+};
+// The node's disk is another one from now on: what the former held is gone with it.
+struct DiskReplaced {
+  NodeId node = kNoNode;
+};
 struct Expectation {
   std::string rule;  // "L1"
   bool held = true;
@@ -267,10 +288,10 @@ using Fact =
     std::variant<ClusterFormed, DetectionTime, ProcessStarted, ProcessEnded, ProcessStopped,
                  ProcessContinued, Leads, Appended, Committed, Stored, Synced, StateHash,
                  RowsReplaced, EventApplied, TaskRow, VmRow, LeaseLasts, GuestsStopped, Executes,
-                 Stops, RoundEnded, ImageVerified, MemoryUsed, VolumeRecord, OwnershipBegan,
+                 Stops, GuestBegins, ImageOrdered, RoundEnded, ImageVerified, MemoryUsed, VolumeRecord, OwnershipBegan,
                  HandoverStep, TraceExpected, Sent, Received, FaultInjected, FaultHealed,
                  LinkChanged, ClockRate, WriteBegan, WriteAcknowledged, WriteRefused, ReadSaw,
-                 Answered, Held, Expectation, Violated>;
+                 Answered, CancelAccepted, DiskReplaced, Held, Expectation, Violated>;
 
 // Who wants to know everything, in the order of one clock.
 class Sink {

@@ -136,6 +136,31 @@ void describe(Form& form, X& x) {
   form.identity("incarnation", x.incarnation);
 }
 
+template <typename Form, Is<GuestBegins> X>
+void describe(Form& form, X& x) {
+  form.number("node", x.node);
+  form.text("vm", x.vm);
+  form.number("counter", x.counter);
+}
+
+template <typename Form, Is<ImageOrdered> X>
+void describe(Form& form, X& x) {
+  form.number("node", x.node);
+  form.text("vm", x.vm);
+  form.identity("incarnation", x.incarnation);
+  form.number("job", x.job);
+}
+
+template <typename Form, Is<CancelAccepted> X>
+void describe(Form& form, X& x) {
+  form.number("job", x.job);
+}
+
+template <typename Form, Is<DiskReplaced> X>
+void describe(Form& form, X& x) {
+  form.number("node", x.node);
+}
+
 template <typename Form, Is<RoundEnded> X>
 void describe(Form& form, X& x) {
   form.number("node", x.node);
@@ -309,6 +334,8 @@ inline constexpr std::string_view kKindNames[] = {"cluster",
                                                   "guests-stopped",
                                                   "executes",
                                                   "stops",
+                                                  "guest-begins",
+                                                  "image-ordered",
                                                   "round",
                                                   "image-verified",
                                                   "memory",
@@ -327,6 +354,8 @@ inline constexpr std::string_view kKindNames[] = {"cluster",
                                                   "write-refused",
                                                   "read",
                                                   "answered",
+                                                  "cancel-accepted",
+                                                  "disk-replaced",
                                                   "held",
                                                   "expectation",
                                                   "violation"};

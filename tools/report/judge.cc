@@ -4,6 +4,7 @@
 #include <array>
 
 #include "cluster/membership/lease.h"
+#include "cluster/vm/task_result.h"
 
 namespace failsim::history {
 namespace {
@@ -185,6 +186,11 @@ void Judge::event_first_seen(const pb::EventRecord& event) {
 void Judge::judge(const TaskRow& fact) {
   jobs_.task_row(fact.node, *fact.task, findings_);
   migration_ends_.ended(fact.node, *fact.task);
+  if (fact.task->complete() && fact.task->has_job()) {
+    const bool is_canceled =
+        fact.task->result() == static_cast<std::uint32_t>(VMTaskResult::kCancelled);
+    cancels_.ended(fact.task->id(), is_canceled, findings_);
+  }
   const bool has_moved = fact.task->complete() && fact.task->has_job() &&
                          fact.task->job().phase() == 0 && fact.task->error() == 0;
   if (!has_moved) return;
@@ -228,6 +234,22 @@ void Judge::judge(const Stops& fact) {
   if (clocks_are_bounded_) handover_.stops(fact.vm, {fact.node, fact.incarnation}, now_);
 }
 
+void Judge::judge(const GuestBegins& fact) {
+  journals_.begins(fact.vm, fact.node, fact.counter, findings_);
+}
+
+void Judge::judge(const ImageOrdered& fact) {
+  images_.ordered(fact.vm, fact.node, fact.incarnation, fact.job, findings_);
+}
+
+void Judge::judge(const CancelAccepted& fact) {
+  cancels_.accepted(fact.job, findings_);
+}
+
+void Judge::judge(const DiskReplaced& fact) {
+  stores_.replaced(fact.node);
+}
+
 void Judge::judge(const RoundEnded& fact) {
   if (fact.is_decided) return;
   rounds_.ended(
@@ -260,6 +282,9 @@ void Judge::judge(const OwnershipBegan& fact) {
 }
 
 void Judge::judge(const HandoverStep& fact) {
+  if (fact.action.step == handover::Step::kHoldAll) {
+    images_.held(fact.action.process.node, fact.action.process.incarnation, fact.action.job);
+  }
   if (clocks_are_bounded_) handover_.takes(fact.vm, fact.action, now_);
 }
 

@@ -60,6 +60,10 @@ class Judge {
   void judge(const GuestsStopped& fact);
   void judge(const Executes& fact);
   void judge(const Stops& fact);
+  void judge(const GuestBegins& fact);
+  void judge(const ImageOrdered& fact);
+  void judge(const CancelAccepted& fact);
+  void judge(const DiskReplaced& fact);
   void judge(const RoundEnded& fact);
   void judge(const ImageVerified& fact);
   void judge(const MemoryUsed& fact);
@@ -101,6 +105,8 @@ class Judge {
   invariants::MigrationEnds migration_ends_;
   invariants::Rounds rounds_;
   invariants::Jobs jobs_;
+  invariants::Cancels cancels_;
+  invariants::Images images_;
   invariants::Answers answers_;
   invariants::StateHashes state_hashes_;
   invariants::Journals journals_;

@@ -31,6 +31,7 @@ WorldConfig draw_world(const ChaosConfig& chaos, std::uint64_t stream) {
   config.node_memory_bytes = (1 + random.below(4)) * 512 * kMebibyte + 8 * kMebibyte;
   config.trace_lines = chaos.trace_lines;
   config.sink = chaos.sink;
+  config.mistakes = chaos.mistakes;
   config.link.delay_max = kMillisecond + static_cast<Duration>(random.below(29)) * kMillisecond;
   config.link.loss_per_mille = static_cast<std::uint32_t>(random.below(30));
   config.link.duplicate_per_mille = static_cast<std::uint32_t>(random.below(20));
@@ -105,6 +106,7 @@ ChaosResult run_chaos(const ChaosConfig& config) {
   result.evaluations = world.checker().findings().evaluations();
   for (const auto& [fault, count] : injector.injected()) result.happened["fault " + fault] = count;
   for (const auto& [point, count] : injector.hits()) result.happened["point " + point] = count;
+  for (const auto& [name, count] : faults.begun()) result.happened["sequence " + name] = count;
   result.happened["faults refused"] = faults.refused();
   result.happened["corrupted messages"] = world.network().corrupted();
   result.happened["assumptions broken"] = world.checker().broken_assumptions().size();

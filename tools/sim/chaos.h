@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "cluster/invariants.h"
+#include "cluster/mistakes.h"
 #include "cluster/time.h"
 #include "tools/report/fact.h"
 
@@ -22,6 +23,7 @@ struct ChaosConfig {
   Duration duration = 60 * kSecond;
   std::ostream* trace_lines = nullptr;
   history::Sink* sink = nullptr;  // gets every fact of the run
+  [[no_unique_address]] Mistakes mistakes;  // one that is made on purpose
 };
 
 struct ChaosResult {

@@ -113,6 +113,7 @@ void Checker::batches_written(NodeId node, std::uint64_t sequence) {
 void Checker::after_step(const Member& member, const Effects& effects) {
   for (const Fact& fact : effects.trace) coverage_.fact(fact);
   look_at_log(member, effects);
+  look_at_orders(member, effects);
   Progress& progress = progress_[member.self()];
   const Duration detection_time = member.state().detection_time();
   if (detection_time != progress.detection_time) {
@@ -161,6 +162,15 @@ void Checker::look_at_log(const Member& member, const Effects& effects) {
   }
   if (commit < progress.commit) tell(history::Committed{node, log.position_of(commit)});
   progress.commit = commit;
+}
+
+void Checker::look_at_orders(const Member& member, const Effects& effects) {
+  for (const GuestOrder& order : effects.guests) {
+    const bool from_image =
+        order.want != pb::GUEST_ABSENT && order.origin == pb::ORIGIN_IMAGE && order.image_job != 0;
+    if (!from_image) continue;
+    tell(history::ImageOrdered{member.self(), order.vm, member.incarnation(), order.image_job});
+  }
 }
 
 void Checker::look_at_rows(const Member& member, const DurableBatch& batch) {
@@ -243,6 +253,10 @@ void Checker::target_holds_all(const handover::Process& process, const std::stri
   action.process = process;
   action.job = job;
   tell(history::HandoverStep{vm, action});
+}
+
+void Checker::guest_begins(NodeId node, const std::string& vm, std::uint64_t counter) {
+  tell(history::GuestBegins{node, vm, counter});
 }
 
 void Checker::memory_used(NodeId node, std::uint64_t used, std::uint64_t memory) {

@@ -53,6 +53,7 @@ class Checker : public Observer {
   void source_paused(const handover::Process& process, const std::string& vm, TaskId job) override;
   void target_holds_all(const handover::Process& process, const std::string& vm,
                         TaskId job) override;
+  void guest_begins(NodeId node, const std::string& vm, std::uint64_t counter) override;
   void memory_used(NodeId node, std::uint64_t used, std::uint64_t memory) override;
   void image_verified(NodeId node, const std::string& vm, TaskId job, bool match) override;
   void round_ended(history::RoundEnded round) override;
@@ -67,6 +68,9 @@ class Checker : public Observer {
   bool is_recorded() const { return sink_ != nullptr; }
   std::uint64_t message_sent(const pb::PeerMessage& message);
   void message_received(std::uint64_t id) { tell(history::Received{id}); }
+
+  // A client was told that its cancel of this job has succeeded.
+  void cancel_accepted(TaskId job) { tell(history::CancelAccepted{job}); }
 
   // ---- when the world is quiet ----
   // All members at one index have one state: hashed now, whatever was sampled before.
@@ -96,6 +100,7 @@ class Checker : public Observer {
   };
 
   void look_at_log(const Member& member, const Effects& effects);
+  void look_at_orders(const Member& member, const Effects& effects);
   void look_at_rows(const Member& member, const DurableBatch& batch);
   void look_at_vm(const Member& member, const std::string& name);
   void look_at_events(const Member& member, const Effects& effects);

@@ -21,7 +21,11 @@ std::uint64_t size_of(const DurableBatch& batch) {
 
 Disk::Disk(EventQueue& queue, std::uint64_t seed, NodeId node, StoreId store_id,
            const pb::Bootstrap& bootstrap)
-    : queue_(queue), random_(seed), store_(MemoryStore::format(node, store_id, bootstrap)) {}
+    : queue_(queue),
+      random_(seed),
+      node_(node),
+      bootstrap_(bootstrap),
+      store_(MemoryStore::format(node, store_id, bootstrap)) {}
 
 Recovered Disk::open(User user) {
   store_->open();
@@ -53,6 +57,21 @@ void Disk::lose_power() {
   if (writing_ > 0) write(random_.below(writing_ + 1));
   forget_user();
   store_->crash(random_.below(store_->unsynced() + 1));
+}
+
+void Disk::replace() {
+  assert(!store_->is_open());
+  assert(!is_replaced());
+  earlier_starts_ += store_->identity().starts;
+  replaced_ = std::exchange(store_, MemoryStore::format(node_, random_.next(), bootstrap_));
+}
+
+void Disk::put_back() {
+  assert(!store_->is_open());
+  assert(is_replaced());
+  earlier_starts_ += store_->identity().starts;
+  store_ = std::exchange(replaced_, nullptr);
+  earlier_starts_ -= store_->identity().starts;
 }
 
 void Disk::fail_writes(const std::string& error) {

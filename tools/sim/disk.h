@@ -40,9 +40,17 @@ class Disk {
 
   // A process starts: what it finds.
   Recovered open(User user);
-  std::uint64_t starts() const { return store_->identity().starts; }
+  // Of a blank disk, too: the count goes on, so that nothing but the store id tells it from the
+  // old.
+  std::uint64_t starts() const { return earlier_starts_ + store_->identity().starts; }
+  StoreId store_id() const { return store_->identity().store_id; }
   void kill();        // the process is gone
   void lose_power();  // with the machine
+
+  // Another disk, formatted anew, takes its place; later the old one comes back. Between processes.
+  void replace();
+  void put_back();
+  bool is_replaced() const { return replaced_ != nullptr; }
 
   void submit(DurableBatch batch, std::uint64_t sequence);
   bool is_idle() const { return waiting_.empty(); }
@@ -67,7 +75,11 @@ class Disk {
   EventQueue& queue_;
   Random random_;
   DiskQuality quality_;
+  const NodeId node_;
+  const pb::Bootstrap bootstrap_;
   std::unique_ptr<MemoryStore> store_;
+  std::unique_ptr<MemoryStore> replaced_;  // the old one, while another is in its place
+  std::uint64_t earlier_starts_ = 0;
   User user_;
   std::deque<Waiting> waiting_;  // the first `writing_` of them are being written
   std::size_t writing_ = 0;

@@ -4,15 +4,16 @@
 #include <optional>
 
 namespace failsim::sim {
+
+World::Evidence evidence_of(const fault::Order& order) {
+  return order.value("evidence") == 0 ? World::Evidence::kReported : World::Evidence::kNone;
+}
+
 namespace {
 
 using fault::Order;
 
 constexpr Duration kLook = 50 * kMillisecond;  // until a process that ends is gone
-
-World::Evidence evidence_of(const Order& order) {
-  return order.value("evidence") == 0 ? World::Evidence::kReported : World::Evidence::kNone;
-}
 
 // The choice of the parameter "class": all, heartbeat, control, data.
 std::optional<Traffic> traffic_of(const Order& order) {
@@ -112,6 +113,7 @@ const std::map<std::string_view, FaultActions::Action>& FaultActions::actions() 
       {"disk-stall", &FaultActions::rule_disks},
       {"disk-slow", &FaultActions::rule_disks},
       {"disk-fail", &FaultActions::rule_disks},
+      {"disk-replace", &FaultActions::replace_disks},
       {"volume-stall", &FaultActions::rule_volume},
       {"volume-slow", &FaultActions::rule_volume},
       {"volume-restart", &FaultActions::restart_volume},

@@ -25,6 +25,9 @@ struct Hit {
   std::vector<std::string> vms;
 };
 
+// Of a kind that has the parameter "evidence".
+World::Evidence evidence_of(const fault::Order& order);
+
 class FaultActions {
  public:
   using Undo = std::function<void()>;
@@ -60,6 +63,7 @@ class FaultActions {
   Result<Undo> delay_timers(const fault::Order& order, const Hit& hit);
   // disk and shared volume
   Result<Undo> rule_disks(const fault::Order& order, const Hit& hit);
+  Result<Undo> replace_disks(const fault::Order& order, const Hit& hit);
   Result<Undo> rule_volume(const fault::Order& order, const Hit& hit);
   Result<Undo> restart_volume(const fault::Order& order, const Hit& hit);
   // guest

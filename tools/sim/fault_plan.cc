@@ -17,7 +17,11 @@ Duration draw_duration(Random& random, Duration from, Duration to) {
 }  // namespace
 
 FaultPlan::FaultPlan(World& world, Injector& injector, std::uint32_t vms, std::uint64_t seed)
-    : world_(world), injector_(injector), vms_(vms), random_(seed) {
+    : world_(world),
+      injector_(injector),
+      vms_(vms),
+      random_(seed),
+      targeted_(world, injector, random_.next()) {
   // Some runs are rough, others leave time to recover in between.
   shortest_pause_ = draw_duration(random_, 50 * kMillisecond, kSecond);
   longest_pause_ = shortest_pause_ + draw_duration(random_, kSecond, 6 * kSecond);
@@ -33,6 +37,7 @@ void FaultPlan::next() {
 
 void FaultPlan::heal() {
   is_healed_ = true;
+  targeted_.stop();
   injector_.heal_all();
   for (const NodeId node : world_.nodes()) world_.start(node);
 }
@@ -46,7 +51,8 @@ void FaultPlan::draw_fault() {
       {8, &FaultPlan::cut_volume},     {10, &FaultPlan::trouble_clock},
       {10, &FaultPlan::trouble_disk},  {3, &FaultPlan::fail_disk},
       {9, &FaultPlan::trouble_volume}, {10, &FaultPlan::trouble_host},
-      {8, &FaultPlan::trouble_guest},  {14, &FaultPlan::arm_failpoint}};
+      {8, &FaultPlan::trouble_guest},  {14, &FaultPlan::arm_failpoint},
+      {4, &FaultPlan::replace_disk},   {18, &FaultPlan::wait_for_the_moment}};
   static constexpr Weighted kOfOne[] = {
       {24, &FaultPlan::end_process},    {14, &FaultPlan::stop_process},
       {8, &FaultPlan::cut_volume},      {10, &FaultPlan::trouble_clock},
@@ -232,6 +238,15 @@ void FaultPlan::fail_disk() {
         2 * kSecond, 10 * kSecond);
 }
 
+// One at a time: a node with a blank disk has no vote, and the others have to be a quorum.
+void FaultPlan::replace_disk() {
+  for (const NodeId node : world_.nodes()) {
+    if (world_.disk(node).is_replaced()) return;
+  }
+  const std::string evidence = one_of(2) ? "" : " evidence=silent";
+  order("disk-replace " + any_node() + evidence, 500 * kMillisecond, 8 * kSecond);
+}
+
 void FaultPlan::trouble_volume() {
   switch (random_.below(6)) {
     case 0:
@@ -297,6 +312,13 @@ void FaultPlan::arm_failpoint() {
     point = names[random_.below(names.size())];
   }
   order("failpoint " + point + " terms=" + draw_terms(point), 3 * kSecond, 12 * kSecond);
+}
+
+// ---- Sequences ----------------------------------------------------------------------------------
+
+void FaultPlan::wait_for_the_moment() {
+  const std::string begun = targeted_.begin();
+  if (!begun.empty()) ++begun_[begun];
 }
 
 }  // namespace failsim::sim

@@ -3,12 +3,14 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <map>
 #include <string>
 #include <utility>
 
 #include "cluster/random.h"
 #include "cluster/time.h"
 #include "tools/sim/injector.h"
+#include "tools/sim/targeted_faults.h"
 #include "tools/sim/world.h"
 
 namespace failsim::sim {
@@ -24,6 +26,8 @@ class FaultPlan {
   void heal();
   // Orders that hit nothing at the moment they came.
   std::uint64_t refused() const { return refused_; }
+  // How often each sequence of targeted faults was begun.
+  const std::map<std::string, std::uint64_t>& begun() const { return begun_; }
 
  private:
   using Draw = void (FaultPlan::*)();
@@ -48,10 +52,12 @@ class FaultPlan {
   void trouble_clock();
   void trouble_disk();
   void fail_disk();
+  void replace_disk();
   void trouble_volume();
   void trouble_host();
   void trouble_guest();
   void arm_failpoint();
+  void wait_for_the_moment();
   std::string draw_terms(const std::string& point);
 
   std::string any_node();
@@ -66,10 +72,12 @@ class FaultPlan {
   Injector& injector_;
   const std::uint32_t vms_;
   Random random_;
+  TargetedFaults targeted_;
   bool is_healed_ = false;
   Duration shortest_pause_ = 0;
   Duration longest_pause_ = 0;
   std::uint64_t refused_ = 0;
+  std::map<std::string, std::uint64_t> begun_;
 };
 
 }  // namespace failsim::sim

@@ -5,8 +5,8 @@
 
 namespace failsim::sim {
 
-Guest::Guest(const pb::VmConfig& config, DeviceState state)
-    : config_(config), model_(config, std::move(state)) {}
+Guest::Guest(const pb::VmConfig& config, DeviceState state, Mistakes mistakes)
+    : config_(config), mistakes_(mistakes), model_(config, std::move(state)) {}
 
 void Guest::set_dirty_rate(std::uint64_t bytes_per_second) {
   if (config_.dirty_bytes_per_second() == bytes_per_second) return;
@@ -29,7 +29,7 @@ void Guest::track_dirty() {
   is_tracking_ = true;
   is_all_dirty_ = true;
   if (config_.modelled()) return;
-  dirty_pages_ = std::make_unique<DirtyBitmap>(model_.pages());
+  dirty_pages_ = std::make_unique<DirtyBitmap>(model_.pages(), mistakes_);
   dirty_pages_->set_all();
 }
 

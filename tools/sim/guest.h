@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "cluster/migration/precopy.h"
+#include "cluster/mistakes.h"
 #include "cluster/proto/state.pb.h"
 #include "cluster/time.h"
 #include "cluster/vm/guest_model.h"
@@ -14,7 +15,7 @@ namespace failsim::sim {
 
 class Guest {
  public:
-  Guest(const pb::VmConfig& config, DeviceState state);
+  Guest(const pb::VmConfig& config, DeviceState state, Mistakes mistakes = {});
 
   // It executed for this long.
   void execute(Duration elapsed);
@@ -37,6 +38,7 @@ class Guest {
 
  private:
   pb::VmConfig config_;
+  [[no_unique_address]] Mistakes mistakes_;
   GuestModel model_;
   bool is_tracking_ = false;
   std::unique_ptr<DirtyBitmap> dirty_pages_;

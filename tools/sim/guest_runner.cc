@@ -225,7 +225,8 @@ void GuestRunner::resume_image() {
 }
 
 void GuestRunner::present(DeviceState state) {
-  guest_ = std::make_unique<Guest>(order_.config, std::move(state));
+  guest_ = std::make_unique<Guest>(order_.config, std::move(state), host_.mistakes());
+  has_begun_ = false;
   phase_ = Phase::kPresent;
   dirty_rate_changed();
   reach_want();
@@ -264,6 +265,9 @@ void GuestRunner::settle() {
     return;
   }
   if (!executed) executed_to_ = now;
+  if (!std::exchange(has_begun_, true)) {
+    host_.observer().guest_begins(host_.self(), vm_, guest_->counter());
+  }
   if (!executed || executes_until_ != host_.lease_until()) {
     host_.observer().guest_executes(host_.process(), vm_, order_.epoch, host_.lease_until());
   }
@@ -330,6 +334,13 @@ void GuestRunner::hold(TaskId job, std::function<void()> drained) {
   settle();
   host_.observer().source_paused(host_.process(), vm_, job);
   drained_ = std::move(drained);
+  if (host_.makes(Mistake::kResumeSourceByTimer)) {
+    host_.later(kSecond, [this, work = work_, job] {
+      if (work != work_ || held_by_ != job) return;
+      held_by_ = 0;
+      settle();
+    });
+  }
   if (!is_appending_) std::exchange(drained_, {})();
 }
 

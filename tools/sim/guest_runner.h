@@ -80,6 +80,7 @@ class GuestRunner {
   TaskId held_by_ = 0;
   std::function<void()> drained_;
 
+  bool has_begun_ = false;     // the guest present has executed before
   bool is_executing_ = false;  // until executes_until_
   Time executes_until_ = 0;
   Time executed_to_ = 0;

@@ -16,6 +16,7 @@
 #include "cluster/effects.h"
 #include "cluster/ids.h"
 #include "cluster/invariants.h"
+#include "cluster/mistakes.h"
 #include "cluster/random.h"
 #include "cluster/time.h"
 #include "tools/sim/clock.h"
@@ -48,6 +49,7 @@ struct HostWorld {
   const HostQuality& quality;
   const DirtyRates& dirty_rates;
   std::function<std::shared_ptr<Host>(NodeId)> host_of;  // null when no process runs there
+  [[no_unique_address]] Mistakes mistakes;
 };
 
 // The machine of a host; it outlives the process.
@@ -92,6 +94,8 @@ class Host : public std::enable_shared_from_this<Host> {
   bool is_suspended() const { return is_suspended_; }
   NodeId self() const { return self_; }
   handover::Process process() const { return {self_, incarnation_}; }
+  bool makes(Mistake mistake) const { return world_.mistakes.has(mistake); }
+  Mistakes mistakes() const { return world_.mistakes; }
   const HostQuality& quality() const { return world_.quality; }
   const DirtyRates& dirty_rates() const { return world_.dirty_rates; }
   Observer& observer() { return world_.observer; }

@@ -97,6 +97,29 @@ Result<FaultActions::Undo> FaultActions::rule_disks(const Order& order, const Hi
   });
 }
 
+Result<FaultActions::Undo> FaultActions::replace_disks(const Order& order, const Hit& hit) {
+  for (const NodeId node : hit.nodes) {
+    if (!world_.disk(node).is_replaced()) continue;
+    return Error{Code::kInvalidState, "The disk of " + node_name(node) + " is replaced already.",
+                 "Heal that fault first, or name another node."};
+  }
+  const World::Evidence evidence = evidence_of(order);
+  for (const NodeId node : hit.nodes) {
+    world_.power_off(node, evidence);
+    world_.disk(node).replace();
+    world_.checker().tell(history::DiskReplaced{node});
+    world_.start(node);
+  }
+  return Undo([this, nodes = hit.nodes, evidence] {
+    for (const NodeId node : nodes) {
+      world_.power_off(node, evidence);
+      world_.disk(node).put_back();
+      world_.checker().tell(history::DiskReplaced{node});
+      if (down_[node] == 0) world_.start(node);
+    }
+  });
+}
+
 Result<FaultActions::Undo> FaultActions::rule_volume(const Order& order, const Hit&) {
   const StorageRules::Id rule = world_.volume().add(storage_rule(order));
   const Undo undo = [this, rule] { world_.volume().remove(rule); };

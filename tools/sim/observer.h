@@ -25,6 +25,8 @@ class Observer {
   // The source's release has come, and with it everything.
   virtual void target_holds_all(const handover::Process& process, const std::string& vm,
                                 TaskId job) = 0;
+  // A guest executes for the first time here and believes that its journal ends with this counter.
+  virtual void guest_begins(NodeId node, const std::string& vm, std::uint64_t counter) = 0;
   virtual void memory_used(NodeId node, std::uint64_t used, std::uint64_t memory) = 0;
   // The image that resumed was compared with what the source had.
   virtual void image_verified(NodeId node, const std::string& vm, TaskId job, bool match) = 0;

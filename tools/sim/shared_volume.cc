@@ -16,13 +16,14 @@ bool is_recorded(const pb::VolumeRequest& request) {
 
 }  // namespace
 
-SharedVolume::SharedVolume(EventQueue& queue, Network& network, std::uint64_t seed)
-    : queue_(queue), network_(network), random_(seed) {
+SharedVolume::SharedVolume(EventQueue& queue, Network& network, std::uint64_t seed,
+                           Mistakes mistakes)
+    : queue_(queue), network_(network), random_(seed), mistakes_(mistakes) {
   open();
 }
 
 void SharedVolume::open() {
-  auto opened = Volume::open(disk_);
+  auto opened = Volume::open(disk_, mistakes_);
   assert(opened.ok());
   volume_ = opened.take();
   ++starts_;

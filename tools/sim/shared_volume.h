@@ -10,6 +10,7 @@
 
 #include "cluster/error.h"
 #include "cluster/ids.h"
+#include "cluster/mistakes.h"
 #include "cluster/random.h"
 #include "storage/proto/volume.pb.h"
 #include "storage/volume.h"
@@ -29,7 +30,7 @@ class SharedVolume {
   // Nothing if the request or its answer was lost.
   using Answered = std::function<void(const pb::VolumeReply*)>;
 
-  SharedVolume(EventQueue& queue, Network& network, std::uint64_t seed);
+  SharedVolume(EventQueue& queue, Network& network, std::uint64_t seed, Mistakes mistakes);
 
   void set_recorded(Recorded recorded) { recorded_ = std::move(recorded); }
   void set_refused(Refused refused) { refused_ = std::move(refused); }
@@ -52,6 +53,7 @@ class SharedVolume {
   EventQueue& queue_;
   Network& network_;
   Random random_;
+  [[no_unique_address]] Mistakes mistakes_;
   VolumeMemory disk_;
   std::unique_ptr<Volume> volume_;
   Recorded recorded_;

@@ -53,8 +53,10 @@ class Stopwatch {
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
-std::string replay_line(std::uint64_t seed, std::uint32_t nodes) {
-  return "failsim simulate --seed " + std::to_string(seed) + " --nodes " + std::to_string(nodes);
+std::string replay_line(std::uint64_t seed, const SimulateOptions& options) {
+  return "failsim simulate --seed " + std::to_string(seed) + " --nodes " +
+         std::to_string(options.nodes) + (options.planted.empty() ? "" : " --plant ") +
+         options.planted;
 }
 
 std::string violation_line(const invariants::Violation& violation) {
@@ -116,6 +118,7 @@ int simulate_one(const SimulateOptions& options, std::ostream& out, std::ostream
   ChaosConfig config;
   config.seed = *options.seed;
   config.nodes = options.nodes;
+  config.mistakes = options.mistakes;
   // The object alone goes to `out`.
   if (options.verbose) config.trace_lines = &err;
   const Stopwatch stopwatch;
@@ -149,10 +152,11 @@ struct Campaign {
   std::map<std::string, std::uint64_t> happened;
 };
 
-void run_seed(std::uint64_t seed, std::uint32_t nodes, Campaign& campaign) {
+void run_seed(std::uint64_t seed, const SimulateOptions& options, Campaign& campaign) {
   ChaosConfig config;
   config.seed = seed;
-  config.nodes = nodes;
+  config.nodes = options.nodes;
+  config.mistakes = options.mistakes;
   const ChaosResult result = run_chaos(config);
   const bool is_repeatable = run_chaos(config).trace_hash == result.trace_hash;
   const std::lock_guard lock(campaign.mutex);
@@ -162,12 +166,12 @@ void run_seed(std::uint64_t seed, std::uint32_t nodes, Campaign& campaign) {
   campaign.failures.push_back(Failure{seed, is_repeatable, result.violations});
 }
 
-void print_failure(const Failure& failure, std::uint32_t nodes, std::ostream& err) {
+void print_failure(const Failure& failure, const SimulateOptions& options, std::ostream& err) {
   err << "seed " << failure.seed << ":";
   if (!failure.is_repeatable) err << " two runs differ (S24);";
   if (!failure.violations.empty()) err << ' ' << violation_line(failure.violations.front());
   if (failure.violations.size() > 1) err << " (and " << failure.violations.size() - 1 << " more)";
-  err << "\n  " << replay_line(failure.seed, nodes) << '\n';
+  err << "\n  " << replay_line(failure.seed, options) << '\n';
 }
 
 int simulate_many(const SimulateOptions& options, std::ostream& out, std::ostream& err) {
@@ -177,7 +181,7 @@ int simulate_many(const SimulateOptions& options, std::ostream& out, std::ostrea
     for (;;) {
       const std::uint64_t seed = campaign.next_seed++;
       if (seed > options.seeds) return;
-      run_seed(seed, options.nodes, campaign);
+      run_seed(seed, options, campaign);
     }
   };
   std::thread second(work);
@@ -185,7 +189,7 @@ int simulate_many(const SimulateOptions& options, std::ostream& out, std::ostrea
   second.join();
   std::sort(campaign.failures.begin(), campaign.failures.end(),
             [](const Failure& left, const Failure& right) { return left.seed < right.seed; });
-  for (const Failure& failure : campaign.failures) print_failure(failure, options.nodes, err);
+  for (const Failure& failure : campaign.failures) print_failure(failure, options, err);
   for (std::size_t i = 0; i < std::min(kReportsMost, campaign.failures.size()); ++i) {
     write_report(options, campaign.failures[i].seed, err);
   }

@@ -5,6 +5,9 @@
 #include <filesystem>
 #include <optional>
 #include <ostream>
+#include <string>
+
+#include "cluster/mistakes.h"
 
 namespace failsim::sim {
 
@@ -16,6 +19,8 @@ struct SimulateOptions {
   bool verbose = false;                 // of one seed: every line of its trace
   bool report = false;                  // of one seed: written even if nothing was violated
   std::filesystem::path runs = "runs";  // where reports are written
+  [[no_unique_address]] Mistakes mistakes;  // one that is made on purpose
+  std::string planted;                      // its name, for the line that replays it
 };
 
 // A seed that fails always gets a report, and `err` says where it is; of many, the first few do.

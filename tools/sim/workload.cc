@@ -15,6 +15,14 @@ Duration draw_duration(Random& random, Duration from, Duration to) {
   return from + static_cast<Duration>(random.below(static_cast<std::uint64_t>(to - from)));
 }
 
+bool is_cancel(const pb::Request& request) {
+  if (request.has_cancel_migration() || request.has_cancel_task()) return true;
+  if (!request.has_request_state_change()) return false;
+  const std::uint32_t asked = request.request_state_change().requested_state();
+  return asked == static_cast<std::uint32_t>(RequestedState::kTerminate) ||
+         asked == static_cast<std::uint32_t>(RequestedState::kKill);
+}
+
 }  // namespace
 
 // ---- Writer -------------------------------------------------------------------------------------
@@ -79,8 +87,12 @@ Administrator::Administrator(World& world, std::uint64_t seed, std::uint32_t vms
 
 void Administrator::act() {
   if (is_stopping_) return;
-  client_.ask(draw(), [this](const pb::Reply& reply) {
+  const pb::Request request = draw();
+  client_.ask(request, [this, request](const pb::Reply& reply) {
     if (reply.task() != 0) last_task_ = reply.task();
+    if (is_cancel(request) && reply.code() == 0 && reply.return_value() == 0) {
+      world_.checker().cancel_accepted(reply.task());
+    }
     next();
   });
 }
@@ -134,7 +146,10 @@ pb::VmConfig Administrator::draw_config(const std::string& vm) {
   config.set_memory_bytes(config.modelled() ? (1 + random_.below(5)) * 128 * kMebibyte
                                             : (1 + random_.below(3)) * kMebibyte / 2);
   config.set_working_set_bytes(config.memory_bytes() / (1 + random_.below(4)));
-  config.set_dirty_bytes_per_second(config.working_set_bytes() / 8 * random_.below(9));
+  // Sometimes the whole working set several times in a second: the rounds stay long.
+  const std::uint64_t eighths =
+      random_.below(3) == 0 ? 8 * (1 + random_.below(8)) : random_.below(9);
+  config.set_dirty_bytes_per_second(config.working_set_bytes() / 8 * eighths);
   config.set_pattern(static_cast<pb::DirtyPattern>(random_.below(3)));
   config.set_fill(static_cast<pb::PageFill>(random_.below(2)));
   return config;

@@ -56,7 +56,7 @@ World::World(const WorldConfig& config)
       bootstrap_(bootstrap_of(config)),
       trace_(config.trace_lines),
       network_(queue_, stream(config.seed, kNetwork)),
-      volume_(queue_, network_, stream(config.seed, kVolume)),
+      volume_(queue_, network_, stream(config.seed, kVolume), config.mistakes),
       checker_(queue_, config.sink),
       failpoints_(stream(config.seed, kFailpoints)),
       random_(stream(config.seed, kWorld)) {
@@ -110,11 +110,12 @@ bool World::run_until(const std::function<bool()>& condition, Duration at_most) 
 // ---- Processes ----------------------------------------------------------------------------------
 
 HostWorld World::host_world() {
-  return HostWorld{
-      queue_, network_, volume_, checker_, config_.host, dirty_rates_, [this](NodeId node) {
-        Process* running = process(node);
-        return running == nullptr ? nullptr : running->shared_host();
-      }};
+  const auto host_of = [this](NodeId node) {
+    Process* running = process(node);
+    return running == nullptr ? nullptr : running->shared_host();
+  };
+  return HostWorld{queue_,       network_,     volume_, checker_,
+                   config_.host, dirty_rates_, host_of, config_.mistakes};
 }
 
 void World::start(NodeId node) {
@@ -122,6 +123,8 @@ void World::start(NodeId node) {
   if (seat.process != nullptr) return;
   MemberConfig config;
   config.self = node;
+  config.store_id = seat.disk->store_id();
+  config.mistakes = config_.mistakes;
   config.bootstrap = bootstrap_;
   config.compact_every = config_.compact_every;
   config.check_state_every = config_.check_state_every;

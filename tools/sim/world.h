@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "cluster/ids.h"
+#include "cluster/mistakes.h"
 #include "cluster/random.h"
 #include "cluster/time.h"
 #include "tools/report/fact.h"
@@ -42,6 +43,7 @@ struct WorldConfig {
   Index compact_every = 10'000;
   Index check_state_every = 200;
   bool encode_messages = false;  // every message travels as bytes
+  [[no_unique_address]] Mistakes mistakes;
   std::ostream* trace_lines = nullptr;
   history::Sink* sink = nullptr;  // gets every fact of the run
 };
