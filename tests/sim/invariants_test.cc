@@ -269,6 +269,34 @@ TEST_F(CheckerStory, AJournalOfTwoWritersIsFound) {
   EXPECT_TRUE(found("S12")) << "a stale epoch writes";
 }
 
+TEST_F(CheckerStory, AGuestThatBeginsBeforeTheEndOfItsJournalIsFound) {
+  Journals journals;
+  journals.record("web", Epoch{0, 1}, 1, 1, 100, findings_);
+  journals.begins("web", 2, 1, findings_);
+  EXPECT_TRUE(clean());
+  journals.begins("web", 2, 0, findings_);
+  EXPECT_TRUE(found("S11"));
+}
+
+TEST_F(CheckerStory, AnImageThatTheProcessNeverHeldIsFound) {
+  Images images;
+  images.held(2, 200, 7);
+  images.ordered("web", 2, 200, 7, findings_);
+  EXPECT_TRUE(clean());
+  images.ordered("web", 2, 201, 7, findings_);
+  EXPECT_TRUE(found("S10")) << "another process of the node";
+}
+
+TEST_F(CheckerStory, ACancelThatWasLostIsFound) {
+  Cancels cancels;
+  cancels.accepted(7, findings_);
+  cancels.ended(7, true, findings_);
+  cancels.ended(8, false, findings_);
+  EXPECT_TRUE(clean());
+  cancels.accepted(8, findings_);
+  EXPECT_TRUE(found("S13"));
+}
+
 TEST_F(CheckerStory, AWrongDigestAndTooMuchMemoryAreFound) {
   check_digest("web", 1, true, findings_);
   check_memory(1, 10, 10, findings_);

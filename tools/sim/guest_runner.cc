@@ -226,7 +226,9 @@ void GuestRunner::resume_image() {
 
 void GuestRunner::present(DeviceState state) {
   guest_ = std::make_unique<Guest>(order_.config, std::move(state), host_.mistakes());
-  has_begun_ = false;
+  // A state that is restored a second time, because its first owner died before anybody knew that
+  // it ran, is older than the journal: the volume refuses its first write.
+  has_begun_ = order_.origin == pb::ORIGIN_SAVED_STATE;
   phase_ = Phase::kPresent;
   dirty_rate_changed();
   reach_want();
