@@ -89,11 +89,13 @@ struct InFlight {
 
 template <typename Command>
 std::optional<InFlight> in_flight(Change& change, const Command& command) {
+  const bool compares = !change.makes(Mistake::kApplyUnguarded);
   const pb::Vm* vm = change.state().vm(command.vm());
-  const pb::Task* task = vm == nullptr ? nullptr : change.state().job_of(*vm);
-  const bool stands = task != nullptr &&
-                      (change.makes(Mistake::kApplyUnguarded) ||
-                       (task->id() == command.job() && task->job().attempt() == command.attempt()));
+  const pb::Task* task = vm == nullptr ? nullptr
+                         : compares    ? change.state().job_of(*vm)
+                                       : change.state().task(command.job());
+  const bool stands =
+      task != nullptr && task->id() == command.job() && task->job().attempt() == command.attempt();
   if (!stands) {
     change.too_late();
     return std::nullopt;
