@@ -6,6 +6,7 @@
 #include <set>
 #include <string>
 
+#include "cluster/mistakes.h"
 #include "cluster/state/object_name.h"
 #include "cluster/units.h"
 #include "tools/scenario/contradictions.h"
@@ -24,6 +25,7 @@ class Linter {
 
  private:
   void check_topology();
+  void check_plant();
   void check_vm(const Vm& vm);
   void check_left_broken();
   void check_order_of_times();
@@ -110,6 +112,26 @@ void Linter::check_topology() {
     }
   }
 }
+
+#ifdef FAILSIM_PLANTED_MISTAKES
+
+void Linter::check_plant() {
+  if (scenario_.plant.empty() || mistake_named(scenario_.plant)) return;
+  std::vector<std::string_view> known;
+  for (const PlantedMistake& row : planted_mistakes()) known.push_back(row.name);
+  add({}, "There is no mistake \"" + shortened(scenario_.plant) + "\" that could be planted.",
+      did_you_mean(scenario_.plant, known, "The mistakes are " + list_of(known) + "."));
+}
+
+#else
+
+void Linter::check_plant() {
+  if (scenario_.plant.empty()) return;
+  add({}, "This build cannot plant the mistake \"" + shortened(scenario_.plant) + "\".",
+      "Use a build of the preset planted, or leave plant out.");
+}
+
+#endif
 
 void Linter::check_left_broken() {
   for (const std::string& node : scenario_.left_broken) check_node(node, {});
@@ -279,6 +301,7 @@ void Linter::check_condition(const Condition& condition, const Position& positio
 
 std::vector<Problem> Linter::run() {
   check_topology();
+  check_plant();
   for (const Step& step : scenario_.steps) check_step(step);
   for (const Reaction& reaction : scenario_.reactions) {
     check_condition(reaction.when, reaction.position);

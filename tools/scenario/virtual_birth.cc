@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "cluster/mistakes.h"
 #include "cluster/property/property_table.h"
 #include "tools/scenario/requests.h"
 

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "cluster/mistakes.h"
 #include "tools/scenario/yaml.h"
 
 namespace failsim::scenario {
@@ -46,6 +47,12 @@ TEST(Lint, KnowsTheNamesOfTheCluster) {
   expect_problem("steps:\n  - expect: fault(cut).active\n", "s:5:13: No fault has the label");
   expect_problem("left-broken: [node-5]\n", "s: There is no node");
   expect_problem("leader: node-5\n", "s: There is no node");
+}
+
+TEST(Lint, KnowsWhatThisBuildCanPlant) {
+  expect_problem("plant: skip-lease-weight\n", kMistakesCanBePlanted
+                                                   ? "s: There is no mistake \"skip-lease-weight\""
+                                                   : "s: This build cannot plant the mistake");
 }
 
 TEST(Lint, RefusesSelectorsThatMatchNothing) {
