@@ -103,6 +103,26 @@ TEST_F(InjectorStory, ATerminatedNodeIsStartedAlsoWhenItIsHealedWhileItLeaves) {
   expect_whole();
 }
 
+TEST_F(InjectorStory, ANodeWithAnotherDiskHasNoVoteUntilItsOwnComesBack) {
+  begin_with_vm();
+  const NodeId follower = node_beside({leader(), owner("web")});
+  const StoreId own = world().disk(follower).store_id();
+  const std::string name = node_name(follower);
+  const FaultId replaced = done("disk-replace " + name);
+  EXPECT_TRUE(world().is_running(follower));
+  EXPECT_NE(world().disk(follower).store_id(), own);
+  EXPECT_EQ(refused("disk-replace " + name), Code::kInvalidState);
+  EXPECT_EQ(refused("freeze leader survivable"), Code::kNoQuorum);
+  const NodeId leading = leader();
+  done("kill " + node_name(leading));
+  pass(10 * kSecond);
+  EXPECT_EQ(leader(), kNoNode) << "one of the two that run has no vote";
+  EXPECT_FALSE(injector().heal(replaced).has_value());
+  EXPECT_EQ(world().disk(follower).store_id(), own);
+  wait("the two elect a leader", [this] { return leader() != kNoNode; });
+  expect_whole();
+}
+
 TEST_F(InjectorStory, OverlappingFaultsOfOneLinkAreTakenBackOneByOne) {
   begin_with_vm();
   const FaultId cut = done("link-cut node-1<->node-2");
