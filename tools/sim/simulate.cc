@@ -87,10 +87,11 @@ void write_report(const SimulateOptions& options, std::uint64_t seed, std::ostre
   ChaosConfig config;
   config.seed = seed;
   config.nodes = options.nodes;
+  config.mistakes = options.mistakes;
   history::RunRecorder::About about;
   about.run.title =
       "seed " + std::to_string(seed) + ", " + std::to_string(options.nodes) + " nodes";
-  about.run.replay = replay_line(seed, options.nodes);
+  about.run.replay = replay_line(seed, options);
   about.options = "{\"world\":\"virtual\",\"seed\":" + std::to_string(seed) +
                   ",\"nodes\":" + std::to_string(options.nodes) +
                   ",\"duration_ns\":" + std::to_string(config.duration) + "}";
