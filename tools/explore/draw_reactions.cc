@@ -70,7 +70,7 @@ scenario::Effect meddle(const Plan& plan, const std::string& vm, Dice& dice) {
                      dice.pick<std::string>({"turn-off", "save", "pause", "reset", "delete"}) +
                      " " + vm);
     default:
-      return request("migrate " + vm + " --to " + any_node(plan, dice) +
+      return request("migrate " + vm + " --max-rounds 2 --to " + any_node(plan, dice) +
                      (dice.chance(50) ? " --verify before-resume" : ""));
   }
 }
@@ -85,7 +85,7 @@ scenario::Reaction of_migration(const Plan& plan, Dice& dice) {
   if (!is_over) {
     reaction.effect = meddle(plan, vm, dice);
   } else if (dice.chance(50)) {
-    reaction.effect = request("migrate " + vm + " --to " + any_node(plan, dice));
+    reaction.effect = request("migrate " + vm + " --max-rounds 2 --to " + any_node(plan, dice));
   } else {
     reaction.effect = hit(plan, dice.chance(50) ? "leader" : "owner(" + vm + ")", dice);
   }
@@ -131,7 +131,7 @@ scenario::Reaction of_vm(const Plan& plan, Dice& dice) {
   reaction.when = condition("vm(" + vm + ").state == " + state);
   switch (dice.between(0, 3)) {
     case 0:
-      reaction.effect = request("migrate " + vm + " --to " + any_node(plan, dice));
+      reaction.effect = request("migrate " + vm + " --max-rounds 2 --to " + any_node(plan, dice));
       break;
     case 1:
       reaction.effect = hit(plan, "leader", dice);
