@@ -68,6 +68,7 @@ constexpr std::array kSometimes = {
     Sometimes{"fault disk-stall", "disk-stall"},
     Sometimes{"fault disk-slow", "disk-slow"},
     Sometimes{"fault disk-fail", "disk-fail"},
+    Sometimes{"fault disk-replace", "disk-replace"},
     Sometimes{"fault volume-stall", "volume-stall"},
     Sometimes{"fault volume-slow", "volume-slow"},
     Sometimes{"fault volume-restart", "volume-restart"},

@@ -45,6 +45,7 @@ class FaultDrawer {
   void stall_disk();
   void slow_disk();
   void fail_disk();
+  void replace_disk();
   void stall_volume();
   void restart_volume();
   void fail_guest();
@@ -72,6 +73,7 @@ class FaultDrawer {
   const Plan& plan_;
   Dice& dice_;
   Time at_ = 0;
+  bool is_disk_replaced_ = false;
   std::vector<Timed> timed_;
 };
 
@@ -90,6 +92,7 @@ const std::vector<FaultDrawer::Share>& FaultDrawer::families() {
       {&FaultDrawer::restart_volume, 3, false}, {&FaultDrawer::fail_guest, 5, false},
       {&FaultDrawer::trouble_guest, 3, false},  {&FaultDrawer::trouble_clock, 3, false},
       {&FaultDrawer::arm_point, 10, false},     {&FaultDrawer::take_memory, 2, false},
+      {&FaultDrawer::replace_disk, 3, true},
   };
   return shares;
 }
@@ -257,6 +260,12 @@ void FaultDrawer::slow_disk() {
 void FaultDrawer::fail_disk() {
   add("disk-fail " + node() + " error=" + dice_.pick<std::string>({"EIO", "ENOSPC", "EROFS"}),
       lease(2 * kSecond, 8 * kSecond));
+}
+
+// Once in a run: a node with a blank disk has no vote, and the others have to be a quorum.
+void FaultDrawer::replace_disk() {
+  if (std::exchange(is_disk_replaced_, true)) return;
+  add("disk-replace " + node() + evidence(), lease(500 * kMillisecond, 8 * kSecond));
 }
 
 void FaultDrawer::stall_volume() {
