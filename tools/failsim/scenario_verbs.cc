@@ -1,6 +1,6 @@
 // scenario run, lint and list.
-#include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <iostream>
 #include <memory>
 #include <utility>
@@ -9,6 +9,8 @@
 
 #include "cluster/units.h"
 #include "tools/failsim/files.h"
+#include "tools/failsim/process_run.h"
+#include "tools/failsim/side_by_side.h"
 #include "tools/failsim/verb.h"
 #include "tools/report/run_recorder.h"
 #include "tools/scenario/folder.h"
@@ -60,24 +62,10 @@ json::object to_json(const Scenario& run, const Outcome& outcome) {
   }
   return {{"name", run.name},
           {"verdict", json::string(scenario::name(outcome.verdict))},
+          {"exit", static_cast<int>(outcome.verdict)},
           {"violations", std::move(violations)},
-          {"virtual_ms", outcome.duration / kMillisecond},
-          {"trace_hash", std::to_string(outcome.trace_hash)},
           {"coverage", counts(outcome.coverage)},
           {"evaluations", counts(outcome.evaluations)}};
-}
-
-Outcome run_one(const Scenario& run, const Arguments& arguments) {
-  scenario::VirtualRunOptions options;
-  if (arguments.flag("--verbose")) options.trace_lines = &std::cerr;
-  Outcome outcome = scenario::run_virtual_twice(run, options);
-  if (outcome.verdict != Verdict::kPass) return outcome;  // its events tell nothing more
-  if (!arguments.flag("--rewrite")) {
-    scenario::check_events(run.file, outcome);
-  } else if (const auto written = scenario::rewrite_events(run.file, outcome); !written) {
-    fail(written.error());
-  }
-  return outcome;
 }
 
 // Runs it again, recorded: recording changes nothing of a run.
@@ -103,34 +91,127 @@ void write_report(const Scenario& run, const Outcome& outcome, const std::string
             << ": open it in a browser.\n";
 }
 
-void print(const Scenario& run, const Outcome& outcome) {
-  std::cout << scenario::name(outcome.verdict) << "  " << run.name << "  ("
-            << show_duration_ms(static_cast<std::uint64_t>(outcome.duration / kMillisecond))
-            << " of virtual time)\n";
-  for (const invariants::Violation& violation : outcome.violations) {
-    std::cerr << "  " << violation.label << ": " << violation.text << '\n';
+json::object run_virtual(const Scenario& run, const Arguments& arguments) {
+  scenario::VirtualRunOptions options;
+  if (arguments.flag("--verbose")) options.trace_lines = &std::cerr;
+  Outcome outcome = scenario::run_virtual_twice(run, options);
+  if (outcome.verdict == Verdict::kPass) {  // otherwise its events tell nothing more
+    if (!arguments.flag("--rewrite")) {
+      scenario::check_events(run.file, outcome);
+    } else if (const auto written = scenario::rewrite_events(run.file, outcome); !written) {
+      fail(written.error());
+    }
+  }
+  if (arguments.given("--report") || outcome.verdict != Verdict::kPass) {
+    const std::string chosen = arguments.text("--report");
+    write_report(run, outcome, chosen.empty() ? "runs" : chosen);
+  }
+  json::object result = to_json(run, outcome);
+  result["virtual_ms"] = outcome.duration / kMillisecond;
+  result["trace_hash"] = std::to_string(outcome.trace_hash);
+  return result;
+}
+
+// /var/tmp is on a disk where /tmp may be memory, and nodes sync what they write.
+fs::path temporary_directory() {
+  const char* chosen = std::getenv("TMPDIR");
+  std::string pattern =
+      fs::path(chosen != nullptr ? chosen : "/var/tmp") / "failsim-scenario-XXXXXX";
+  if (::mkdtemp(pattern.data()) == nullptr) {
+    fail_errno("Creating a temporary directory failed", "Set TMPDIR to one that can be written.");
+  }
+  return pattern;
+}
+
+json::object run_in_directory(const Scenario& run) {
+  const fs::path place = temporary_directory();
+  const Outcome outcome = run_on_processes(run, ClusterDirectory(place / "cluster"));
+  json::object result = to_json(run, outcome);
+  result["real_ms"] = outcome.duration / kMillisecond;
+  if (outcome.verdict == Verdict::kPass) {
+    fs::remove_all(place);
+  } else {
+    result["directory"] = (place / "cluster").string();
+  }
+  return result;
+}
+
+void print(const json::object& result) {
+  std::cout << text_in(result, "verdict") << "  " << text_in(result, "name");
+  if (result.contains("skipped")) std::cout << ": " << text_in(result, "skipped");
+  for (const auto& [key, what] :
+       {std::pair("virtual_ms", "of virtual time"), std::pair("real_ms", "on processes")}) {
+    if (!result.contains(key)) continue;
+    std::cout << "  (" << show_duration_ms(number_in(result, key)) << " " << what << ")";
+  }
+  std::cout << std::endl;
+  for (const json::value& violation : array_in(result, "violations")) {
+    std::cerr << "  " << text_in(violation.as_object(), "label") << ": "
+              << text_in(violation.as_object(), "text") << '\n';
+  }
+  if (result.contains("directory")) {
+    std::cerr << "  The cluster's logs are in " << text_in(result, "directory") << ".\n";
   }
 }
 
-int run(Context& context, const Arguments& arguments) {
-  const std::vector<Scenario> scenarios = load_all(files_of(arguments));
-  Verdict worst = Verdict::kPass;
-  json::array results;
-  for (const Scenario& one : scenarios) {
-    const Outcome outcome = run_one(one, arguments);
-    worst = scenario::worse(worst, outcome.verdict);
-    if (context.json()) {
-      results.push_back(to_json(one, outcome));
-    } else {
-      print(one, outcome);
-    }
-    if (arguments.given("--report") || outcome.verdict != Verdict::kPass) {
-      const std::string chosen = arguments.text("--report");
-      write_report(one, outcome, chosen.empty() ? "runs" : chosen);
-    }
+class Results {
+ public:
+  explicit Results(bool is_json) : is_json_(is_json) {}
+
+  void add(json::object result) {
+    worst_ = scenario::worse(worst_, static_cast<Verdict>(number_in(result, "exit")));
+    result.erase("exit");
+    if (!is_json_) print(result);
+    results_.push_back(std::move(result));
   }
-  if (context.json()) context.output().data(results);
-  return static_cast<int>(worst);
+  const json::array& all() const { return results_; }
+  int exit() const { return static_cast<int>(worst_); }
+
+ private:
+  const bool is_json_;
+  json::array results_;
+  Verdict worst_ = Verdict::kPass;
+};
+
+// Each in a process of its own, whose end is the end of its cluster.
+void run_all_on_processes(const std::vector<Scenario>& scenarios, std::size_t jobs,
+                          Results& results) {
+  std::vector<const Scenario*> played;
+  for (const Scenario& one : scenarios) {
+    const std::optional<std::string> reason = reason_to_skip(one);
+    if (!reason) played.push_back(&one);
+    if (reason) results.add({{"name", one.name}, {"verdict", "skipped"}, {"skipped", *reason}});
+  }
+  side_by_side(
+      played.size(), jobs, [&](std::size_t i) { return run_in_directory(*played[i]); },
+      [&](std::size_t, const json::object& result) { results.add(result); });
+}
+
+int run(Context& context, const Arguments& arguments) {
+  const std::string world = arguments.text("--on");
+  const bool on_processes = world == "processes";
+  if (!on_processes && world != "virtual") {
+    fail_usage("--on cannot be \"" + shortened(world) + "\".", "Give virtual or processes.");
+  }
+  const bool is_virtual_only =
+      arguments.flag("--rewrite") || arguments.flag("--verbose") || arguments.given("--report");
+  if (on_processes && is_virtual_only) {
+    fail_usage("--rewrite, --verbose and --report are of the virtual world.",
+               "Leave them out, or leave out --on processes.");
+  }
+  const std::size_t jobs = arguments.count("--jobs", 1, 64);
+  if (!on_processes && jobs != 1) {
+    fail_usage("--jobs is for scenarios on processes.", "Leave it out.");
+  }
+  const std::vector<Scenario> scenarios = load_all(files_of(arguments));
+  Results results(context.json());
+  if (on_processes) {
+    run_all_on_processes(scenarios, jobs, results);
+  } else {
+    for (const Scenario& one : scenarios) results.add(run_virtual(one, arguments));
+  }
+  if (context.json()) context.output().data(results.all());
+  return results.exit();
 }
 
 int lint(Context& context, const Arguments& arguments) {
@@ -170,16 +251,18 @@ std::vector<Verb> scenario_verbs() {
        "  failsim scenario run tests/scenarios/cancel-in-setup\n",
        nullptr},
       {"scenario run",
-       "Run scenarios in virtual time, each twice, and judge them",
-       {paths,
+       "Run scenarios, in virtual time (each twice) or on processes, and judge them",
+       {paths, option("--on", "WORLD", "virtual or processes", "virtual"),
+        option("--jobs", "COUNT", "How many clusters of processes run side by side", "1"),
         optional_option("--report", "DIR",
-                        "Write a report into DIR [runs], as --report=DIR; what fails gets one in "
-                        "any case"),
+                        "Write a report into DIR [runs], as --report=DIR; what fails in virtual "
+                        "time gets one in any case"),
         flag("--rewrite", "Renew the expected events of those that pass"),
         flag("--verbose", "Print every line of the trace on standard error")},
        "  failsim scenario run tests/scenarios/cancel-in-setup\n"
        "  failsim scenario run tests/scenarios/cancel-in-setup --report\n"
-       "  failsim scenario run tests/scenarios --output json\n",
+       "  failsim scenario run tests/scenarios --output json\n"
+       "  failsim scenario run tests/scenarios/owner-killed --on processes\n",
        run},
       {"scenario lint",
        "Say what is wrong with scenarios, without running them",

@@ -7,6 +7,7 @@
 
 #include "cluster/units.h"
 #include "tools/scenario/event_text.h"
+#include "tools/scenario/judge.h"
 #include "tools/scenario/labelled_faults.h"
 #include "tools/scenario/operator.h"
 #include "tools/scenario/problem.h"
@@ -60,10 +61,11 @@ class VirtualRun {
   bool is_over() { return options_.stops_at_violation && !world_.checker().violations().empty(); }
   bool fail(const std::string& label, const Position& position, std::string text);
   std::string now_text() const;
-  // ": vm(web).state is Paused", of every field that was asked.
-  std::string shown(const Condition& condition) const;
+  // False if there is a complaint.
+  bool fail(const Position& position, const std::optional<Complaint>& complaint);
   std::optional<std::string> look(const std::string& subject, const std::string& object,
                                   const std::string& field) const;
+  Look looking() const;
 
   const Scenario& scenario_;
   const VirtualRunOptions options_;
@@ -108,10 +110,14 @@ std::optional<std::string> VirtualRun::look(const std::string& subject, const st
   return view_.look(subject, object, field);
 }
 
+Look VirtualRun::looking() const {
+  return [this](const std::string& subject, const std::string& object, const std::string& field) {
+    return look(subject, object, field);
+  };
+}
+
 bool VirtualRun::holds_now(const Condition& condition) const {
-  return holds(condition,
-               [this](const std::string& subject, const std::string& object,
-                      const std::string& field) { return look(subject, object, field); });
+  return holds(condition, looking());
 }
 
 void VirtualRun::look_around() {
@@ -146,21 +152,14 @@ std::string VirtualRun::now_text() const {
   return show_duration_ms(static_cast<std::uint64_t>((world_.now() - ready_at_) / kMillisecond));
 }
 
-std::string VirtualRun::shown(const Condition& condition) const {
-  std::string text;
-  for (const Comparison* asked : comparisons_of(condition)) {
-    text += text.empty() ? ": " : ", ";
-    text += asked->subject + (asked->object.empty() ? "" : "(" + asked->object + ")") + "." +
-            asked->field + " is " +
-            look(asked->subject, asked->object, asked->field).value_or("unknown");
-  }
-  return text;
-}
-
 bool VirtualRun::fail(const std::string& label, const Position& position, std::string text) {
   const std::string file = scenario_.file.empty() ? scenario_.name : scenario_.file;
   world_.checker().expect(label, false, to_line(file, {position, std::move(text), ""}));
   return false;
+}
+
+bool VirtualRun::fail(const Position& position, const std::optional<Complaint>& complaint) {
+  return !complaint || fail(complaint->label, position, complaint->text);
 }
 
 // ---- Birth --------------------------------------------------------------------------------------
@@ -185,23 +184,7 @@ bool VirtualRun::judge(const Do& done, const pb::Reply& reply, const Position& p
   view_.answered(reply);
   const auto code = static_cast<Code>(reply.code());
   ++outcome_.coverage["answer " + done.action.verb + " " + code_name(code)];
-  const std::string answer =
-      code_name(code) + (reply.message().empty() ? "" : " (" + reply.message() + ")");
-  if (done.answer == Do::Answer::kAny) return true;
-  if (done.answer == Do::Answer::kAccepted && code != Code::kOk) {
-    const bool is_late = code == Code::kNotReady || code == Code::kNoQuorum ||
-                         code == Code::kTimeout || code == Code::kConnectionRefused;
-    return fail(is_late ? "expect" : "answer", position,
-                "`" + to_text(done.action) + "` was to be accepted and was answered with " +
-                    answer + " at " + now_text() + ".");
-  }
-  const bool is_as_asked = done.answer == Do::Answer::kAccepted ||
-                           (done.code.empty() ? code != Code::kOk : code_name(code) == done.code);
-  if (is_as_asked) return true;
-  return fail("answer", position,
-              "`" + to_text(done.action) + "` was to be refused" +
-                  (done.code.empty() ? "" : " with " + done.code) + " and was answered with " +
-                  answer + " at " + now_text() + ".");
+  return fail(position, scenario::judge(done, code, reply.message(), now_text()));
 }
 
 bool VirtualRun::act(const Do& done, const Position& position) {
@@ -244,14 +227,7 @@ bool VirtualRun::expect(const Expect& expect, const Position& position) {
     world_.checker().expect("expect", true, to_text(expect.condition));
     return true;
   }
-  const std::string time =
-      expect.within == 0
-          ? "does not hold"
-          : "did not come true within " +
-                show_duration_ms(static_cast<std::uint64_t>(expect.within / kMillisecond));
-  return fail("expect", position,
-              to_text(expect.condition) + " " + time + ", at " + now_text() +
-                  shown(expect.condition) + ".");
+  return fail(position, too_late(expect, now_text(), looking()));
 }
 
 bool VirtualRun::hold(const Hold& hold, const Position& position) {
@@ -259,9 +235,7 @@ bool VirtualRun::hold(const Hold& hold, const Position& position) {
     world_.checker().expect("hold", true, to_text(hold.condition));
     return true;
   }
-  return fail(
-      "hold", position,
-      to_text(hold.condition) + " no longer holds at " + now_text() + shown(hold.condition) + ".");
+  return fail(position, broken(hold, now_text(), looking()));
 }
 
 bool VirtualRun::perform(const Effect& effect, const Position& position) {
@@ -280,10 +254,7 @@ bool VirtualRun::perform(const Effect& effect, const Position& position) {
 bool VirtualRun::perform(const Step& step) {
   if (step.at) wait([] { return false; }, ready_at_ + *step.at - world_.now());
   if (step.when && !wait([&] { return holds_now(*step.when); }, step.when_within)) {
-    return fail("trigger", step.position,
-                "The trigger " + to_text(*step.when) + " did not come within " +
-                    show_duration_ms(static_cast<std::uint64_t>(step.when_within / kMillisecond)) +
-                    ", at " + now_text() + shown(*step.when) + ".");
+    return fail(step.position, never_came(*step.when, step.when_within, now_text(), looking()));
   }
   return perform(step.effect, step.position);
 }
