@@ -393,9 +393,12 @@ bool ProcessRun::expect(const Expect& expect, const Position& position) {
 }
 
 bool ProcessRun::hold(const Hold& hold, const Position& position) {
-  wait_fresh();
   Window window{watch_.last_event(), Clock::now()};
-  const bool broke = wait([&] { return was(hold.condition, false, window); }, hold.throughout);
+  const auto breaks = [&] { return was(hold.condition, false, window); };
+  bool broke = wait(breaks, hold.throughout);
+  // Nothing was judged by a look from before the step, so there has to have been one since.
+  const auto is_fresh = [&] { return sight_.as_of >= window.began; };
+  if (!broke && !is_fresh()) broke = wait(is_fresh, kFresh) && breaks();
   window_ = watch_.last_event();
   return !broke || fail(position, broken(hold, now_text(), looking(&window.announced)));
 }

@@ -32,6 +32,10 @@ bool executes(const Sight& sight, const std::string& name, const json::object& v
   if (sight.is_agreed_now && !is_null_in(vm, "guest")) {
     return flag_in(object_in(vm, "guest"), "executing");
   }
+  const std::string state = word_in(vm, "state");
+  if (state == "TurnedOff" || state == "Saved") return false;  // a moment ago it may have
+  const auto owner = sight.nodes.find(text_in(vm, "owner_node"));
+  if (owner == sight.nodes.end() || !owner->second.is_running) return false;
   const auto journal = sight.writes_journal.find(name);
   return journal != sight.writes_journal.end() && journal->second;
 }

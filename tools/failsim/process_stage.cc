@@ -15,6 +15,7 @@ using scenario::Complaint;
 
 constexpr Duration kBirth = 30 * kSecond;  // until all nodes are Up, until a VM runs
 constexpr int kElections = 50;             // until the wanted node leads
+constexpr int kAttempts = 5;               // to create a VM
 constexpr std::chrono::milliseconds kNodeStarts{30'000};
 constexpr std::chrono::milliseconds kAskLimit{500};
 
@@ -74,14 +75,22 @@ ClusterDescription launch_stage(const scenario::Scenario& scenario,
 
 // ---- Birth --------------------------------------------------------------------------------------
 
+std::optional<Complaint> ProcessStage::wait_until_whole() {
+  const auto everybody = [](const std::string&) { return true; };
+  const ProcessWatch::Clock::time_point now = ProcessWatch::Clock::now();
+  const auto is_whole = [&] {
+    const Sight sight = watch_.sight();
+    return sight.as_of >= now && all_follow(sight, everybody);
+  };
+  if (wait_(is_whole, kBirth)) return std::nullopt;
+  return Complaint{"L1", "The cluster did not come up."};
+}
+
 // A leader that is not the wanted one is stopped until another one leads.
 std::optional<Complaint> ProcessStage::settle_leader() {
   const std::string& wanted = scenario_.topology.leader;
-  const auto everybody = [](const std::string&) { return true; };
   for (int i = 0; i < kElections; ++i) {
-    if (!wait_([&] { return all_follow(watch_.sight(), everybody); }, kBirth)) {
-      return Complaint{"L1", "The cluster did not come up."};
-    }
+    if (auto complaint = wait_until_whole()) return complaint;
     const std::string leading = watch_.sight().leader();
     if (wanted.empty() || leading == wanted) return std::nullopt;
     const auto process = process_of_node(client_.directory(), leading);
@@ -98,11 +107,16 @@ std::optional<Complaint> ProcessStage::settle_leader() {
   return Complaint{"trigger", wanted + " did not become the leader."};
 }
 
-std::optional<Complaint> ProcessStage::create(const scenario::Vm& vm) {
+std::optional<Complaint> ProcessStage::create(const scenario::Vm& vm, int attempts) {
   try {
     const json::value answer = client_.write("POST", "/v1/vms", creation(vm));
     require_success(wait_for_task(client_, task_in(answer)));
   } catch (const Failure& failure) {
+    // Where the processors are busy with others, a node may be Down for a moment.
+    if (failure.error.code == Code::kNodeNotAvailable && attempts > 1) {
+      if (auto complaint = wait_until_whole()) return complaint;
+      return create(vm, attempts - 1);
+    }
     return Complaint{"L3", "VM " + vm.name + " could not be created: " + failure.error.message};
   }
   if (!vm.start) return std::nullopt;
@@ -117,7 +131,7 @@ std::optional<Complaint> ProcessStage::create(const scenario::Vm& vm) {
 std::optional<Complaint> ProcessStage::prepare() {
   if (auto complaint = settle_leader()) return complaint;
   for (const scenario::Vm& vm : scenario_.vms) {
-    if (auto complaint = create(vm)) return complaint;
+    if (auto complaint = create(vm, kAttempts)) return complaint;
   }
   return std::nullopt;
 }

@@ -36,7 +36,8 @@ class ProcessStage {
 
  private:
   std::optional<scenario::Complaint> settle_leader();
-  std::optional<scenario::Complaint> create(const scenario::Vm& vm);
+  std::optional<scenario::Complaint> wait_until_whole();
+  std::optional<scenario::Complaint> create(const scenario::Vm& vm, int attempts);
   bool is_left_broken(const std::string& node) const;
   void heal(FaultInjector& injector);
   void start_ended_nodes();

@@ -9,12 +9,12 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kPause{15};          // between two looks at the same
-constexpr milliseconds kStatusLimit{500};   // a node answers that at once or not at all
-constexpr milliseconds kAgreedLimit{800};   // after that another node is asked
-constexpr milliseconds kEventsWait{500};    // of a long poll
-constexpr milliseconds kJournalGrows{300};  // a guest writes every few milliseconds
-constexpr milliseconds kAgreedNow{600};     // an answer older than that is of the past
+constexpr milliseconds kPause{15};         // between two looks at the same
+constexpr milliseconds kStatusLimit{500};  // a node answers that at once or not at all
+constexpr milliseconds kAgreedLimit{800};  // after that another node is asked
+constexpr milliseconds kEventsWait{500};   // of a long poll
+constexpr milliseconds kJournalGrows{80};  // a guest writes every few milliseconds
+constexpr milliseconds kAgreedNow{600};    // an answer older than that is of the past
 
 std::optional<json::array> rows(const HttpAnswer& answer) {
   if (answer.transport != Transport::kAnswered || answer.status != 200) return std::nullopt;

@@ -119,6 +119,24 @@ TEST_F(ScenarioCommand, WantsASentence) {
   EXPECT_NE(outcome.err.find("README.md:1:1: The README has no sentence."), std::string::npos);
 }
 
+TEST_F(ScenarioCommand, SaysWhatProcessesCannotPlay) {
+  write("one/README.md", "It shows something.\n");
+  write("one/scenario.yaml",
+        std::string("virtual-only: true\n") + kHead + "  - fault: power-off node-1\n");
+  const Outcome outcome = run({"run", "--on", "processes"}, "one");
+  EXPECT_EQ(outcome.exit, 0) << outcome.err;
+  EXPECT_NE(outcome.out.find("skipped  one: the fault power-off is not performed there"),
+            std::string::npos)
+      << outcome.out;
+}
+
+TEST_F(ScenarioCommand, RefusesOptionsOfTheOtherWorld) {
+  write_scenario("one", "  - do: vm pause web\n");
+  EXPECT_EQ(run({"run", "--on", "paper"}, "one").exit, 64);
+  EXPECT_EQ(run({"run", "--on", "processes", "--rewrite"}, "one").exit, 64);
+  EXPECT_EQ(run({"run", "--jobs", "2"}, "one").exit, 64);
+}
+
 TEST_F(ScenarioCommand, RefusesAPathWithoutScenarios) {
   EXPECT_EQ(run({"run"}, "nothing").exit, 64);
   EXPECT_EQ(run({"list"}, "").exit, 64);
