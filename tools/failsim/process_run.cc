@@ -10,15 +10,13 @@
 
 #include "cluster/invariants.h"
 #include "cluster/units.h"
-#include "storage/volume.h"
-#include "storage/volume_files.h"
 #include "tools/failsim/action_requests.h"
 #include "tools/failsim/launcher.h"
 #include "tools/failsim/nodes.h"
+#include "tools/failsim/process_checks.h"
 #include "tools/failsim/process_stage.h"
 #include "tools/failsim/property_writer.h"
 #include "tools/failsim/tasks.h"
-#include "tools/scenario/field.h"
 #include "tools/scenario/judge.h"
 #include "tools/scenario/problem.h"
 
@@ -140,7 +138,6 @@ class ProcessRun {
   std::string now_text() const;
   void begin_writers();
   void end_writers();
-  void check_events();
   void note_wanted(const scenario::Action& action);
 
   const Scenario& scenario_;
@@ -221,13 +218,16 @@ scenario::Look ProcessRun::looking(const Announced* announced) {
 }
 
 bool ProcessRun::was(const Condition& condition, bool wanted, Window& window) {
+  const bool is_fresh = sight_.as_of >= window.began;
+  // What an event does not tell is taken from the last look, which must not break what has to hold.
+  if (!wanted && !is_fresh) return false;
+  const auto is_so = [&] { return holds(condition, looking(&window.announced)) == wanted; };
   for (const json::object& event : watch_.events_after(window.cursor)) {
     window.cursor = number_in(event, "number");
-    window.announced.tell(event);
-    if (holds(condition, looking(&window.announced)) == wanted) return true;
+    if (window.announced.tell_before(event) && is_so()) return true;
+    if (window.announced.tell(event) && is_so()) return true;
   }
-  if (sight_.as_of < window.began) return false;
-  return holds(condition, looking(nullptr)) == wanted;
+  return is_fresh && holds(condition, looking(nullptr)) == wanted;
 }
 
 void ProcessRun::look_around() {
@@ -238,7 +238,7 @@ void ProcessRun::look_around() {
   const std::vector<json::object> events = watch_.events_after(reactions_cursor_);
   for (const json::object& event : events) {
     reactions_cursor_ = number_in(event, "number");
-    reactions_heard_.tell(event);
+    if (!reactions_heard_.tell(event)) continue;
     for (std::size_t i = 0; i < watched_.size(); ++i) {
       notice(i, holds(scenario_.reactions[i].when, looking(&reactions_heard_)));
     }
@@ -457,32 +457,6 @@ void ProcessRun::end_writers() {
   }
 }
 
-// S4, S5, S10, S22: what the events say of the migrations.
-void ProcessRun::check_events() {
-  invariants::MigrationEdges edges;
-  invariants::Findings findings;
-  for (const json::object& event : watch_.events_after(0)) {
-    const std::string kind = text_in(event, "kind");
-    const std::string object = text_in(event, "object");
-    const std::string vm = object.substr(object.find('/') + 1);
-    ++outcome_.coverage["event " + kind];
-    if (kind == "vm-deleted") edges.deleted(vm);
-    if (kind == "digest") {
-      check_digest(vm, number_in(event, "job_id"), flag_in(event, "match"), findings);
-    }
-    if (kind != "migration-state") continue;
-    edges.changed(vm, static_cast<std::uint32_t>(enum_value_in(event, "from")),
-                  static_cast<std::uint32_t>(enum_value_in(event, "to")),
-                  number_in(event, "job_id"), findings);
-  }
-  findings.evaluated("S22");
-  if (!watch_.gap().empty()) findings.add("S22", watch_.gap());
-  for (const invariants::Violation& found : findings.violations()) {
-    fail({}, {found.label, found.text});
-  }
-  for (const auto& [label, times] : findings.evaluations()) outcome_.evaluations[label] += times;
-}
-
 Outcome ProcessRun::run() {
   bool goes_on = true;
   if (const auto complaint = stage_.prepare()) goes_on = fail({}, *complaint);
@@ -501,69 +475,13 @@ Outcome ProcessRun::run() {
     if (complaint) fail({}, *complaint);
   }
   end_writers();
-  check_events();
+  check_events(watch_.events_after(0), outcome_);
   outcome_.duration =
       std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - ready_at_).count();
   return std::move(outcome_);
 }
 
-// S1, S11, S12: the journals on the volume are the witness of who ran a VM.
-void check_journals(const ClusterDirectory& directory, Outcome& outcome) {
-  const auto journals = VolumeFiles::read_journals(directory.volume().string());
-  if (!journals.ok()) {
-    outcome.add("S11", "The journals cannot be read: " + journals.error().message);
-    return;
-  }
-  for (const auto& [vm, records] : journals.value()) {
-    ++outcome.evaluations["S11"];
-    if (const auto wrong = check_journal(records)) {
-      outcome.add("S11", "The journal of " + vm + " is not sound: " + *wrong);
-    }
-  }
-}
-
-const char* first_virtual_field(const Condition& condition) {
-  for (const scenario::Comparison* asked : comparisons_of(condition)) {
-    const scenario::Field* field = scenario::find_field(asked->subject, asked->field);
-    if (field != nullptr && field->is_virtual_only) return field->name.data();
-  }
-  return nullptr;
-}
-
-std::optional<std::string> reason_of(const Effect& effect) {
-  if (const auto* injected = std::get_if<Inject>(&effect)) {
-    const fault::Kind& kind = *injected->order.kind;
-    if (kind.in_processes.is_performed) return std::nullopt;
-    return "the fault " + std::string(kind.name) +
-           " is not performed there: " + std::string(kind.in_processes.reason);
-  }
-  const Condition* condition = nullptr;
-  if (const auto* asked = std::get_if<Expect>(&effect)) condition = &asked->condition;
-  if (const auto* asked = std::get_if<Hold>(&effect)) condition = &asked->condition;
-  const char* field = condition == nullptr ? nullptr : first_virtual_field(*condition);
-  if (field == nullptr) return std::nullopt;
-  return "processes do not show " + std::string(field);
-}
-
 }  // namespace
-
-std::optional<std::string> reason_to_skip(const Scenario& scenario) {
-  for (const Step& step : scenario.steps) {
-    if (auto reason = reason_of(step.effect)) return reason;
-    if (step.when && first_virtual_field(*step.when) != nullptr) {
-      return "processes do not show " + std::string(first_virtual_field(*step.when));
-    }
-  }
-  for (const Reaction& reaction : scenario.reactions) {
-    if (auto reason = reason_of(reaction.effect)) return reason;
-    if (const char* field = first_virtual_field(reaction.when)) {
-      return "processes do not show " + std::string(field);
-    }
-  }
-  if (!scenario.plant.empty()) return "processes have no planted mistakes";
-  if (scenario.virtual_only) return "it is virtual-only; its README says why";
-  return std::nullopt;
-}
 
 Outcome run_on_processes(const Scenario& scenario, const ClusterDirectory& directory) {
   Outcome outcome;

@@ -1,6 +1,7 @@
 #include "tools/failsim/process_sight.h"
 
 #include <algorithm>
+#include <array>
 
 namespace failsim::cli {
 namespace {
@@ -101,6 +102,23 @@ Text look_at_task(const Sight& sight, const std::string& which, const std::strin
   return std::nullopt;
 }
 
+// The kinds of events that say what a field has become.
+struct Told {
+  std::string_view kind;
+  std::string_view subject;
+  std::string_view field;
+};
+constexpr std::array kTold = {Told{"migration-state", "migration", "state"},
+                              Told{"vm-state", "vm", "state"}, Told{"owner", "vm", "owner"},
+                              Told{"node-state", "node", "state"}};
+
+// The object's name without its kind; empty if it has none.
+std::string name_in(const json::object& event) {
+  const std::string object = text_in(event, "object");
+  const std::size_t slash = object.find('/');
+  return slash == std::string::npos ? "" : object.substr(slash + 1);
+}
+
 }  // namespace
 
 std::string word_in(const json::object& object, std::string_view key) {
@@ -144,16 +162,31 @@ std::optional<std::string> Sight::look(const std::string& subject, const std::st
   return std::nullopt;
 }
 
-void Announced::tell(const json::object& event) {
+// A failover waits until the former guest is certainly frozen or dead.
+bool Announced::tell_before(const json::object& event) {
+  const bool is_failover =
+      text_in(event, "kind") == "owner" && text_in(event, "reason") != "live migration";
+  const std::string vm = name_in(event);
+  if (!is_failover || vm.empty()) return false;
+  values_[{"vm", vm, "owner"}] = or_none(word_in(event, "from"));
+  values_[{"vm", vm, "executing"}] = "false";
+  values_[{"vm", vm, "executes_on"}] = "none";
+  return true;
+}
+
+bool Announced::tell(const json::object& event) {
   const std::string kind = text_in(event, "kind");
-  const std::string object = text_in(event, "object");
-  const std::size_t slash = object.find('/');
-  if (slash == std::string::npos) return;
-  const std::string name = object.substr(slash + 1);
-  if (kind == "migration-state") values_[{"migration", name, "state"}] = word_in(event, "to");
-  if (kind == "vm-state") values_[{"vm", name, "state"}] = word_in(event, "to");
-  if (kind == "owner") values_[{"vm", name, "owner"}] = word_in(event, "to");
-  if (kind == "node-state") values_[{"node", name, "state"}] = word_in(event, "to");
+  const std::string name = name_in(event);
+  if (kind == "vm-state") {
+    values_.erase({"vm", name, "executing"});
+    values_.erase({"vm", name, "executes_on"});
+  }
+  for (const auto& [of, subject, field] : kTold) {
+    if (of != kind || name.empty()) continue;
+    values_[{std::string(subject), name, std::string(field)}] = word_in(event, "to");
+    return true;
+  }
+  return false;
 }
 
 std::optional<std::string> Announced::look(const std::string& subject, const std::string& object,

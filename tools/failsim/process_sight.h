@@ -62,7 +62,10 @@ struct Sight {
 // short to be seen otherwise.
 class Announced {
  public:
-  void tell(const json::object& event);
+  // The moment just before the event, if that is known; then the event. False: it says nothing that
+  // a condition could ask for.
+  bool tell_before(const json::object& event);
+  bool tell(const json::object& event);
   std::optional<std::string> look(const std::string& subject, const std::string& object,
                                   const std::string& field) const;
   void clear() { values_.clear(); }

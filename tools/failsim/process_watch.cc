@@ -9,12 +9,12 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kPause{15};         // between two looks at the same
-constexpr milliseconds kStatusLimit{500};  // a node answers that at once or not at all
-constexpr milliseconds kAgreedLimit{800};  // after that another node is asked
-constexpr milliseconds kEventsWait{500};   // of a long poll
-constexpr milliseconds kJournalGrows{80};  // a guest writes every few milliseconds
-constexpr milliseconds kAgreedNow{600};    // an answer older than that is of the past
+constexpr milliseconds kPause{15};          // between two looks at the same
+constexpr milliseconds kStatusLimit{500};   // a node answers that at once or not at all
+constexpr milliseconds kAgreedLimit{800};   // after that another node is asked
+constexpr milliseconds kEventsWait{500};    // of a long poll
+constexpr milliseconds kJournalGrows{400};  // a guest writes every few milliseconds
+constexpr milliseconds kAgreedNow{600};     // an answer older than that is of the past
 
 std::optional<json::array> rows(const HttpAnswer& answer) {
   if (answer.transport != Transport::kAnswered || answer.status != 200) return std::nullopt;
@@ -63,11 +63,6 @@ std::vector<json::object> ProcessWatch::events_after(std::uint64_t number) const
 std::uint64_t ProcessWatch::last_event() const {
   const std::lock_guard lock(mutex_);
   return events_.empty() ? 0 : number_in(events_.back(), "number");
-}
-
-std::string ProcessWatch::gap() const {
-  const std::lock_guard lock(mutex_);
-  return gap_;
 }
 
 void ProcessWatch::wait(Clock::time_point until) {
@@ -167,7 +162,9 @@ void ProcessWatch::watch_agreed(const std::stop_token& stop) {
     failed = ask_agreed(client, node) ? 0 : node;
     {
       const std::lock_guard lock(mutex_);
-      asked_["agreed"] = began;
+      // One node that cannot answer tells nothing; nobody for a while, that nothing is agreed.
+      const bool is_known = failed == 0 || Clock::now() - agreed_at_ > kAgreedNow;
+      if (is_known) asked_["agreed"] = began;
       publish();
     }
     pause(stop, kPause);
@@ -181,11 +178,6 @@ void ProcessWatch::take_events(const json::array& events) {
   const std::lock_guard lock(mutex_);
   for (const json::value& row : events) {
     const json::object& event = row.as_object();
-    const std::uint64_t number = number_in(event, "number");
-    const std::uint64_t last = events_.empty() ? 0 : number_in(events_.back(), "number");
-    if (number != last + 1 && gap_.empty()) {
-      gap_ = "event " + std::to_string(number) + " came after " + std::to_string(last);
-    }
     events_.push_back(event);
   }
   publish();

@@ -17,7 +17,7 @@ class ProcessWatch {
  public:
   using Clock = Sight::Clock;
 
-  // Threads of its own until the end of the object; `make_client` gives each its client.
+  // Threads of its own until the end of the object.
   ProcessWatch(const ClusterDirectory& directory, const ClusterDescription& description);
   ~ProcessWatch();
   ProcessWatch(const ProcessWatch&) = delete;
@@ -27,8 +27,6 @@ class ProcessWatch {
   // Events with a number above, in order, as far as they are known.
   std::vector<json::object> events_after(std::uint64_t number) const;
   std::uint64_t last_event() const;
-  // What was wrong with the numbers of events; empty if nothing was.
-  std::string gap() const;
   // Returns when there is something new, or at this time.
   void wait(Clock::time_point until);
 
@@ -55,7 +53,6 @@ class ProcessWatch {
   std::map<std::string, Clock::time_point> asked_;  // by source: when its last look began
   Clock::time_point agreed_at_;
   std::vector<json::object> events_;
-  std::string gap_;
   std::vector<std::jthread> threads_;
 };
 

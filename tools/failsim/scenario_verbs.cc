@@ -10,6 +10,7 @@
 #include "cluster/units.h"
 #include "tools/failsim/files.h"
 #include "tools/failsim/process_run.h"
+#include "tools/failsim/process_skip.h"
 #include "tools/failsim/side_by_side.h"
 #include "tools/failsim/verb.h"
 #include "tools/report/run_recorder.h"

@@ -99,11 +99,36 @@ TEST(AnnouncedTest, TellsMomentsThatNobodySaw) {
   announced.tell(
       {{"kind", "migration-state"}, {"object", "vm/web"}, {"to", named(2, "Data Transfer")}});
   EXPECT_EQ(announced.look("migration", "web", "state"), "DataTransfer");
-  announced.tell({{"kind", "owner"}, {"object", "vm/web"}, {"to", "node-2"}});
-  EXPECT_EQ(announced.look("vm", "web", "owner"), "node-2");
-  EXPECT_EQ(announced.look("vm", "web", "state"), std::nullopt);
+  EXPECT_FALSE(announced.tell({{"kind", "task"}, {"object", "vm/web"}, {"to", "x"}}));
   announced.clear();
-  EXPECT_EQ(announced.look("vm", "web", "owner"), std::nullopt);
+  EXPECT_EQ(announced.look("migration", "web", "state"), std::nullopt);
+}
+
+TEST(AnnouncedTest, BeforeAFailoverTheGuestExecutesNowhereAndHasItsFormerOwner) {
+  const json::object event = {{"kind", "owner"},
+                              {"object", "vm/web"},
+                              {"from", "node-1"},
+                              {"to", "node-2"},
+                              {"reason", "node is down"}};
+  Announced announced;
+  EXPECT_TRUE(announced.tell_before(event));
+  EXPECT_EQ(announced.look("vm", "web", "owner"), "node-1");
+  EXPECT_EQ(announced.look("vm", "web", "executing"), "false");
+  EXPECT_TRUE(announced.tell(event));
+  EXPECT_EQ(announced.look("vm", "web", "owner"), "node-2");
+  EXPECT_EQ(announced.look("vm", "web", "executes_on"), "none");
+  EXPECT_TRUE(
+      announced.tell({{"kind", "vm-state"}, {"object", "vm/web"}, {"to", named(5, "Running")}}));
+  EXPECT_EQ(announced.look("vm", "web", "executing"), std::nullopt);
+}
+
+TEST(AnnouncedTest, ALiveMigrationTellsNothingOfTheGuest) {
+  const json::object event = {
+      {"kind", "owner"}, {"object", "vm/web"}, {"to", "node-2"}, {"reason", "live migration"}};
+  Announced announced;
+  EXPECT_FALSE(announced.tell_before(event));
+  EXPECT_TRUE(announced.tell(event));
+  EXPECT_EQ(announced.look("vm", "web", "executing"), std::nullopt);
 }
 
 }  // namespace
