@@ -344,7 +344,7 @@ bool ProcessRun::judge(const Do& done, const Performed& performed, const Positio
   const std::uint64_t task = number_in(body, "task");
   if (performed.code == Code::kOk && task != 0) last_task_ = task;
   if (performed.code == Code::kOk) note_wanted(done.action);
-  ++outcome_.coverage["action " + done.action.verb];
+  ++outcome_.coverage["answer " + done.action.verb + " " + code_name(performed.code)];
   const auto complaint = scenario::judge(done, performed.code, performed.message, now_text());
   return !complaint || fail(position, *complaint);
 }
