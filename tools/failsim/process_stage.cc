@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <csignal>
+#include <set>
 
 #include "tools/failsim/launcher.h"
 #include "tools/failsim/nodes.h"
@@ -148,13 +149,22 @@ void ProcessStage::heal(FaultInjector& injector) {
     injector.heal(std::nullopt);
     return;
   }
+  std::set<std::uint64_t> over;  // a fault has a row for each node that performs a part of it
   for (const json::value& row : injector.list()) {
     const Result<fault::Order> order = fault::parse_order(text_in(row.as_object(), "order"));
-    const bool stays =
-        order.ok() &&
-        std::any_of(order.value().on.from.names.begin(), order.value().on.from.names.end(),
-                    [this](const std::string& node) { return is_left_broken(node); });
-    if (!stays) injector.heal(number_in(row.as_object(), "id"));
+    const auto breaks = [this](const fault::Members& side) {
+      return std::any_of(side.names.begin(), side.names.end(),
+                         [this](const std::string& node) { return is_left_broken(node); });
+    };
+    const bool stays = order.ok() && (breaks(order.value().on.from) || breaks(order.value().on.to));
+    if (!stays) over.insert(number_in(row.as_object(), "id"));
+  }
+  for (const std::uint64_t id : over) {
+    try {
+      injector.heal(id);
+    } catch (const Failure& failure) {
+      if (failure.error.code != Code::kNotFound) throw;  // its lease was over meanwhile
+    }
   }
 }
 
