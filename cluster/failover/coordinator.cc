@@ -100,6 +100,8 @@ void Coordinator::elected(const ClusterState& state, Index applied) {
   bound_lowered_since_ = kNever;
   for (const auto& [name, vm] : state.vms()) look_at(state, name);
   nodes_due_ = true;
+  nodes_changed_at_ = applied;
+  up_.clear();
   next_look_ = 0;
 }
 
@@ -150,6 +152,7 @@ void Coordinator::applied(const ClusterState& state, const Applied& applied, Ind
   }
   if (!applied.nodes) return;
   nodes_due_ = true;
+  nodes_changed_at_ = index;
   for (const auto& [name, vm] : state.vms()) {
     if (!owner_lives(state, *vm)) {
       orphans_.insert(name);
@@ -180,7 +183,9 @@ std::vector<Proposal> Coordinator::decide(const LeaderView& view) {
     for (const auto& [name, at] : retry_at_) due_.insert(name);
     forget_ended_jobs(view.state);
   }
+  if (!view.leased) leased_from_ = view.now;
   if (nodes_due_) {
+    notice_ups(view);
     for (const auto& [id, node] : view.state.nodes()) decide_node(decision, *node);
     nodes_due_ = false;
   }
@@ -209,48 +214,92 @@ void Coordinator::forget_ended_jobs(const ClusterState& state) {
   std::erase_if(target_failed_, [&](const auto& said) { return ended(said.first); });
 }
 
+void Coordinator::notice_ups(const LeaderView& view) {
+  for (const auto& [id, node] : view.state.nodes()) {
+    if (node->state() != pb::NODE_UP) {
+      up_.erase(id);
+    } else if (const auto up = up_.find(id);
+               up == up_.end() || up->second.first != node->incarnation()) {
+      up_[id] = {node->incarnation(), view.now};
+    }
+  }
+}
+
+// When the node was last known to hold a lease, or to have no chance yet to get one.
+Time Coordinator::last_leased(const LeaderView& view, const pb::Node& node) const {
+  const auto up = up_.find(node.id());
+  const Time since = up == up_.end() ? view.now : up->second.second;
+  return std::max({since, leased_from_, view.leases.held_at(node.id(), node.incarnation())});
+}
+
+// How many call the node silent. A node that is Down may have lost its hearing: it is not asked.
+std::size_t Coordinator::silent_votes(const Decision& decision, NodeId of) const {
+  const LeaderView& view = decision.view;
+  std::uint64_t voters = 0;
+  for (const auto& [id, node] : view.state.nodes()) {
+    if (node->state() != pb::NODE_DOWN) voters |= std::uint64_t{1} << (id - 1);
+  }
+  return view.detector.silent_votes(of, voters, view.now, decision.detection_time);
+}
+
+// Why a node that is Up has to be called Down; nothing if it has not. A node that is heard and
+// holds no lease is as good as silent: its guests stand still, whatever it says of itself.
+std::optional<std::string> Coordinator::why_down(const Decision& decision,
+                                                 const pb::Node& node) const {
+  const LeaderView& view = decision.view;
+  if (dead_.contains({node.id(), instance_of(node.incarnation())})) return "its process is dead";
+  const std::string time = std::to_string(decision.detection_time / kMillisecond) + " ms";
+  if (silent_votes(decision, node.id()) >= view.quorum) {
+    return "silent for " + time;
+  }
+  if (view.now < last_leased(view, node) + decision.detection_time) return std::nullopt;
+  return "heard, but without a lease for " + time;
+}
+
+// Whether a node that is Down, though its process lives, can do its part again.
+bool Coordinator::is_back(const Decision& decision, const pb::Node& node) const {
+  const LeaderView& view = decision.view;
+  if (silent_votes(decision, node.id()) != 0) return false;
+  if (node.id() == view.self) return true;
+  return view.detector.hears(node.id(), view.now, decision.detection_time) &&
+         view.detector.incarnation(node.id()) == node.incarnation() &&
+         view.leases.follows(node.id(), node.incarnation(), nodes_changed_at_,
+                             view.now - decision.detection_time);
+}
+
 void Coordinator::decide_node(Decision& decision, const pb::Node& node) {
   const LeaderView& view = decision.view;
   const bool is_self = node.id() == view.self;
   const Incarnation heard = is_self ? view.incarnation : view.detector.incarnation(node.id());
-  const bool hears = view.detector.hears(node.id(), view.now, decision.detection_time);
+  const std::string key = "node/" + node.name();
   pb::Command command;
   if (heard > node.incarnation()) {
+    const bool hears = view.detector.hears(node.id(), view.now, decision.detection_time);
     if (!hears || dead_.contains({node.id(), instance_of(heard)})) return;
     pb::Command::NodeJoined& joined = *command.mutable_node_joined();
     joined.set_node(node.id());
     joined.set_store_id(node.store_id());
     joined.set_incarnation(heard);
-    return propose(decision, "node/" + node.name(), std::move(command));
+    return propose(decision, key, std::move(command));
   }
   const bool proven_dead = dead_.contains({node.id(), instance_of(node.incarnation())});
-  const std::size_t silent =
-      view.detector.silent_votes(node.id(), view.now, decision.detection_time);
-  if (node.state() == pb::NODE_UP && !is_self && (proven_dead || silent >= view.quorum)) {
+  std::optional<std::string> reason;
+  if (node.state() == pb::NODE_UP && !is_self) reason = why_down(decision, node);
+  if (node.state() == pb::NODE_DOWN && proven_dead && !node.fenced())
+    reason = "its process is dead";
+  if (reason.has_value()) {
     pb::Command::NodeDown& down = *command.mutable_node_down();
     down.set_node(node.id());
     down.set_incarnation(node.incarnation());
     down.set_fenced(proven_dead);
-    down.set_reason(proven_dead
-                        ? "its process is dead"
-                        : "silent for " + std::to_string(decision.detection_time / kMillisecond) +
-                              " ms");
-    return propose(decision, "node/" + node.name(), std::move(command));
+    down.set_reason(*reason);
+    return propose(decision, key, std::move(command));
   }
-  if (node.state() != pb::NODE_DOWN) return;
-  if (proven_dead && !node.fenced()) {
-    pb::Command::NodeDown& down = *command.mutable_node_down();
-    down.set_node(node.id());
-    down.set_incarnation(node.incarnation());
-    down.set_fenced(true);
-    down.set_reason("its process is dead");
-    return propose(decision, "node/" + node.name(), std::move(command));
-  }
-  if (!node.fenced() && hears && heard == node.incarnation() && silent == 0) {
+  if (node.state() == pb::NODE_DOWN && !node.fenced() && is_back(decision, node)) {
     pb::Command::NodeUp& up = *command.mutable_node_up();
     up.set_node(node.id());
     up.set_incarnation(node.incarnation());
-    propose(decision, "node/" + node.name(), std::move(command));
+    propose(decision, key, std::move(command));
   }
 }
 

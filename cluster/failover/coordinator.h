@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -34,6 +35,7 @@ struct LeaderView {
   NodeId self;
   Incarnation incarnation;  // of the leader itself
   std::size_t quorum;       // members that have to agree
+  bool leased;              // the leader itself holds a lease: it can be renewed
   Time now;
   Duration cluster_now;  // cluster time
   [[no_unique_address]] Mistakes mistakes;
@@ -78,6 +80,11 @@ class Coordinator {
   void look_at(const ClusterState& state, const std::string& vm);
 
   void decide_node(Decision& decision, const pb::Node& node);
+  void notice_ups(const LeaderView& view);
+  Time last_leased(const LeaderView& view, const pb::Node& node) const;
+  std::size_t silent_votes(const Decision& decision, NodeId of) const;
+  std::optional<std::string> why_down(const Decision& decision, const pb::Node& node) const;
+  bool is_back(const Decision& decision, const pb::Node& node) const;
   void decide_vm(Decision& decision, const pb::Vm& vm);
   void decide_step(Decision& decision, const pb::Vm& vm, const GuestSaid& said);
   void decide_guest_lost(Decision& decision, const pb::Vm& vm, const GuestSaid& said);
@@ -108,6 +115,9 @@ class Coordinator {
   std::map<std::string, Time> retry_at_;       // VMs that could not be started
   std::map<TaskId, Time> target_failed_;       // since when only the target says so
   bool nodes_due_ = true;
+  Index nodes_changed_at_ = 0;                         // the last change of a node's row
+  std::map<NodeId, std::pair<Incarnation, Time>> up_;  // processes that are Up, since when
+  Time leased_from_ = 0;                               // since when this leader holds a lease
   Time next_look_ = 0;
   Time bound_lowered_since_ = kNever;
 };

@@ -208,7 +208,7 @@ void Member::Service::receive(NodeId from, const pb::PeerMessage& message) {
       detector_.heard(from, message.incarnation(), message.heartbeat(), now_);
       return;
     case pb::PeerMessage::kLeaseRequest:
-      return receive_lease_request(from, message.incarnation(), message.lease_request().nonce());
+      return receive_lease_request(from, message.incarnation(), message.lease_request());
     case pb::PeerMessage::kLeaseGrant:
       return receive_lease_grant(message.lease_grant());
     case pb::PeerMessage::kReport:
@@ -233,13 +233,14 @@ void Member::Service::receive(NodeId from, const pb::PeerMessage& message) {
 }
 
 void Member::Service::receive_lease_request(NodeId from, Incarnation incarnation,
-                                            std::uint64_t nonce) {
+                                            const pb::PeerMessage::LeaseRequest& request) {
   if (!leads()) return;
+  grantor_.asked(from, incarnation, request, now_);
   const std::uint64_t number = ++last_confirmation_;
   if (config_.mistakes.has(Mistake::kLeaseWithoutProof)) {
-    return grant_lease(LeaseAsked{from, incarnation, nonce});
+    return grant_lease(LeaseAsked{from, incarnation, request.nonce()});
   }
-  confirmations_[number] = LeaseAsked{from, incarnation, nonce};
+  confirmations_[number] = LeaseAsked{from, incarnation, request.nonce()};
   raft_.confirm(now_, number, log_);
 }
 
@@ -459,12 +460,15 @@ void Member::Service::ask_for_lease() {
   const bool due = lease_due_ || wanted_now || now_ >= lease_.last_asked() + lease_interval();
   if (!due) return;
   lease_due_ = false;
-  const std::uint64_t nonce = lease_.ask(now_);
+  pb::PeerMessage::LeaseRequest request;
+  request.set_nonce(lease_.ask(now_));
+  request.set_held(lease_.in_force(now_));
+  request.set_applied_index(applied_);
   const NodeId leader = raft_.leader();
-  if (leader == config_.self) return receive_lease_request(leader, config_.incarnation, nonce);
+  if (leader == config_.self) return receive_lease_request(leader, config_.incarnation, request);
   if (leader == kNoNode) return;
   pb::PeerMessage message = envelope(leader);
-  message.mutable_lease_request()->set_nonce(nonce);
+  *message.mutable_lease_request() = request;
   send(std::move(message));
 }
 
@@ -522,6 +526,7 @@ void Member::Service::decide() {
                         config_.self,
                         config_.incarnation,
                         static_cast<std::size_t>(config_.bootstrap.nodes().size()) / 2 + 1,
+                        lease_.in_force(now_),
                         now_,
                         cluster_now(),
                         config_.mistakes};

@@ -66,7 +66,8 @@ class Member::Service {
   // Messages.
   bool acceptable(const pb::PeerMessage& message);
   void receive(NodeId from, const pb::PeerMessage& message);
-  void receive_lease_request(NodeId from, Incarnation incarnation, std::uint64_t nonce);
+  void receive_lease_request(NodeId from, Incarnation incarnation,
+                             const pb::PeerMessage::LeaseRequest& request);
   void receive_lease_grant(const pb::PeerMessage::LeaseGrant& grant);
   void receive_read_index(NodeId from, std::uint64_t question);
   void receive_read_index_reply(const pb::PeerMessage::ReadIndexReply& reply);

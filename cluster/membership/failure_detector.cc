@@ -56,10 +56,12 @@ Incarnation FailureDetector::incarnation(NodeId node) const {
   return peer == peers_.end() ? 0 : peer->second.incarnation;
 }
 
-std::size_t FailureDetector::silent_votes(NodeId node, Time now, Duration detection_time) const {
+std::size_t FailureDetector::silent_votes(NodeId node, std::uint64_t voters, Time now,
+                                          Duration detection_time) const {
   std::size_t votes = hears(node, now, detection_time) ? 0 : 1;
   for (const auto& [other, peer] : peers_) {
-    if (other == node || !hears(other, now, detection_time)) continue;
+    if (other == node || (voters & bit(other)) == 0) continue;
+    if (!hears(other, now, detection_time)) continue;
     if ((peer.view & bit(node)) == 0) ++votes;
   }
   return votes;

@@ -33,8 +33,10 @@ class FailureDetector {
   std::uint64_t view(Time now, Duration detection_time) const;
   // The newest incarnation a beat named; 0 if none came.
   Incarnation incarnation(NodeId node) const;
-  // How many of the members this one hears, itself included, do not hear `node`.
-  std::size_t silent_votes(NodeId node, Time now, Duration detection_time) const;
+  // How many of the members this one hears do not hear `node`. Only `voters`, as bits of a view,
+  // are asked, and this member itself.
+  std::size_t silent_votes(NodeId node, std::uint64_t voters, Time now,
+                           Duration detection_time) const;
   // When the oldest of the beats that still count stops counting; kNever if all are silent.
   Time next_silence(Time now, Duration detection_time) const;
 

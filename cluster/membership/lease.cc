@@ -44,6 +44,16 @@ void LeaseGrantor::elected(Time now, Duration bound) {
   elected_at_ = now;
   all_end_ = now + lengthened(bound);
   ends_.clear();
+  asked_.clear();
+}
+
+void LeaseGrantor::asked(NodeId node, Incarnation incarnation,
+                         const pb::PeerMessage::LeaseRequest& request, Time now) {
+  Asked& asked = asked_[node];
+  if (asked.incarnation != incarnation) asked = {incarnation, now, elected_at_, 0};
+  asked.at = now;
+  if (request.held()) asked.held_at = now;
+  asked.applied = std::max(asked.applied, request.applied_index());
 }
 
 void LeaseGrantor::grant(NodeId node, Time now, Duration length) {
@@ -54,6 +64,18 @@ void LeaseGrantor::grant(NodeId node, Time now, Duration length) {
 Time LeaseGrantor::ends(NodeId node) const {
   const auto end = ends_.find(node);
   return end == ends_.end() ? all_end_ : std::max(all_end_, end->second);
+}
+
+Time LeaseGrantor::held_at(NodeId node, Incarnation incarnation) const {
+  const auto asked = asked_.find(node);
+  const bool known = asked != asked_.end() && asked->second.incarnation == incarnation;
+  return known ? asked->second.held_at : elected_at_;
+}
+
+bool LeaseGrantor::follows(NodeId node, Incarnation incarnation, Index index, Time since) const {
+  const auto asked = asked_.find(node);
+  return asked != asked_.end() && asked->second.incarnation == incarnation &&
+         asked->second.at >= since && asked->second.applied >= index;
 }
 
 }  // namespace failsim

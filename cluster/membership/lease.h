@@ -12,6 +12,7 @@
 #include <optional>
 
 #include "cluster/ids.h"
+#include "cluster/proto/message.pb.h"
 #include "cluster/time.h"
 
 namespace failsim {
@@ -40,6 +41,7 @@ class LeaseHolder {
   Time until() const { return until_; }
   // Whether the lease in force was granted after the entry at `index`.
   bool covers(Index index, Time now) const { return newest_index_ >= index && now < newest_until_; }
+  bool in_force(Time now) const { return now < until_; }
   Time last_asked() const { return last_asked_; }
 
  private:
@@ -57,15 +59,31 @@ class LeaseGrantor {
  public:
   // This member was elected: everybody may hold a lease of `bound` from now.
   void elected(Time now, Duration bound);
+  // A request of this process came, whatever becomes of it.
+  void asked(NodeId node, Incarnation incarnation, const pb::PeerMessage::LeaseRequest& request,
+             Time now);
   void grant(NodeId node, Time now, Duration length);
   // From this time on no lease of the node is in force.
   Time ends(NodeId node) const;
   Time elected_at() const { return elected_at_; }
+  // When the process last said that it holds a lease; the election if it has not since.
+  Time held_at(NodeId node, Incarnation incarnation) const;
+  // Whether the process asked since `since` and had applied the entry at `index` by then: it is
+  // heard, it hears this leader, and what it hears takes effect.
+  bool follows(NodeId node, Incarnation incarnation, Index index, Time since) const;
 
  private:
+  struct Asked {
+    Incarnation incarnation = 0;
+    Time at = 0;
+    Time held_at = 0;
+    Index applied = 0;
+  };
+
   Time elected_at_ = 0;
   Time all_end_ = 0;
   std::map<NodeId, Time> ends_;
+  std::map<NodeId, Asked> asked_;  // since the election
 };
 
 }  // namespace failsim

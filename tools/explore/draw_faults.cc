@@ -346,9 +346,8 @@ std::vector<Timed> draw_faults(const Plan& plan, Dice& dice) {
   return FaultDrawer(plan, dice).draw();
 }
 
-// A node that is gone, and the nastier one that hears but is not heard. Those that are heard but
-// can do nothing (they hear nobody, or their disk stands still) stay Up and keep their VMs: the
-// cluster survives them for a while, but not for good.
+// A node that is gone, and the nastier ones that still seem to be there: heard by nobody, hearing
+// nobody, hanging while their heartbeats go on, or with a disk that stands still.
 std::vector<Timed> draw_lasting_damage(const Plan& plan, const std::vector<std::string>& nodes,
                                        Time at, Dice& dice) {
   Plan unweakened = plan;  // damage that somebody weakened would not be this damage
@@ -358,7 +357,8 @@ std::vector<Timed> draw_lasting_damage(const Plan& plan, const std::vector<std::
     const std::string order =
         dice.pick<std::string>({"kill " + node, "kill " + node + " evidence=silent",
                                 "power-off " + node + " evidence=silent", "freeze " + node,
-                                "isolate " + node, "link-cut " + node + "->all"});
+                                "isolate " + node, "link-cut " + node + "->all",
+                                "link-cut all->" + node, "grey " + node, "disk-stall " + node});
     damage.push_back({at, fault(unweakened, order + " for=24h")});
   }
   return damage;

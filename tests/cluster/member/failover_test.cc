@@ -70,6 +70,65 @@ TEST_F(FailoverStory, AnIsolatedNodeThatComesBackKeepsItsVmsIfNobodyTookThem) {
   EXPECT_TRUE(cluster.executes(victim, vm));
 }
 
+TEST_F(FailoverStory, AnOwnerThatIsHeardAndHearsNobodyLosesItsVms) {
+  for (const NodeId other : {1u, 2u, 3u}) cluster.cut_one_way(other, victim);
+  bool overlap = false;
+  ASSERT_TRUE(cluster.run_until([&] {
+    overlap = overlap || (runs_elsewhere() && cluster.executes(victim, vm));
+    return runs_elsewhere();
+  }));
+  EXPECT_FALSE(overlap);
+  EXPECT_EQ(cluster.state().node(victim)->state(), pb::NODE_DOWN);
+  cluster.heal();
+  ASSERT_TRUE(
+      cluster.run_until([&] { return cluster.state().node(victim)->state() == pb::NODE_UP; }));
+}
+
+TEST_F(FailoverStory, ANodeThatHearsNobodyKeepsNobodyDown) {
+  const NodeId leader = cluster.leader();
+  const NodeId third = 6 - leader - victim;
+  cluster.cut(third, leader);
+  cluster.cut(third, victim);
+  ASSERT_TRUE(
+      cluster.run_until([&] { return cluster.state().node(third)->state() == pb::NODE_DOWN; }));
+  cluster.heal();
+  for (const NodeId other : {1u, 2u, 3u}) cluster.cut_one_way(other, victim);
+  ASSERT_TRUE(cluster.run_until([&] {
+    return cluster.leader() != kNoNode && cluster.state().node(third)->state() == pb::NODE_UP &&
+           cluster.state().node(victim)->state() == pb::NODE_DOWN;
+  }));
+}
+
+TEST_F(FailoverStory, AnOwnerThatDoesNotHearTheLeaderLosesItsVmsOnce) {
+  cluster.cut_one_way(cluster.leader(), victim);
+  ASSERT_TRUE(cluster.run_until([&] { return runs_elsewhere(); }));
+  // Everybody hears it, yet it stays Down: what the leader says does not reach it.
+  cluster.run_for(10 * kSecond);
+  EXPECT_EQ(cluster.state().node(victim)->state(), pb::NODE_DOWN);
+  EXPECT_EQ(cluster.events("owner").size(), 1u);
+}
+
+// With an election timeout longer than a lease a leader outlives the leases of everybody. Those are
+// its own fault: it takes nobody down for them.
+TEST_F(FailoverStory, ALeaderWhoseOwnLeaseRanOutTakesNobodyDown) {
+  cluster.set("cluster", "", "LogElectionTimeout", Value::dword(3000));
+  for (const NodeId node : {1u, 2u, 3u}) cluster.kill(node);
+  for (const NodeId node : {1u, 2u, 3u}) cluster.restart(node);
+  ASSERT_TRUE(cluster.run_until([&] { return cluster.leader() != kNoNode; }));
+  cluster.run_for(2 * kSecond);
+  const NodeId leader = cluster.leader();
+  const std::size_t changes = cluster.events("node-state").size();
+  cluster.cut(1, 2);
+  cluster.cut(1, 3);
+  cluster.cut(2, 3);
+  cluster.run_for(1500 * kMillisecond);
+  EXPECT_FALSE(cluster.executes(victim, vm));
+  cluster.heal();
+  cluster.run_for(2 * kSecond);
+  EXPECT_EQ(cluster.leader(), leader);
+  EXPECT_EQ(cluster.events("node-state").size(), changes);
+}
+
 TEST_F(FailoverStory, ARestartedProcessInheritsNothingUntilItIsGranted) {
   const std::uint64_t epoch = cluster.state().vm(vm)->epoch().counter();
   cluster.kill(victim);

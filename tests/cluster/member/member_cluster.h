@@ -33,6 +33,7 @@ class MemberCluster {
   Recovered& disk(NodeId id) { return nodes_.at(id).disk; }
   bool is_alive(NodeId id) const { return nodes_.at(id).alive; }
   void cut(NodeId a, NodeId b) { cut_.insert({a, b}), cut_.insert({b, a}); }
+  void cut_one_way(NodeId from, NodeId to) { cut_.insert({from, to}); }
   void heal() { cut_.clear(); }
   Member& member(NodeId id) { return *nodes_.at(id).member; }
   NodeId leader();
