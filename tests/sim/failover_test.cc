@@ -195,5 +195,38 @@ TEST_F(Failover, EveryPowerCutOfAllNodesEndsWithAllVmsRunning) {
   expect_alive("web", owner("web"));
 }
 
+// The entry that changes the owner is committed late, together with many others: a small log
+// compacts it away in the same step. Those who watch the VM's ownership have to see it all the
+// same.
+TEST_F(Failover, ItIsWatchedEvenWhereTheStepThatCommitsItCompactsItAway) {
+  WorldConfig config;
+  config.compact_every = 2;
+  config.disk.sync_min = config.disk.sync_max = 10 * kMillisecond;
+  begin(config);
+  const NodeId first_leader = leader();
+  owner_ = node_beside({first_leader});
+  const NodeId follower = node_beside({first_leader, owner_});
+  run_vm("web", owner_);
+  world().kill(owner_, World::Evidence::kReported);
+  wait("the failover is decided",
+       [&] { return world().member(first_leader).state().node(owner_)->state() == pb::NODE_DOWN; });
+  world().network().cut(follower, first_leader);
+  for (std::uint64_t sequence = 1; sequence <= 10; ++sequence) {
+    pb::Request request;
+    request.set_client("burst");
+    request.set_sequence(sequence);
+    request.mutable_set_property()->set_kind("node");
+    request.mutable_set_property()->set_object("node-1");
+    request.mutable_set_property()->set_name("Description");
+    request.mutable_set_property()->set_value(encode_value(Value::sz("any")).take());
+    world().ask(first_leader, request, [](const pb::Reply&) {});
+  }
+  pass(2 * kSecond);
+  EXPECT_EQ(owner("web"), owner_) << "not committed yet";
+  world().network().heal_all();
+  time_until_runs_elsewhere();
+  expect_alive("web", owner("web"));
+}
+
 }  // namespace
 }  // namespace failsim::sim

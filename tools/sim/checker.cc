@@ -29,14 +29,16 @@ history::RowPtr<Row> row_in(const std::map<Key, RowPtr<Row>>& rows, const Key& k
   return found == rows.end() ? nullptr : found->second;
 }
 
-pb::LogStart last_entry(const Recovered& recovered) {
-  if (recovered.entries.empty()) return recovered.log_start;
-  const pb::LogEntry& last = *recovered.entries.back();
+pb::LogStart position_of(const pb::LogEntry& entry) {
   pb::LogStart position;
-  position.set_index(last.index());
-  position.set_term(last.term());
-  position.set_checksum(last.checksum());
+  position.set_index(entry.index());
+  position.set_term(entry.term());
+  position.set_checksum(entry.checksum());
   return position;
+}
+
+pb::LogStart last_entry(const Recovered& recovered) {
+  return recovered.entries.empty() ? recovered.log_start : position_of(*recovered.entries.back());
 }
 
 // ---- Messages, as people know them --------------------------------------------------------------
@@ -102,7 +104,9 @@ void Checker::guests_stopped(NodeId node, Incarnation incarnation) {
 }
 
 void Checker::store_opened(NodeId node, const Recovered& recovered) {
-  progress_[node].hard_state = recovered.hard_state;
+  Progress& progress = progress_[node];
+  progress.hard_state = recovered.hard_state;
+  for (const EntryPtr& entry : recovered.entries) progress.entries[entry->index()] = entry;
   tell(history::Stored{node, 0, recovered.hard_state, last_entry(recovered)});
 }
 
@@ -140,28 +144,38 @@ void Checker::look_at_log(const Member& member, const Effects& effects) {
     tell(history::Leads{node, log.term()});
   }
   const DurableBatch& batch = effects.durable;
+  if (batch.truncate_from != 0) {
+    progress.entries.erase(progress.entries.lower_bound(batch.truncate_from),
+                           progress.entries.end());
+  }
   for (const EntryPtr& entry : batch.append) {
-    pb::LogStart position;
-    position.set_index(entry->index());
-    position.set_term(entry->term());
-    position.set_checksum(entry->checksum());
-    tell(history::Appended{node, std::move(position)});
+    progress.entries[entry->index()] = entry;
+    tell(history::Appended{node, position_of(*entry)});
   }
   if (batch.hard_state) progress.hard_state = *batch.hard_state;
   if (batch.needs_sync()) {
     tell(history::Stored{node, effects.sequence, progress.hard_state,
                          log.position_of(log.last_index())});
   }
+  look_at_commit(member);
+}
+
+// Entries that a snapshot brought are not among them: its rows are compared by hash, and another
+// member has committed them before.
+void Checker::look_at_commit(const Member& member) {
+  const raft::Raft& log = member.log();
+  Progress& progress = progress_[member.self()];
   const Index commit = log.commit_index();
-  if (commit == progress.commit) return;
-  for (Index index = progress.commit + 1; index <= commit; ++index) {
-    const EntryPtr entry = log.entry(index);
-    if (entry == nullptr) continue;  // compacted away: its rows are compared by hash
-    tell(history::Committed{node, log.position_of(index)});
+  if (commit < progress.commit) {
+    tell(history::Committed{member.self(), log.position_of(commit)});
+  }
+  progress.commit = commit;
+  while (!progress.entries.empty() && progress.entries.begin()->first <= commit) {
+    const EntryPtr entry = std::move(progress.entries.begin()->second);
+    progress.entries.erase(progress.entries.begin());
+    tell(history::Committed{member.self(), position_of(*entry)});
     handover_feed_.committed(*entry);
   }
-  if (commit < progress.commit) tell(history::Committed{node, log.position_of(commit)});
-  progress.commit = commit;
 }
 
 void Checker::look_at_orders(const Member& member, const Effects& effects) {

@@ -97,9 +97,11 @@ class Checker : public Observer {
     Index hashed = 0;
     Duration detection_time = 0;
     pb::HardState hard_state;
+    std::map<Index, EntryPtr> entries;  // beyond the commit index: a step may compact what it commits
   };
 
   void look_at_log(const Member& member, const Effects& effects);
+  void look_at_commit(const Member& member);
   void look_at_orders(const Member& member, const Effects& effects);
   void look_at_rows(const Member& member, const DurableBatch& batch);
   void look_at_vm(const Member& member, const std::string& name);
