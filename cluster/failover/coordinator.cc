@@ -247,11 +247,8 @@ std::size_t Coordinator::silent_votes(const Decision& decision, NodeId of) const
 std::optional<std::string> Coordinator::why_down(const Decision& decision,
                                                  const pb::Node& node) const {
   const LeaderView& view = decision.view;
-  if (dead_.contains({node.id(), instance_of(node.incarnation())})) return "its process is dead";
   const std::string time = std::to_string(decision.detection_time / kMillisecond) + " ms";
-  if (silent_votes(decision, node.id()) >= view.quorum) {
-    return "silent for " + time;
-  }
+  if (silent_votes(decision, node.id()) >= view.quorum) return "silent for " + time;
   if (view.now < last_leased(view, node) + decision.detection_time) return std::nullopt;
   return "heard, but without a lease for " + time;
 }
@@ -271,22 +268,27 @@ void Coordinator::decide_node(Decision& decision, const pb::Node& node) {
   const LeaderView& view = decision.view;
   const bool is_self = node.id() == view.self;
   const Incarnation heard = is_self ? view.incarnation : view.detector.incarnation(node.id());
+  // Its next process has spoken, so this one is dead; the next one may be silent again, or dead.
+  const bool is_replaced = heard > node.incarnation();
   const std::string key = "node/" + node.name();
   pb::Command command;
-  if (heard > node.incarnation()) {
-    const bool hears = view.detector.hears(node.id(), view.now, decision.detection_time);
-    if (!hears || dead_.contains({node.id(), instance_of(heard)})) return;
+  if (is_replaced && view.detector.hears(node.id(), view.now, decision.detection_time) &&
+      !dead_.contains({node.id(), instance_of(heard)})) {
     pb::Command::NodeJoined& joined = *command.mutable_node_joined();
     joined.set_node(node.id());
     joined.set_store_id(node.store_id());
     joined.set_incarnation(heard);
     return propose(decision, key, std::move(command));
   }
-  const bool proven_dead = dead_.contains({node.id(), instance_of(node.incarnation())});
+  const bool proven_dead =
+      is_replaced || dead_.contains({node.id(), instance_of(node.incarnation())});
   std::optional<std::string> reason;
-  if (node.state() == pb::NODE_UP && !is_self) reason = why_down(decision, node);
-  if (node.state() == pb::NODE_DOWN && proven_dead && !node.fenced())
-    reason = "its process is dead";
+  if (proven_dead) {
+    const bool is_told = node.state() == pb::NODE_DOWN ? node.fenced() : is_self;
+    if (!is_told && node.state() != pb::NODE_JOINING) reason = "its process is dead";
+  } else if (node.state() == pb::NODE_UP && !is_self) {
+    reason = why_down(decision, node);
+  }
   if (reason.has_value()) {
     pb::Command::NodeDown& down = *command.mutable_node_down();
     down.set_node(node.id());

@@ -169,5 +169,32 @@ TEST_F(FailoverStory, TheWholeClusterRestartsAndTheVmsThatRanRunAgain) {
   }));
 }
 
+// Nobody reports the death of the first process, and the second one is silent again when the next
+// leader is elected: that the others have heard of it must not keep the node Up.
+TEST(FailoverOfFive, ANewProcessThatIsSilentAgainDoesNotKeepItsNodeUp) {
+  MemberCluster cluster(5);
+  const NodeId first_leader = cluster.leader();
+  const NodeId victim = first_leader == 1 ? 2 : 1;
+  cluster.create_vm("web", victim);
+  ASSERT_TRUE(cluster.run_until([&] { return cluster.executes(victim, "web"); }));
+  cluster.cut(victim, first_leader);
+  cluster.kill(victim);
+  cluster.restart(victim);
+  cluster.run_for(kMillisecond);
+  cluster.kill(victim);
+  cluster.kill(first_leader);
+  for (NodeId a = 1; a <= 5; ++a) {
+    for (NodeId b = 1; b < a; ++b) cluster.cut(a, b);
+  }
+  cluster.run_for(2 * kDetection);
+  cluster.heal();
+  EXPECT_TRUE(cluster.run_until([&] {
+    if (cluster.leader() == kNoNode) return false;
+    const NodeId owner = cluster.state().vm("web")->owner();
+    return owner != victim && cluster.executes(owner, "web");
+  }));
+  EXPECT_EQ(cluster.state().node(victim)->state(), pb::NODE_DOWN);
+}
+
 }  // namespace
 }  // namespace failsim
