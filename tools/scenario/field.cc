@@ -36,6 +36,9 @@ constexpr std::array<std::string_view, 3> kReasons = {"S_OK", "E_BUSY", "E_FAIL"
 constexpr std::array<std::string_view, 3> kDigests = {"Unknown", "Match", "Mismatch"};
 constexpr std::array<std::string_view, 4> kNodeStates = {"Up", "Down", "Paused", "Joining"};
 
+constexpr std::array<std::string_view, 4> kRoles = {"Follower", "PreCandidate", "Candidate",
+                                                    "Leader"};
+
 constexpr std::array kSubjects = {
     Subject{"vm", "VM"},
     Subject{"migration", "VM"},
@@ -67,6 +70,7 @@ constexpr std::array kFields = {
     Field{"node", "state", Type::kChoice, kNodeStates, false, "CLUSTER_NODE_STATE"},
     Field{"node", "running", Type::kFlag, {}, false, "its process lives and is not stopped"},
     Field{"node", "leads", Type::kFlag, {}, false, "it leads the log"},
+    Field{"node", "role", Type::kChoice, kRoles, true, "its part in the log; also before it may act"},
     Field{"node", "caught_up", Type::kFlag, {}, true, "it has applied what the leader has"},
     Field{"node", "quorum", Type::kFlag, {}, false, "it is in contact with a quorum"},
     Field{"node", "memory", Type::kNumber, {}, false, "bytes that its VMs use or have reserved"},

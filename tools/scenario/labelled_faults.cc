@@ -46,10 +46,8 @@ void LabelledFaults::count(std::map<std::string, std::uint64_t>& coverage) const
 bool LabelledFaults::is_active(const std::string& label) const {
   const auto ids = ids_.find(label);
   if (ids == ids_.end()) return false;
-  const std::vector<sim::ActiveFault> in_force = injector_.list();
-  return std::any_of(in_force.begin(), in_force.end(), [&](const sim::ActiveFault& fault) {
-    return std::find(ids->second.begin(), ids->second.end(), fault.id) != ids->second.end();
-  });
+  return std::any_of(ids->second.begin(), ids->second.end(),
+                     [this](sim::FaultId id) { return injector_.is_in_force(id); });
 }
 
 }  // namespace failsim::scenario

@@ -63,6 +63,20 @@ std::string node_state_text(pb::NodeState state) {
   }
 }
 
+std::string role_text(raft::Role role) {
+  switch (role) {
+    case raft::Role::kFollower:
+      return "Follower";
+    case raft::Role::kPreCandidate:
+      return "PreCandidate";
+    case raft::Role::kCandidate:
+      return "Candidate";
+    case raft::Role::kLeader:
+      return "Leader";
+  }
+  return "";
+}
+
 }  // namespace
 
 // ---- The whole ----------------------------------------------------------------------------------
@@ -196,6 +210,9 @@ View::Text View::look_at_node(const std::string& name, const std::string& field)
   const bool runs = world_.is_running(node);
   if (field == "running") return flag(runs && !world_.is_stopped(node));
   if (field == "leads") return flag(node != kNoNode && leader() == node);
+  if (field == "role") {
+    return runs ? std::optional(role_text(world_.member(node).log().role())) : std::nullopt;
+  }
   if (field == "caught_up") return flag(has_caught_up(node));
   if (field == "quorum") {
     return flag(runs && !world_.is_stopped(node) && world_.member(node).has_quorum(world_.now()));

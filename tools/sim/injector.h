@@ -44,6 +44,7 @@ class Injector : private fault::Surroundings {
   std::optional<Error> heal(FaultId id);
   void heal_all();
   std::vector<ActiveFault> list() const;
+  bool is_in_force(FaultId id) const { return in_force_.contains(id); }
 
   // How often each kind was injected.
   const std::map<std::string, std::uint64_t>& injected() const { return injected_; }
