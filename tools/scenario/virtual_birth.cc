@@ -70,6 +70,8 @@ std::optional<Stillbirth> VirtualBirth::settle_leader() {
     world_.stop(leading);
     wait_([&] { return view_.leader() != kNoNode && view_.leader() != leading; }, kBirth);
     world_.cont(leading);
+    // Until then its silence may still make it Down.
+    wait_([] { return false; }, 2 * view_.state()->detection_time());
     if (auto failure = wait_until_whole()) return failure;
   }
   if (view_.leader() == wanted) return std::nullopt;

@@ -270,7 +270,13 @@ void VirtualRun::recover() {
   for (const auto& writer : writers_) writer->stop();
   recovery_.emplace(world_, left_broken);
   recovery_->begin();
-  wait([] { return false; }, scenario_.recovery);
+  const auto has_answers = [](const auto& writer) { return !writer->client().is_busy(); };
+  wait(
+      [&] {
+        return recovery_->is_over() &&
+               std::all_of(writers_.begin(), writers_.end(), has_answers);
+      },
+      scenario_.recovery);
   if (is_over()) return;
   recovery_->check();
   for (const auto& writer : writers_) {

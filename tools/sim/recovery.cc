@@ -9,6 +9,8 @@ namespace failsim::sim {
 namespace {
 
 constexpr Duration kWatch = 500 * kMillisecond;
+// Longer than it takes to give a node up, or a leader: what is about to break again breaks by then.
+constexpr Duration kSettled = 4 * kSecond;
 
 }  // namespace
 
@@ -20,12 +22,17 @@ void Recovery::watch() {
   for (const NodeId node : world_.nodes()) {
     if (!is_left_broken(node)) world_.start(node);
   }
+  if (!problems().empty()) {
+    whole_since_ = kNever;
+  } else if (whole_since_ == kNever) {
+    whole_since_ = world_.now();
+  }
   world_.queue().after(kWatch, [this] { watch(); });
 }
 
-void Recovery::add(const std::string& label, const std::string& text) {
-  broken_.insert(label);
-  world_.checker().expect(label, false, text);
+bool Recovery::is_over() const {
+  const bool was_whole = whole_since_ != kNever && world_.now() - whole_since_ >= kSettled;
+  return was_whole && problems().empty();
 }
 
 const Member* Recovery::leader() const {
@@ -54,72 +61,92 @@ const Member* Recovery::damaged_leader() const {
   return nullptr;
 }
 
-void Recovery::check() {
+Recovery::Problems Recovery::problems() const {
   const Member* leading = leader();
   if (leading == nullptr) {
-    return add("L1", "there is not exactly one leader although all is healed");
+    return {{"L1", "there is not exactly one leader although all is healed"}};
   }
-  check_members(*leading);
-  check_work(leading->state());
-  check_guests(leading->state());
-  world_.checker().check_handover_traces(leading->state());
-  for (const NodeId node : world_.nodes()) {
-    if (is_left_broken(node)) continue;
-    world_.checker().check_leaks(world_.process(node)->host().holdings(), leading->state());
+  Problems found;
+  look_at_members(*leading, found);
+  look_at_work(leading->state(), found);
+  look_at_guests(leading->state(), found);
+  return found;
+}
+
+void Recovery::check() {
+  const Problems found = problems();
+  std::set<std::string> broken;
+  for (const Problem& problem : found) {
+    broken.insert(problem.rule);
+    world_.checker().expect(problem.rule, false, problem.text);
   }
-  for (const char* label : {"L1", "L2", "L3", "L8"}) {
-    if (!broken_.contains(label)) world_.checker().expect(label, true);
+  const Member* leading = leader();
+  if (leading == nullptr) return;
+  check_deeply(*leading);
+  for (const char* rule : {"L1", "L2", "L3", "L8"}) {
+    if (!broken.contains(rule)) world_.checker().expect(rule, true);
   }
 }
 
-void Recovery::check_members(const Member& leader) {
+void Recovery::check_deeply(const Member& leader) {
+  for (const NodeId node : world_.nodes()) {
+    if (is_left_broken(node)) continue;
+    const Member& member = world_.member(node);
+    const bool is_caught_up = member.log().commit_index() == leader.log().commit_index();
+    if (is_caught_up) world_.checker().compare_state(member);
+    world_.checker().check_leaks(world_.process(node)->host().holdings(), leader.state());
+  }
+  world_.checker().check_handover_traces(leader.state());
+}
+
+void Recovery::look_at_members(const Member& leader, Problems& found) const {
   for (const NodeId node : world_.nodes()) {
     if (is_left_broken(node)) continue;
     const Member& member = world_.member(node);
     if (member.leader() != leader.self()) {
-      add("L1", node_name(node) + " does not follow the leader " + node_name(leader.self()));
+      found.push_back(
+          {"L1", node_name(node) + " does not follow the leader " + node_name(leader.self())});
     }
     if (member.log().commit_index() != leader.log().commit_index()) {
-      add("L8", node_name(node) +
-                    " has not caught up: " + std::to_string(member.log().commit_index()) + " of " +
-                    std::to_string(leader.log().commit_index()));
-    } else {
-      world_.checker().compare_state(member);
+      found.push_back({"L8", node_name(node) + " has not caught up: " +
+                                 std::to_string(member.log().commit_index()) + " of " +
+                                 std::to_string(leader.log().commit_index())});
     }
     const pb::Node* row = leader.state().node(node);
     if (row == nullptr || row->state() != pb::NODE_UP ||
         row->incarnation() != member.incarnation()) {
-      add("L1", node_name(node) + " is not taken for Up although all is healed");
+      found.push_back({"L1", node_name(node) + " is not taken for Up although all is healed"});
     }
   }
 }
 
-void Recovery::check_work(const ClusterState& state) {
+void Recovery::look_at_work(const ClusterState& state, Problems& found) const {
   for (const auto& [id, task] : state.tasks()) {
     if (task->complete()) continue;
-    add("L3", "task " + std::to_string(id) + " (" + task->kind() + " of " + task->object() +
-                  ") has not ended");
+    found.push_back({"L3", "task " + std::to_string(id) + " (" + task->kind() + " of " +
+                               task->object() + ") has not ended"});
   }
   for (const auto& [name, vm] : state.vms()) {
-    if (vm->has_operation()) add("L2", "an operation of VM " + name + " has not ended");
+    if (vm->has_operation()) {
+      found.push_back({"L2", "an operation of VM " + name + " has not ended"});
+    }
     const std::optional<VmState> at = vm_state_of(vm->state());
     if (!at || !is_settled(*at)) {
-      add("L2", "VM " + name + " rests in state " + std::to_string(vm->state()));
+      found.push_back({"L2", "VM " + name + " rests in state " + std::to_string(vm->state())});
     }
   }
 }
 
 // Every VM that should run does, where the state says; no other VM does anywhere.
-void Recovery::check_guests(const ClusterState& state) {
+void Recovery::look_at_guests(const ClusterState& state, Problems& found) const {
   for (const auto& [name, vm] : state.vms()) {
     const bool should_run = vm->want() == pb::GUEST_RUNNING;
     const Process* owner = world_.process(vm->owner());
     const bool runs = owner != nullptr && owner->host().is_executing(name);
-    if (should_run && !runs) {
-      add("L2", "VM " + name + " does not run on " + node_name(vm->owner()));
-    }
+    const std::string where = " on " + node_name(vm->owner());
+    if (should_run && !runs) found.push_back({"L2", "VM " + name + " does not run" + where});
     if (!should_run && runs) {
-      add("L2", "VM " + name + " runs on " + node_name(vm->owner()) + " and should not");
+      found.push_back({"L2", "VM " + name + " runs" + where + " and should not"});
     }
   }
 }
