@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "cluster/migration/job.h"
 #include "cluster/migration/migration_state.h"
 #include "cluster/vm/lifecycle.h"
 
@@ -13,14 +12,6 @@ constexpr std::uint64_t kMebibyte = std::uint64_t{1} << 20;
 
 Duration draw_duration(Random& random, Duration from, Duration to) {
   return from + static_cast<Duration>(random.below(static_cast<std::uint64_t>(to - from)));
-}
-
-bool is_cancel(const pb::Request& request) {
-  if (request.has_cancel_migration() || request.has_cancel_task()) return true;
-  if (!request.has_request_state_change()) return false;
-  const std::uint32_t asked = request.request_state_change().requested_state();
-  return asked == static_cast<std::uint32_t>(RequestedState::kTerminate) ||
-         asked == static_cast<std::uint32_t>(RequestedState::kKill);
 }
 
 }  // namespace
@@ -88,11 +79,8 @@ Administrator::Administrator(World& world, std::uint64_t seed, std::uint32_t vms
 void Administrator::act() {
   if (is_stopping_) return;
   const pb::Request request = draw();
-  client_.ask(request, [this, request](const pb::Reply& reply) {
+  client_.ask(request, [this](const pb::Reply& reply) {
     if (reply.task() != 0) last_task_ = reply.task();
-    if (is_cancel(request) && reply.code() == 0 && reply.return_value() == 0) {
-      world_.checker().cancel_accepted(reply.task());
-    }
     next();
   });
 }
