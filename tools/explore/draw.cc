@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <iterator>
 #include <utility>
 
 #include "cluster/fault/order.h"
@@ -11,6 +12,20 @@ namespace failsim::explore {
 namespace {
 
 constexpr std::uint64_t kMebibyte = std::uint64_t{1} << 20;
+
+// What a sequence is about shows at once, and other faults mostly spoil it.
+void narrow_to_sequences(Plan& plan, Dice& dice) {
+  plan.has_sequences = true;
+  plan.survivable = false;
+  plan.nodes = dice.pick<std::uint32_t>({3, 3, 3, 3, 5});
+  plan.vms = static_cast<std::uint32_t>(dice.between(2, 3));
+  plan.threshold = dice.pick<std::uint32_t>({3, 3, 4, 6});
+  plan.safety = dice.time(5 * kSecond, 12 * kSecond);
+  plan.work_max = dice.time(200 * kMillisecond, 2 * kSecond);
+  plan.fault_min = dice.chance(60) ? plan.safety : 2 * kSecond;
+  plan.fault_max = plan.fault_min + 6 * kSecond;
+  if (dice.chance(80)) plan.leader = any_node(plan, dice);
+}
 
 Plan draw_plan(Dice& dice) {
   Plan plan;
@@ -25,17 +40,20 @@ Plan draw_plan(Dice& dice) {
   plan.fault_min = dice.time(20 * kMillisecond, 1 * kSecond);
   plan.fault_max = plan.fault_min + dice.time(500 * kMillisecond, 6 * kSecond);
   plan.survivable = dice.chance(15);
+  plan.threshold = dice.pick<std::uint32_t>({3, 3, 3, 4, 6});
+  if (plan.nodes >= 3 && dice.chance(45)) narrow_to_sequences(plan, dice);
   return plan;
 }
 
 scenario::Topology draw_topology(const Plan& plan, Dice& dice) {
   scenario::Topology topology;
   topology.nodes = plan.nodes;
+  topology.leader = plan.leader;
   topology.node_memory_bytes = plan.node_memory_bytes;
   topology.settings["SameSubnetDelay"] = "250";
-  topology.settings["SameSubnetThreshold"] = std::to_string(dice.pick<int>({3, 3, 3, 4, 6}));
+  topology.settings["SameSubnetThreshold"] = std::to_string(plan.threshold);
   topology.settings["MaximumParallelMigrations"] = std::to_string(dice.between(1, 3));
-  if (dice.chance(30)) {
+  if (!plan.has_sequences && dice.chance(30)) {
     topology.settings["LogElectionTimeout"] = std::to_string(dice.pick<int>({400, 800, 1500}));
   }
   topology.link_delay_max = dice.time(1 * kMillisecond, 30 * kMillisecond);
@@ -52,7 +70,7 @@ scenario::Topology draw_topology(const Plan& plan, Dice& dice) {
 
 // A minority: what is left is a core that has to go on.
 std::vector<std::string> draw_left_broken(const Plan& plan, Dice& dice) {
-  if (plan.nodes < 3 || !dice.chance(35)) return {};
+  if (plan.nodes < 3 || plan.has_sequences || !dice.chance(35)) return {};
   std::vector<std::string> nodes;
   for (std::uint32_t number = 1; number <= plan.nodes; ++number) nodes.push_back(node_of(number));
   const std::uint64_t broken = dice.between(1, (plan.nodes - 1) / 2);
@@ -102,10 +120,11 @@ std::string any_vm(const Plan& plan, Dice& dice) {
   return vm_of(static_cast<std::uint32_t>(dice.between(1, plan.vms)));
 }
 
-scenario::Effect fault(const Plan& plan, const std::string& order) {
+scenario::Effect fault(const Plan& plan, const std::string& order, const std::string& label) {
   Result<fault::Order> parsed = fault::parse_order(order);
   scenario::Inject inject;
   inject.order = parsed.take();
+  inject.label = label;
   inject.order.survivable =
       plan.survivable && inject.order.kind->place == failsim::fault::Place::kNode;
   return inject;
@@ -133,6 +152,7 @@ scenario::Scenario draw(std::uint64_t seed) {
   Dice of_faults = dice.split();
   Dice of_reactions = dice.split();
   Dice of_end = dice.split();
+  Dice of_sequences = dice.split();
 
   scenario::Scenario drawn;
   drawn.name = "seed-" + std::to_string(seed);
@@ -141,10 +161,15 @@ scenario::Scenario draw(std::uint64_t seed) {
   drawn.topology = draw_topology(plan, of_topology);
   drawn.vms = draw_vms(plan, of_vms);
   drawn.writers = static_cast<std::uint32_t>(of_requests.between(0, 2));
+  if (plan.has_sequences) drawn.writers = std::min(plan.nodes, drawn.writers + 2);
   drawn.reactions = draw_reactions(plan, of_reactions);
 
   std::vector<Timed> timed = draw_requests(plan, of_requests);
   for (Timed& fault : draw_faults(plan, of_faults)) timed.push_back(std::move(fault));
+  Sequences sequences = draw_sequences(plan, of_sequences);
+  std::move(sequences.steps.begin(), sequences.steps.end(), std::back_inserter(timed));
+  std::move(sequences.reactions.begin(), sequences.reactions.end(),
+            std::back_inserter(drawn.reactions));
   drawn.left_broken = draw_left_broken(plan, of_end);
   // What stays broken needs time: the lost are waited for before the work they had is ended.
   drawn.recovery = drawn.left_broken.empty() ? 20 * kSecond : 60 * kSecond;

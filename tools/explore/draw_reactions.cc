@@ -94,7 +94,13 @@ scenario::Reaction of_migration(const Plan& plan, Dice& dice) {
 
 scenario::Reaction of_leader(const Plan& plan, Dice& dice) {
   scenario::Reaction reaction;
-  if (dice.chance(70)) {
+  const std::uint64_t roll = dice.between(0, 99);
+  if (roll < 30) {
+    const std::string role = dice.pick<std::string>({"Candidate", "Candidate", "Leader"});
+    const std::string node = any_node(plan, dice);
+    reaction.when = condition("node(" + node + ").role == " + role);
+    reaction.effect = hit(plan, dice.chance(40) ? node : any_node(plan, dice), dice);
+  } else if (roll < 80) {
     reaction.when = condition("cluster.leader != none");
     reaction.effect = hit(plan, "leader", dice);
   } else {
@@ -146,7 +152,8 @@ scenario::Reaction of_vm(const Plan& plan, Dice& dice) {
 
 std::vector<scenario::Reaction> draw_reactions(const Plan& plan, Dice& dice) {
   std::vector<scenario::Reaction> reactions;
-  const std::uint64_t count = dice.chance(25) ? 0 : dice.between(1, 6);
+  const std::uint64_t most = plan.has_sequences ? 1 : 6;
+  const std::uint64_t count = dice.chance(25) ? 0 : dice.between(1, most);
   for (std::uint64_t i = 0; i < count; ++i) {
     const std::uint64_t roll = dice.between(0, 99);
     scenario::Reaction reaction = roll < 60   ? of_migration(plan, dice)

@@ -95,7 +95,11 @@ std::vector<scenario::Vm> draw_vms(const Plan& plan, Dice& dice) {
     const std::uint64_t most = plan.node_memory_bytes - 8 * kMebibyte;
     vm.config.set_memory_bytes(std::min(vm.config.memory_bytes(), most));
     vm.config.set_working_set_bytes(std::min(vm.config.working_set_bytes(), most));
-    if (dice.chance(50)) vm.owner = any_node(plan, dice);
+    if (plan.has_sequences) {
+      vm.owner = node_of(number % plan.nodes + 1);  // whoever is hit, it owns something
+    } else if (dice.chance(50)) {
+      vm.owner = any_node(plan, dice);
+    }
     vms.push_back(std::move(vm));
   }
   return vms;

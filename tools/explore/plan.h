@@ -20,7 +20,13 @@ struct Plan {
   Duration work_max = 1 * kSecond;
   Duration fault_min = 500 * kMillisecond;  // between two faults
   Duration fault_max = 4 * kSecond;
-  bool survivable = false;  // faults are weakened to what the quorum can take
+  bool survivable = false;      // faults are weakened to what the quorum can take
+  std::uint32_t threshold = 3;  // heartbeats of 250 ms that are missed before a node is given up
+  // Such a run is short, and little else happens in it.
+  bool has_sequences = false;
+  std::string leader;  // in the beginning; empty: anybody
+
+  Duration detection_time() const { return threshold * 250 * kMillisecond; }
 };
 
 std::string node_of(std::uint32_t number);
@@ -31,7 +37,7 @@ std::string another_node(const Plan& plan, const std::string& node, Dice& dice);
 std::string any_vm(const Plan& plan, Dice& dice);
 
 // From the text of the language; asserts that it is understood, for only this folder writes it.
-scenario::Effect fault(const Plan& plan, const std::string& order);
+scenario::Effect fault(const Plan& plan, const std::string& order, const std::string& label = "");
 scenario::Effect request(const std::string& action);
 scenario::Condition condition(const std::string& text);
 
@@ -45,6 +51,13 @@ std::vector<scenario::Vm> draw_vms(const Plan& plan, Dice& dice);
 std::vector<Timed> draw_requests(const Plan& plan, Dice& dice);
 std::vector<Timed> draw_faults(const Plan& plan, Dice& dice);
 std::vector<scenario::Reaction> draw_reactions(const Plan& plan, Dice& dice);
+// Steps, not in order, and the reactions that belong to them. Needs three nodes; nothing if the
+// plan has none.
+struct Sequences {
+  std::vector<Timed> steps;
+  std::vector<scenario::Reaction> reactions;
+};
+Sequences draw_sequences(const Plan& plan, Dice& dice);
 // Breaks the nodes for longer than any run lasts.
 std::vector<Timed> draw_lasting_damage(const Plan& plan, const std::vector<std::string>& nodes,
                                        Time at, Dice& dice);
