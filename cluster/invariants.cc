@@ -126,7 +126,7 @@ void MigrationEdges::changed(const std::string& vm, std::uint32_t from, std::uin
                              TaskId job, Findings& findings) {
   findings.evaluated("S4");
   const Value before = states_[vm];
-  states_[vm] = Value{to, job != 0};
+  states_[vm] = Value{to, job != 0, job};
   if (before.number != from) {
     findings.add("S5", "MigrationState of VM " + vm + " was " + migration_name(before.number) +
                            " and changes from " + migration_name(from));
@@ -145,7 +145,8 @@ void MigrationEdges::changed(const std::string& vm, std::uint32_t from, std::uin
     return;
   }
   const bool starts_anew = !before.by_engine && next == MigrationState::kSetup;
-  if (!starts_anew && !engine_may_move(state, next)) {
+  const bool fails_late = state == MigrationState::kNoMigration && next == MigrationState::kFailure;
+  if ((!starts_anew && !engine_may_move(state, next)) || (fails_late && before.job != job)) {
     findings.add("S4", "MigrationState of VM " + vm + " moves from " + migration_name(from) +
                            " to " + migration_name(to));
   }

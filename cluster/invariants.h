@@ -102,9 +102,9 @@ class Ownership {
 };
 
 // S4, S5: the engine moves the property MigrationState along the documented edges only; a failure
-// and a cancellation stay until reset or the next start. A client may write any value while no
-// migration is in flight, and a start may follow any of them. Fed with the events of record, each
-// once.
+// and a cancellation stay until reset or the next start; only the job that has moved the VM can
+// fail afterwards. A client may write any value while no migration is in flight, and a start may
+// follow any of them. Fed with the events of record, each once.
 class MigrationEdges {
  public:
   // job = 0: a client wrote the value.
@@ -116,6 +116,7 @@ class MigrationEdges {
   struct Value {
     std::uint32_t number = 0;
     bool by_engine = true;
+    TaskId job = 0;  // that has set it
   };
   std::map<std::string, Value> states_;
 };

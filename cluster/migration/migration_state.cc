@@ -28,6 +28,7 @@ constexpr Move kEngineMoves[] = {
     {kSetup, kFailure},          // it failed
     {kDataTransfer, kFailure},   // it failed
     {kMove, kFailure},           // it failed
+    {kNoMigration, kFailure},    // the new owner could not go on from the memory it was given
     {kCanceled, kNoMigration},   // reset
     {kFailure, kNoMigration},    // reset
     {kCanceled, kSetup},         // the next attempt starts

@@ -35,7 +35,8 @@ std::optional<MigrationState> migration_state_named(std::string_view text);
 bool is_under_way(MigrationState state);
 
 // Whether the migration engine may change the property from one value to the other:
-//   0 -> 1 -> 2 -> 3 -> 0, {1, 2} -> 4, {1, 2, 3} -> 5, {4, 5} -> 0 (reset) and {4, 5} -> 1.
+//   0 -> 1 -> 2 -> 3 -> 0, {1, 2} -> 4, {1, 2, 3} -> 5, {4, 5} -> 0 (reset) and {4, 5} -> 1,
+//   and 0 -> 5 for the job that has just made it 0: the target owns the VM and cannot resume it.
 // Staying at a value is no move and false. A client's write is not the engine's.
 bool engine_may_move(MigrationState from, MigrationState to);
 

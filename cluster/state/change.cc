@@ -34,6 +34,11 @@ const Plan& plan_under_way(const pb::Vm& vm) {
   return *plan_of(*method, *from, vm.name()).value();
 }
 
+bool is_restoring(const pb::Vm& vm) {
+  return vm.has_operation() && plan_under_way(vm).method == VmMethod::kStartUp &&
+         plan_under_way(vm).from == VmState::kSaved;
+}
+
 EventBuilder::EventBuilder(Change& change, std::string_view kind, std::string object, NodeId node)
     : change_(change) {
   record_.set_kind(std::string(kind));
@@ -260,8 +265,7 @@ void Change::end_migration(pb::Vm& vm, MigrationState outcome, JobState job_stat
   assert(task != nullptr);
   pb::Task row = *task;
   pb::MigrationJob& job = *row.mutable_job();
-  const bool was_in_flight = job.phase() != 0;  // Complete has made MigrationState 0 already
-  if (was_in_flight) job.set_phase(static_cast<std::uint32_t>(outcome));
+  job.set_phase(static_cast<std::uint32_t>(outcome));
   for (const pb::Command::Observed& observed : command_.observed()) {
     if (observed.job() == row.id()) keep_statistics(job, observed.statistics());
   }
@@ -275,7 +279,7 @@ void Change::end_migration(pb::Vm& vm, MigrationState outcome, JobState job_stat
   const TaskId id = row.id();
   state_.put(std::move(row));
   vm.set_job(0);
-  if (was_in_flight) set_migration_state(vm, outcome, id);
+  set_migration_state(vm, outcome, id);
   if (failed) set_failure_reason(vm.name(), MigrationFailure::kFailed);
   complete(id, result, error);
 }

@@ -96,6 +96,8 @@ void set_epoch(pb::Epoch* to, const Epoch& epoch);
 VmState state_of(const pb::Vm& vm);
 // The plan of the operation under way, which there has to be.
 const Plan& plan_under_way(const pb::Vm& vm);
+// It is being started from its saved state.
+bool is_restoring(const pb::Vm& vm);
 
 // The handlers, by what they change.
 void apply_create_vm(Change& change, const pb::Request::CreateVm& request);

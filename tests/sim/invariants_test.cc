@@ -139,6 +139,19 @@ TEST_F(CheckerStory, ACancelInMoveIsFound) {
   EXPECT_TRUE(found("S4"));
 }
 
+TEST_F(CheckerStory, OnlyTheJobThatHasMovedTheVmFailsAfterwards) {
+  MigrationEdges edges;
+  edges.changed("web", 0, 1, 1, findings_);
+  edges.changed("web", 1, 2, 1, findings_);
+  edges.changed("web", 2, 3, 1, findings_);
+  edges.changed("web", 3, 0, 1, findings_);
+  edges.changed("web", 0, 5, 1, findings_);
+  edges.changed("web", 5, 0, 0, findings_);
+  EXPECT_TRUE(clean());
+  edges.changed("web", 0, 5, 1, findings_);
+  EXPECT_TRUE(found("S4"));
+}
+
 TEST_F(CheckerStory, AFailureThatVanishesIsFound) {
   MigrationEdges edges;
   edges.changed("web", 0, 1, 1, findings_);

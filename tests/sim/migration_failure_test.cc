@@ -197,6 +197,8 @@ TEST_F(BrokenMove, TargetDiesAfterCompleteAndTheVmIsRestarted) {
   EXPECT_GT(state().vm("web")->boot_id(), boot);
   expect_alive("web", owner("web"));
   wait_for_task(job_);
+  EXPECT_EQ(migration_state("web"), MigrationState::kFailure);
+  EXPECT_TRUE(last_job("web").restarted_elsewhere());
 }
 
 TEST_F(BrokenMove, WithoutAQuorumTheGuestStaysFrozenUntilItReturns) {

@@ -18,6 +18,7 @@ constexpr std::array kSometimes = {
     Sometimes{"migration Setup -> Failure", "a migration failed in Setup"},
     Sometimes{"migration Data Transfer -> Failure", "a migration failed in Data Transfer"},
     Sometimes{"migration Move -> Failure", "a migration failed in Move"},
+    Sometimes{"migration No Migration -> Failure", "a migration failed after its VM had moved"},
     Sometimes{"migration reset by a client", "a client reset MigrationState"},
     Sometimes{"answer migrate cancel ERROR_SUCCESS", "a cancel won"},
     Sometimes{"answer migrate cancel ERROR_INVALID_STATE", "a cancel lost"},

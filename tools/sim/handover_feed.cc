@@ -97,6 +97,8 @@ void HandoverFeed::migration_moved(const pb::EventRecord& event, const ClusterSt
       action.step = Step::kCancel;
       break;
     case MigrationState::kFailure:
+      if (action.phase == MigrationState::kNoMigration)
+        return;  // the new owner fails: see FailOver
       action.step = Step::kAbort;
       break;
   }

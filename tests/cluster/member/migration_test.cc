@@ -242,6 +242,7 @@ TEST_F(MigrationStory, ALostImageIsAColdRestartOnANewEpoch) {
     return cluster.vm_state("web") == VmState::kRunning && cluster.state().vm("web")->job() == 0;
   }));
   EXPECT_TRUE(task().job().restarted_elsewhere());
+  EXPECT_EQ(phase(), MigrationState::kFailure);
   EXPECT_NE(cluster.state().vm("web")->boot_id(), order.boot_id);
 }
 

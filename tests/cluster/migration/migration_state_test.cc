@@ -30,7 +30,7 @@ TEST(MigrationState, TheEngineMovesAlongTheTableAndNowhereElse) {
   const std::set<std::pair<std::uint32_t, std::uint32_t>> legal = {
       {0, 1}, {1, 2}, {2, 3}, {3, 0},   // the way of a migration that succeeds
       {1, 4}, {2, 4},                   // canceled
-      {1, 5}, {2, 5}, {3, 5},           // failed
+      {1, 5}, {2, 5}, {3, 5}, {0, 5},   // failed; the last one after the owner has changed
       {4, 0}, {5, 0}, {4, 1}, {5, 1}};  // reset, next attempt
   for (std::uint32_t from = 0; from < kMigrationStateCount; ++from) {
     for (std::uint32_t to = 0; to < kMigrationStateCount; ++to) {
