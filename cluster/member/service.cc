@@ -205,6 +205,8 @@ void Member::Service::receive(NodeId from, const pb::PeerMessage& message) {
     case pb::PeerMessage::kRaft:
       return raft_.receive(now_, from, message.raft(), log_);
     case pb::PeerMessage::kHeartbeat:
+      // A store formatted anew knows nothing of the cluster: its node must not be taken for Up.
+      if (message.heartbeat().store_id() != state_.node(from)->store_id()) return;
       detector_.heard(from, message.incarnation(), message.heartbeat(), now_);
       return;
     case pb::PeerMessage::kLeaseRequest:
@@ -449,6 +451,7 @@ void Member::Service::send_heartbeats() {
     beat.set_sequence(beat_);
     beat.set_view(detector_.view(now_, state_.detection_time()));
     beat.set_applied_index(applied_);
+    beat.set_store_id(raft_.store_id());
     beat.set_disk_wait_ns(unwritten_.empty() ? 0 : now_ - unwritten_.begin()->second);
     send(std::move(message));
   });

@@ -99,6 +99,7 @@ class Raft {
   void step_down(Time now, Output& out);
 
   Role role() const;
+  StoreId store_id() const { return config_.store_id; }
   bool leads() const { return role() == Role::kLeader; }
   // True when an entry of the leader's own term is committed: only then does its state contain
   // everything ever acknowledged.
