@@ -336,12 +336,15 @@ void Coordinator::decide_step(Decision& decision, const pb::Vm& vm, const GuestS
   propose(decision, "step/" + vm.name(), std::move(command));
 }
 
-// A user's operation fails; what the cluster started by itself is tried again, elsewhere if
-// possible, after a detection time.
+// A user's operation fails, except that a restore whose saved state is older than the disk goes on
+// as a cold start. What the cluster started by itself is tried again, elsewhere if possible, after
+// a detection time.
 void Coordinator::decide_guest_lost(Decision& decision, const pb::Vm& vm, const GuestSaid& said) {
   const LeaderView& view = decision.view;
+  const bool image_lost = said.guest.condition() == pb::CONDITION_IMAGE_LOST;
+  const bool starts_cold = image_lost && is_restoring(vm);
   pb::Command command;
-  if (vm.has_operation() && vm.operation().task() != 0) {
+  if (vm.has_operation() && vm.operation().task() != 0 && !starts_cold) {
     pb::Command::VmStepFailed& failed = *command.mutable_vm_step_failed();
     failed.set_vm(vm.name());
     *failed.mutable_epoch() = vm.epoch();
@@ -351,11 +354,10 @@ void Coordinator::decide_guest_lost(Decision& decision, const pb::Vm& vm, const 
     failed.set_message(said.guest.error());
     return propose(decision, "step/" + vm.name(), std::move(command));
   }
-  const bool image_lost = said.guest.condition() == pb::CONDITION_IMAGE_LOST;
   const auto [retry, first] = retry_at_.try_emplace(vm.name(), view.now + decision.detection_time);
   if (!image_lost && view.now < retry->second) return;
-  const auto to = Placement(view.state).place(vm.config().memory_bytes(), vm.owner());
-  const NodeId target = to.value_or(vm.owner());
+  const auto elsewhere = Placement(view.state).place(vm.config().memory_bytes(), vm.owner());
+  const NodeId target = starts_cold ? vm.owner() : elsewhere.value_or(vm.owner());
   pb::Command::Failover& failover = *command.mutable_failover();
   failover.set_reason(said.guest.error());
   pb::Command::Failover::Assignment& assignment = *failover.add_assignments();

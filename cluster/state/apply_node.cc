@@ -31,14 +31,27 @@ void set_node_state(Change& change, pb::Node& node, pb::NodeState to, std::strin
       .text("reason", reason);
 }
 
-// The operation of a VM whose guest died with its owner, seen from the new owner.
-void restart_operation(Change& change, pb::Vm& vm) {
+// A guest that ran is started again from its disk: its memory is gone.
+void cold_restart(Change& change, pb::Vm& vm, TaskId task) {
+  pb::Vm::Operation& operation = *vm.mutable_operation();
+  operation.set_method(static_cast<std::uint32_t>(VmMethod::kStartUp));
+  operation.set_from_state(static_cast<std::uint32_t>(VmState::kTurnedOff));
+  operation.set_task(task);
+  vm.set_has_saved_state(false);
+  change.enter_step(vm, plan_under_way(vm), 0);
+}
+
+// The operation of a VM whose guest is gone, seen from the new owner. A start is another boot, also
+// from a saved state, so that no guest that was left behind can be taken for it.
+void restart_operation(Change& change, pb::Vm& vm, bool owner_lives) {
   const Plan& plan = plan_under_way(vm);
   const GuestCondition wait = plan.steps[vm.operation().step()].wait;
   if (wait == GuestCondition::kAbsent) return;  // the guest is gone: the new owner will say so
   const bool starts = plan.method == VmMethod::kStartUp || plan.method == VmMethod::kReset;
   if (starts) {
-    if (vm.origin() == pb::ORIGIN_FRESH) vm.set_boot_id(change.next_boot_id());
+    // Its owner has looked: the saved state is older than the disk.
+    if (owner_lives && is_restoring(vm)) return cold_restart(change, vm, vm.operation().task());
+    vm.set_boot_id(change.next_boot_id());
     return;
   }
   change.abandon(vm, VMTaskResult::kUnexpectedError,
@@ -46,16 +59,6 @@ void restart_operation(Change& change, pb::Vm& vm) {
                   "The owner of VM '" + vm.name() + "' died while it was " +
                       std::string(failsim::name(state_of(vm))) + ".",
                   "Try again once the VM is Running."});
-}
-
-// A guest that ran is started again from its disk: its memory is gone.
-void cold_restart(Change& change, pb::Vm& vm) {
-  const TaskId no_task = 0;
-  pb::Vm::Operation& operation = *vm.mutable_operation();
-  operation.set_method(static_cast<std::uint32_t>(VmMethod::kStartUp));
-  operation.set_from_state(static_cast<std::uint32_t>(VmState::kTurnedOff));
-  operation.set_task(no_task);
-  change.enter_step(vm, plan_under_way(vm), 0);
 }
 
 // Whether the node has the memory that the VM will take there, beside everything but the VM itself.
@@ -79,9 +82,10 @@ void fail_over(Change& change, const pb::Command::Failover::Assignment& assignme
   const bool compares = !change.makes(Mistake::kApplyUnguarded);
   if (!stands && (compares || found == nullptr || to == nullptr)) return change.too_late();
   // Taken from a living owner because its guest failed: not if it has been told to try anew.
+  const bool owner_lives = assignment.boot_id() != 0;
   const bool is_tried_anew =
-      assignment.boot_id() != 0 &&
-      (found->boot_id() != assignment.boot_id() || found->operation().task() != 0);
+      owner_lives && (found->boot_id() != assignment.boot_id() ||
+                      (found->operation().task() != 0 && !is_restoring(*found)));
   if (is_tried_anew && compares) return change.too_late();
   // The room was looked for when this was proposed; something else may have taken it since.
   if (compares && !has_room(change.state(), *found, *to)) return change.too_late();
@@ -109,8 +113,9 @@ void fail_over(Change& change, const pb::Command::Failover::Assignment& assignme
       .text("to", to->name())
       .text("epoch", to_string(epoch_of(vm.epoch())))
       .text("reason", moves ? reason : reason + ", restarted in place");
-  if (vm.has_operation()) restart_operation(change, vm);
-  if (!vm.has_operation() && vm.want() != pb::GUEST_ABSENT) cold_restart(change, vm);
+  const TaskId no_task = 0;
+  if (vm.has_operation()) restart_operation(change, vm, owner_lives);
+  if (!vm.has_operation() && vm.want() != pb::GUEST_ABSENT) cold_restart(change, vm, no_task);
   change.put(std::move(vm));
 }
 

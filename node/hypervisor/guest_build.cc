@@ -158,7 +158,8 @@ void Guest::become_ready(DeviceState state) {
     fail(VMTaskResult::kIncompatibleSavedStateError,
          "the state of VM '" + order_.vm + "' on " + host_.node() + " is at counter " +
              std::to_string(state.counter) + ", but its disk is at " +
-             std::to_string(last_counter_) + "; only a fresh start can go on from there");
+             std::to_string(last_counter_) + "; only a fresh start can go on from there",
+         pb::CONDITION_IMAGE_LOST);
     return;
   }
   model_.emplace(order_.config, std::move(state));

@@ -141,6 +141,45 @@ TEST_F(Lifecycle, ASavedVmIsRestoredOnTheNodeThatTakesItOver) {
   expect_alive("web", owner("web"));
 }
 
+// Nobody hears that the restored guest works, and then its owner dies.
+TEST_F(Lifecycle, ARestoredVmThatHasWorkedUnseenIsStartedColdAtOnce) {
+  begin_with_vm();
+  events_of(VmMethod::kSave);
+  const std::uint64_t saved = world().volume().volume().vm("web")->last_counter;
+  const std::uint64_t since = last_event();
+  const pb::Reply reply = method("web", VmMethod::kStartUp);
+  for (const NodeId other : world().nodes()) {
+    if (other != owner_) world().network().cut(owner_, other);
+  }
+  wait("it has worked",
+       [&] { return world().volume().volume().vm("web")->last_counter > saved + 3; });
+  EXPECT_EQ(vm_state("web"), VmState::kRestoring);
+  world().kill(owner_, World::Evidence::kReported);
+  wait_for_task(reply.task());
+  EXPECT_EQ(state().task(reply.task())->result(), 0u);
+  EXPECT_EQ(changes("vm-state", "web", since),
+            (Names{"TurningOn", "Restoring", "TurningOn", "Running"}));
+  EXPECT_EQ(changes("owner", "web", since).size(), 2u) << "to the next node, and anew in its place";
+  expect_alive("web", owner("web"));
+}
+
+TEST_F(Lifecycle, ARestoreThatItsOwnerBarelyBeganIsARestoreElsewhere) {
+  begin_with_vm();
+  events_of(VmMethod::kSave);
+  const std::uint64_t saved = world().volume().volume().vm("web")->last_counter;
+  const std::uint64_t since = last_event();
+  const StorageRules::Id stall = world().volume().add(StorageRule{});
+  const pb::Reply reply = method("web", VmMethod::kStartUp);
+  pass(100 * kMillisecond);
+  world().kill(owner_, World::Evidence::kReported);
+  world().volume().remove(stall);
+  wait_for_task(reply.task());
+  EXPECT_EQ(state().task(reply.task())->result(), 0u);
+  EXPECT_EQ(changes("vm-state", "web", since), (Names{"TurningOn", "Restoring", "Running"}));
+  EXPECT_LE(counter("web", owner("web")), saved + 5);
+  expect_alive("web", owner("web"));
+}
+
 TEST_F(Lifecycle, TheSameRequestTwiceActsOnce) {
   begin();
   pb::Request request;

@@ -13,6 +13,7 @@ namespace {
 constexpr Duration kVolumeRetry = 100 * kMillisecond;
 constexpr Duration kBootTime = 2 * kMillisecond;
 constexpr std::uint64_t kStatePieceBytes = 256 * 1024;
+constexpr const char* kImageIsGone = "its image is not there any more";
 
 std::uint32_t number(VMTaskResult result) {
   return static_cast<std::uint32_t>(result);
@@ -116,6 +117,13 @@ void GuestRunner::fail(std::uint32_t task_result, const std::string& error) {
                            "VM '" + vm_ + "' on " + node_name(host_.self()) + ": " + error + "."});
 }
 
+void GuestRunner::lose_image(const std::string& error) {
+  destroy();
+  phase_ = Phase::kImageLost;
+  host_.report(GuestReport{vm_, order_.epoch, order_.boot_id, pb::CONDITION_IMAGE_LOST, 0,
+                           "VM '" + vm_ + "' on " + node_name(host_.self()) + ": " + error + "."});
+}
+
 // Frozen is said once the guest's last write is at rest.
 void GuestRunner::say_pause_reached() {
   if (order_.want == pb::GUEST_FROZEN && phase_ == Phase::kPresent && !is_appending_) {
@@ -144,13 +152,7 @@ void GuestRunner::start() {
   phase_ = Phase::kStarting;
   if (order_.origin == pb::ORIGIN_IMAGE) {
     const Receiver* image = host_.receiver(vm_, order_.image_job, order_.image_attempt);
-    if (image == nullptr || !image->holds_all()) {
-      phase_ = Phase::kImageLost;
-      host_.report(GuestReport{
-          vm_, order_.epoch, order_.boot_id, pb::CONDITION_IMAGE_LOST, 0,
-          "The image of VM '" + vm_ + "' is not on " + node_name(host_.self()) + " any more."});
-      return;
-    }
+    if (image == nullptr || !image->holds_all()) return lose_image(kImageIsGone);
   } else {
     if (host_.faults().strikes(HostStep::kStart)) {
       return fail(number(VMTaskResult::kUnexpectedError), "the guest does not start");
@@ -176,7 +178,7 @@ void GuestRunner::start() {
 void GuestRunner::registered(const pb::VolumeReply& reply) {
   switch (order_.origin) {
     case pb::ORIGIN_SAVED_STATE:
-      return read_saved_state();
+      return read_saved_state(reply.last_counter());
     case pb::ORIGIN_IMAGE:
       return resume_image();
     default:
@@ -188,16 +190,18 @@ void GuestRunner::registered(const pb::VolumeReply& reply) {
   });
 }
 
-void GuestRunner::read_saved_state() {
+void GuestRunner::read_saved_state(std::uint64_t last_counter) {
   pb::VolumeRequest asked = request();
   asked.mutable_read_state()->set_length(std::uint32_t{1} << 20);
-  ask(std::move(asked), [this](const pb::VolumeReply& reply) {
+  ask(std::move(asked), [this, last_counter](const pb::VolumeReply& reply) {
     std::optional<DeviceState> state;
     if (is_done(reply)) state = decode_device_state(reply.data(), order_.config);
     if (!state) {
       return fail(number(VMTaskResult::kIncompatibleSavedStateError),
                   "its saved state cannot be read: " + reply.message());
     }
+    // A former owner, who died before anybody knew, restored the guest and it has worked since.
+    if (state->counter != last_counter) return lose_image("its disk is ahead of its saved state");
     state->boot_id = order_.boot_id;
     present(std::move(*state));
   });
@@ -206,18 +210,12 @@ void GuestRunner::read_saved_state() {
 void GuestRunner::resume_image() {
   Receiver* image = host_.receiver(vm_, order_.image_job, order_.image_attempt);
   if (image == nullptr || host_.faults().strikes(HostStep::kResume)) {
-    phase_ = Phase::kImageLost;
-    say(pb::CONDITION_IMAGE_LOST);
-    return;
+    return lose_image(kImageIsGone);
   }
   host_.later(image->time_before_resume(), [this, work = work_] {
     if (work != work_) return;
     Receiver* checked = host_.receiver(vm_, order_.image_job, order_.image_attempt);
-    if (checked == nullptr) {
-      phase_ = Phase::kImageLost;
-      say(pb::CONDITION_IMAGE_LOST);
-      return;
-    }
+    if (checked == nullptr) return lose_image(kImageIsGone);
     reserved_bytes_ = checked->hand_over_memory();
     present(checked->device());
     checked->resumed();
@@ -226,9 +224,7 @@ void GuestRunner::resume_image() {
 
 void GuestRunner::present(DeviceState state) {
   guest_ = std::make_unique<Guest>(order_.config, std::move(state), host_.mistakes());
-  // A state that is restored a second time, because its first owner died before anybody knew that
-  // it ran, is older than the journal: the volume refuses its first write.
-  has_begun_ = order_.origin == pb::ORIGIN_SAVED_STATE;
+  has_begun_ = false;
   phase_ = Phase::kPresent;
   dirty_rate_changed();
   reach_want();

@@ -49,12 +49,14 @@ class GuestRunner {
   void reach_want();
   void start();
   void registered(const pb::VolumeReply& reply);
-  void read_saved_state();
+  void read_saved_state(std::uint64_t last_counter);
   void resume_image();
   void present(DeviceState state);
   void register_again();
   void destroy();
   void fail(std::uint32_t task_result, const std::string& error);
+  // The memory it was to go on from is gone or too old: only a fresh start can go on.
+  void lose_image(const std::string& error);
   void say(pb::GuestCondition condition);
   void say_pause_reached();
 

@@ -157,6 +157,27 @@ TEST_F(Guests, RestoringWhatWasNeverSavedFails) {
   EXPECT_FALSE(node.hypervisor().live(vm.name).has_guest());
 }
 
+TEST_F(Guests, ASavedStateOlderThanTheDiskIsNotRestored) {
+  start();
+  await_counter(3);
+  node.order(vm.want(pb::GUEST_SAVED));
+  node.await(pb::CONDITION_SAVED);
+  ++vm.boot_id;
+  node.order(vm.want(pb::GUEST_RUNNING, pb::ORIGIN_SAVED_STATE));
+  node.await(pb::CONDITION_RUNNING);
+  const std::uint64_t saved_at = counter();
+  await_counter(saved_at + 2);
+  ++vm.boot_id;
+  node.order(vm.want(pb::GUEST_RUNNING, pb::ORIGIN_SAVED_STATE));
+  const GuestReport lost = node.await(pb::CONDITION_IMAGE_LOST);
+  EXPECT_EQ(lost.boot_id, vm.boot_id);
+  EXPECT_NE(lost.error.find("only a fresh start"), std::string::npos) << lost.error;
+  ++vm.boot_id;
+  start();
+  await_counter(saved_at + 3);
+  check_journal();
+}
+
 TEST_F(Guests, TooLargeForTheNodeIsRefusedInASentence) {
   vm.config.set_memory_bytes(300 * kMiB);
   GuestReport refused;
