@@ -5,16 +5,13 @@
 #include <optional>
 
 #include "cluster/failover/placement.h"
+#include "cluster/membership/process_start.h"
 #include "cluster/state/change.h"
 
 namespace failsim {
 namespace {
 
 constexpr std::size_t kFailoverBatch = 256;
-
-std::uint32_t instance_of(Incarnation incarnation) {
-  return static_cast<std::uint32_t>(incarnation & 0xffffffff);
-}
 
 bool lives(const ClusterState& state, NodeId id, Incarnation incarnation) {
   const pb::Node* node = state.node(id);

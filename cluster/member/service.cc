@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "cluster/member/state_snapshot.h"
+#include "cluster/membership/process_start.h"
 
 namespace failsim {
 namespace {
@@ -41,10 +42,6 @@ raft::Config log_config(const MemberConfig& config, const ClusterState& state) {
   return log;
 }
 
-std::uint32_t instance_of(Incarnation incarnation) {
-  return static_cast<std::uint32_t>(incarnation & 0xffffffff);
-}
-
 }  // namespace
 
 Member::Service::Service(const MemberConfig& config, const Recovered& recovered, Time now)
@@ -59,7 +56,12 @@ Member::Service::Service(const MemberConfig& config, const Recovered& recovered,
       promised_(now),
       applied_at_(now),
       next_beat_(now),
-      next_report_(kNever) {}
+      next_report_(kNever) {
+  for (const auto& [id, node] : state_.nodes()) incarnations_[id] = node->incarnation();
+  for (const EntryPtr& entry : recovered.entries) {
+    if (entry->index() > applied_) note_process(*entry);
+  }
+}
 
 template <typename Visit>
 void Member::Service::for_each_peer(Visit&& visit) {
@@ -128,8 +130,12 @@ bool Member::Service::has_quorum(Time now) const {
 // ---- Events -------------------------------------------------------------------------------------
 
 void Member::Service::take(const MessageReceived& event) {
-  if (failed_ || leaving_ || !acceptable(event.message)) return;
-  receive(event.message.from(), event.message);
+  const pb::PeerMessage& message = event.message;
+  if (failed_ || leaving_ || !acceptable(message)) return;
+  Incarnation& known = incarnations_[message.from()];
+  if (is_superseded(message.incarnation(), known)) return tell_superseded(message);
+  known = message.incarnation();
+  receive(message.from(), message);
 }
 
 void Member::Service::take(const GuestReport& event) {
@@ -187,22 +193,51 @@ pb::PeerMessage Member::Service::envelope(NodeId to) const {
   return message;
 }
 
-// Of this cluster, version and recovery epoch, and not from a process that a newer one replaced.
-bool Member::Service::acceptable(const pb::PeerMessage& message) {
+// Of this cluster, version and recovery epoch.
+bool Member::Service::acceptable(const pb::PeerMessage& message) const {
   if (message.version() != kWireVersion) return false;
   if (message.cluster_id() != config_.bootstrap.cluster_id()) return false;
   if (message.recovery_epoch() < state_.cluster().recovery_epoch()) return false;
   if (message.to() != config_.self || message.from() == config_.self) return false;
-  if (state_.node(message.from()) == nullptr) return false;
-  Incarnation& newest = incarnations_[message.from()];
-  if (message.incarnation() < newest) return false;
-  newest = message.incarnation();
-  return true;
+  return state_.node(message.from()) != nullptr;
+}
+
+// ---- Processes of one node ----------------------------------------------------------------------
+
+// A process that joins is known from the moment its entry is in the log, committed or not: its
+// leader has heard it.
+void Member::Service::note_process(const pb::LogEntry& entry) {
+  pb::Command command;
+  if (entry.command().empty() || !command.ParseFromString(entry.command())) return;
+  if (!command.has_node_joined()) return;
+  Incarnation& known = incarnations_[command.node_joined().node()];
+  known = std::max(known, command.node_joined().incarnation());
+}
+
+// Once a beat: it is to stop. Of a message that was only late nobody is there to hear it.
+void Member::Service::tell_superseded(const pb::PeerMessage& message) {
+  if (!message.has_heartbeat()) return;
+  pb::PeerMessage answer = envelope(message.from());
+  answer.mutable_evidence()->set_node(message.from());
+  answer.mutable_evidence()->set_instance(instance_of(message.incarnation()));
+  send(std::move(answer));
+}
+
+void Member::Service::learn_superseded() {
+  failed_ = true;
+  out_->trace.push_back(
+      {"store-superseded",
+       "the others know a later start of this node than start " +
+           std::to_string(start_of(config_.incarnation)) +
+           ", which its store has counted: the store is an older copy, or another process uses "
+           "it; this node stops, because it no longer knows what it has promised: put the newest "
+           "store back"});
 }
 
 void Member::Service::receive(NodeId from, const pb::PeerMessage& message) {
   switch (message.body_case()) {
     case pb::PeerMessage::kRaft:
+      for (const pb::LogEntry& entry : message.raft().append().entries()) note_process(entry);
       return raft_.receive(now_, from, message.raft(), log_);
     case pb::PeerMessage::kHeartbeat:
       // A store formatted anew knows nothing of the cluster: its node must not be taken for Up.
@@ -274,6 +309,10 @@ void Member::Service::receive_read_index_reply(const pb::PeerMessage::ReadIndexR
 }
 
 void Member::Service::receive_evidence(const pb::PeerMessage::Evidence& evidence, bool spread) {
+  if (evidence.node() == config_.self) {
+    if (evidence.instance() == instance_of(config_.incarnation)) learn_superseded();
+    return;
+  }
   coordinator_.evidence(evidence.node(), evidence.instance());
   if (!spread) return;
   for_each_peer([&](NodeId peer) {

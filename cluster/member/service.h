@@ -64,7 +64,10 @@ class Member::Service {
   void take(const Leaving& event);
 
   // Messages.
-  bool acceptable(const pb::PeerMessage& message);
+  bool acceptable(const pb::PeerMessage& message) const;
+  void note_process(const pb::LogEntry& entry);
+  void tell_superseded(const pb::PeerMessage& message);
+  void learn_superseded();
   void receive(NodeId from, const pb::PeerMessage& message);
   void receive_lease_request(NodeId from, Incarnation incarnation,
                              const pb::PeerMessage::LeaseRequest& request);
@@ -118,7 +121,7 @@ class Member::Service {
   Effects* out_ = nullptr;  // of the step under way
   raft::Output log_;        // of the step under way
 
-  std::map<NodeId, Incarnation> incarnations_;  // the newest heard of each peer
+  std::map<NodeId, Incarnation> incarnations_;  // the newest known of each node
   std::map<std::uint64_t, Confirmation> confirmations_;
   std::uint64_t last_confirmation_ = 0;
   std::map<std::uint64_t, std::uint64_t> marks_;  // sequence -> mark of the log

@@ -37,7 +37,7 @@ void MemberCluster::start(NodeId id) {
   config.self = id;
   config.bootstrap = bootstrap_;
   ++node.starts;
-  config.incarnation = (node.starts << 32) | (id * 1000 + node.starts);
+  config.incarnation = (node.starts << 32) | ++processes_;
   config.random_seed = id * 77 + node.starts;
   config.check_state_every = 20;
   node.member = std::make_unique<Member>(config, node.disk, now_);
@@ -52,6 +52,12 @@ void MemberCluster::kill(NodeId id) {
 }
 
 void MemberCluster::restart(NodeId id) {
+  start(id);
+}
+
+void MemberCluster::restart_on(NodeId id, Recovered disk, std::uint64_t starts) {
+  nodes_.at(id).disk = std::move(disk);
+  nodes_.at(id).starts = starts;
   start(id);
 }
 

@@ -30,6 +30,9 @@ class MemberCluster {
   void kill(NodeId id);      // kill -9: silent from now on
   void evidence(NodeId of);  // the launcher tells the survivors
   void restart(NodeId id);   // a new process on the same disk
+  // A new process on another disk, which has counted so many starts. Of a dead node.
+  void restart_on(NodeId id, Recovered disk, std::uint64_t starts);
+  std::uint64_t starts(NodeId id) const { return nodes_.at(id).starts; }
   Recovered& disk(NodeId id) { return nodes_.at(id).disk; }
   bool is_alive(NodeId id) const { return nodes_.at(id).alive; }
   void cut(NodeId a, NodeId b) { cut_.insert({a, b}), cut_.insert({b, a}); }
@@ -90,6 +93,7 @@ class MemberCluster {
   pb::Bootstrap bootstrap_;
   Time now_ = kSecond;
   std::map<NodeId, Node> nodes_;
+  std::uint64_t processes_ = 0;
   std::deque<pb::PeerMessage> network_;
   std::deque<std::pair<NodeId, Event>> events_;
   std::set<std::pair<NodeId, NodeId>> cut_;

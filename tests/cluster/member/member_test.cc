@@ -138,5 +138,82 @@ TEST(Member, ARestartedProcessReadsItsStateBack) {
   EXPECT_EQ(cluster.member(3).state().hash(), before);
 }
 
+// ---- A store that is not the newest of its node -------------------------------------------------
+
+class OldStore : public testing::Test {
+ protected:
+  OldStore() : lead(cluster.leader()), old(lead == 1 ? 2 : 1), other(6 - lead - old) {}
+
+  // One node has started twice and all know it; the copy was made before the second start. Then
+  // something is acknowledged that the copy does not hold.
+  void SetUp() override {
+    copy = cluster.disk(old);
+    copied_starts = cluster.starts(old);
+    cluster.kill(old);
+    cluster.restart(old);
+    ASSERT_TRUE(cluster.run_until([&] { return knows(lead) && knows(other) && knows(old); }));
+    ASSERT_EQ(code(cluster.create_vm("web", other)), Code::kOk);
+    newest = cluster.disk(old);
+    newest_starts = cluster.starts(old);
+    cluster.kill(old);
+  }
+  bool knows(NodeId node) {
+    return cluster.member(node).state().node(old)->incarnation() ==
+           cluster.member(old).incarnation();
+  }
+  bool stops(NodeId node) {
+    return cluster.run_until([&] { return cluster.member(node).is_failed(); });
+  }
+  // The rest of them elects nobody while they are two, one of which has no say.
+  bool is_without_leader_for(Duration time) {
+    cluster.run_for(time);
+    return cluster.leader() == kNoNode;
+  }
+
+  MemberCluster cluster{3};
+  const NodeId lead, old, other;
+  Recovered copy, newest;
+  std::uint64_t copied_starts = 0, newest_starts = 0;
+};
+
+TEST_F(OldStore, AnOlderCopyHasNoVoteAndItsProcessStops) {
+  cluster.kill(lead);
+  cluster.restart_on(old, copy, copied_starts);
+  EXPECT_TRUE(stops(old));
+  EXPECT_TRUE(is_without_leader_for(5 * kSecond));
+  cluster.restart_on(old, newest, newest_starts);
+  EXPECT_TRUE(cluster.run_until([&] { return cluster.leader() != kNoNode; }));
+  EXPECT_NE(cluster.state().vm("web"), nullptr);
+}
+
+TEST_F(OldStore, AlsoOthersThatHaveStartedSinceKnowItFromTheirStores) {
+  cluster.kill(lead);
+  cluster.kill(other);
+  cluster.restart(other);
+  cluster.restart_on(old, copy, copied_starts);
+  EXPECT_TRUE(stops(old));
+  EXPECT_TRUE(is_without_leader_for(5 * kSecond));
+}
+
+// An entry is in the log before it is known to be agreed.
+TEST_F(OldStore, AlsoWhoHasTheLaterStartOnlyInItsLogKnowsIt) {
+  cluster.kill(lead);
+  cluster.kill(other);
+  Recovered unapplied = cluster.disk(other);
+  unapplied.rows.clear();
+  unapplied.applied = 0;
+  cluster.restart_on(other, unapplied, cluster.starts(other));
+  cluster.restart_on(old, copy, copied_starts);
+  EXPECT_TRUE(stops(old));
+  EXPECT_TRUE(is_without_leader_for(5 * kSecond));
+}
+
+TEST_F(OldStore, AnEmptyOneFormattedUnderTheSameStoreIdHasNoSayEither) {
+  cluster.kill(lead);
+  cluster.restart_on(old, Recovered(), 0);
+  EXPECT_TRUE(stops(old));
+  EXPECT_TRUE(is_without_leader_for(5 * kSecond));
+}
+
 }  // namespace
 }  // namespace failsim
