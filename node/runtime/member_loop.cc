@@ -87,9 +87,18 @@ void MemberLoop::step(const Event& event) {
   recorder_.end_step(effects_);
   perform(effects_);
   gather(effects_);
-  if (const auto* failed = std::get_if<StorageFailed>(&event)) {
-    outside_.storage_failed(failed->reason);
+  if (member_.is_failed() && !is_failure_told_) tell_failure(event);
+}
+
+// Its disk has failed, or the member has found out that it must not go on.
+void MemberLoop::tell_failure(const Event& event) {
+  is_failure_told_ = true;
+  const auto* disk = std::get_if<StorageFailed>(&event);
+  if (disk != nullptr) {
+    return outside_.member_failed("its disk failed: " + disk->reason +
+                                  " Start it again when its disk is in order.");
   }
+  outside_.member_failed(effects_.trace.empty() ? "" : effects_.trace.back().text + ".");
 }
 
 // What waits for nothing.

@@ -33,7 +33,8 @@ class MemberLoop {
     std::function<void(const TransferOrder&)> transfer;
     std::function<void(const GuestOrder&)> guest;
     std::function<void()> state_changed;  // after a turn that applied something
-    std::function<void(const std::string& reason)> storage_failed;
+    // Once: the member takes no part any more.
+    std::function<void(const std::string& reason)> member_failed;
     std::function<void(Duration, std::function<void()>)> call_after;
     std::function<Duration()> timer_lateness;  // of a fault; empty: timers fire in time
   };
@@ -58,6 +59,7 @@ class MemberLoop {
   void schedule();
   void turn();
   void step(const Event& event);
+  void tell_failure(const Event& event);
   void perform(Effects& effects);
   void gather(Effects& effects);
   void submit_gathered();
@@ -76,6 +78,7 @@ class MemberLoop {
   std::deque<Event> events_;
   bool is_turn_due_ = false;
   bool has_applied_ = false;  // in this turn
+  bool is_failure_told_ = false;
   Effects effects_;
   DurableBatch gathered_;  // of this turn
   std::uint64_t gathered_sequence_ = 0;

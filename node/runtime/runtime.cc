@@ -107,7 +107,7 @@ class Runtime final : public NodeService {
   void await_signal();
   void leave();
   void await_farewell(Time until);
-  void storage_failed(const std::string& reason);
+  void member_failed(const std::string& reason);
   void await_lease_end();
   void end(int exit_code);
 
@@ -175,7 +175,7 @@ MemberLoop::Outside Runtime::outside() {
   outside.transfer = [this](const TransferOrder& order) { hypervisor_->order(order); };
   outside.guest = [this](const GuestOrder& order) { hypervisor_->order(order); };
   outside.state_changed = [this] { api_->state_changed(); };
-  outside.storage_failed = [this](const std::string& reason) { storage_failed(reason); };
+  outside.member_failed = [this](const std::string& reason) { member_failed(reason); };
   outside.call_after = [this](Duration delay, std::function<void()> call) {
     call_after(delay, std::move(call));
   };
@@ -395,10 +395,9 @@ void Runtime::await_farewell(Time until) {
   call_after(kFarewellCheck, [this, until] { await_farewell(until); });
 }
 
-void Runtime::storage_failed(const std::string& reason) {
-  log(Level::kError, "The disk of " + node_name(self_) + " failed: " + reason +
-                         " The node takes no part any more and ends when its lease is over; start "
-                         "it again when its disk is in order.");
+void Runtime::member_failed(const std::string& reason) {
+  log(Level::kError, node_name(self_) +
+                         " takes no part any more and ends when its lease is over: " + reason);
   await_lease_end();
 }
 
