@@ -3,6 +3,8 @@
 #include <cassert>
 #include <utility>
 
+#include "storage/log_damage.h"
+
 namespace failsim {
 
 std::unique_ptr<MemoryStore> MemoryStore::format(NodeId node, StoreId store_id,
@@ -39,6 +41,11 @@ void MemoryStore::fail_writes(Error error, std::uint64_t after) {
 // the unsynced ones: as with real files, which are read through the page cache.
 Result<Recovered> MemoryStore::recover() {
   assert(is_open_);
+  if (auto error = damage()) return *error;
+  return read();
+}
+
+Recovered MemoryStore::read() const {
   Image image = image_;
   for (DurableBatch batch : unsynced_) perform(std::move(batch), image);
 
@@ -49,6 +56,41 @@ Result<Recovered> MemoryStore::recover() {
   for (auto& [key, value] : image.rows) recovered.rows.push_back({key, std::move(value)});
   recovered.applied = image.applied;
   return recovered;
+}
+
+std::unique_ptr<MemoryStore> MemoryStore::copy() const {
+  assert(!is_open_);
+  std::unique_ptr<MemoryStore> copied(new MemoryStore(*this));
+  copied->settle(copied->unsynced_.size());
+  return copied;
+}
+
+void MemoryStore::flip_log_bit(Random& random) {
+  assert(!is_open_);
+  settle(unsynced_.size());
+  std::deque<EntryPtr>& entries = image_.entries;
+  if (entries.empty()) return flip_row_bit();
+  EntryPtr& hit = entries[random.below(entries.size())];
+  const auto flipped = std::make_shared<pb::LogEntry>(*hit);
+  std::string& command = *flipped->mutable_command();
+  if (command.empty()) {
+    flipped->set_term(flipped->term() ^ (std::uint64_t{1} << random.below(64)));
+  } else {
+    char& byte = command[random.below(command.size())];
+    byte = static_cast<char>(byte ^ (1 << random.below(8)));
+  }
+  hit = flipped;
+  flipped_ = Flipped::kLog;
+}
+
+std::optional<Error> MemoryStore::damage() const {
+  if (flipped_ == Flipped::kNothing) return std::nullopt;
+  const std::optional<std::string> wrong = flipped_ == Flipped::kLog
+                                               ? log_damage(read())
+                                               : "a block of its rows does not have its checksum";
+  if (!wrong) return std::nullopt;
+  return Error{Code::kInvalidData,
+               "The store of " + node_name(identity_.node) + " is damaged: " + *wrong + ".", ""};
 }
 
 std::optional<Error> MemoryStore::write(const DurableBatch& batch) {

@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "cluster/random.h"
 #include "storage/store.h"
 
 namespace failsim {
@@ -34,11 +35,21 @@ class MemoryStore : public Store {
   bool is_open() const { return is_open_; }
   // Batches that a crash may take.
   std::size_t unsynced() const { return unsynced_.size(); }
+  // All that is written, as another store; neither is open. The unsynced batches count as written.
+  std::unique_ptr<MemoryStore> copy() const;
+  // A bit flips in an entry of the log, or, if it has none, in the rows. No process may have it
+  // open.
+  void flip_log_bit(Random& random);
+  // The same in the rows, where the checksums of the database notice it, as RocksDB's do.
+  void flip_row_bit() { flipped_ = Flipped::kRow; }
+  // What recover() would refuse.
+  std::optional<Error> damage() const;
   // After `after` more batches, each write fails with this error until the store is opened again;
   // of the failed batch nothing is there.
   void fail_writes(Error error, std::uint64_t after = 0);
 
   const StoreIdentity& identity() const override { return identity_; }
+  // kInvalidData if a bit has flipped.
   Result<Recovered> recover() override;
   std::optional<Error> write(const DurableBatch& batch) override;
 
@@ -58,6 +69,7 @@ class MemoryStore : public Store {
     std::uint64_t after = 0;
   };
 
+  Recovered read() const;
   static void perform(DurableBatch&& batch, Image& image);
   void settle(std::size_t batches);  // the first of the unsynced ones become part of the image
 
@@ -66,6 +78,7 @@ class MemoryStore : public Store {
   Image image_;                        // all that is synced
   std::deque<DurableBatch> unsynced_;  // written later, in order
   std::optional<Failure> failure_;
+  enum class Flipped { kNothing, kLog, kRow } flipped_ = Flipped::kNothing;
 };
 
 }  // namespace failsim

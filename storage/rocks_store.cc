@@ -13,7 +13,7 @@
 #include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
 
-#include "cluster/raft/checksum.h"
+#include "storage/log_damage.h"
 #include "storage/proto/store.pb.h"
 #include "storage/write_ahead_log.h"
 
@@ -52,8 +52,8 @@ Error failed(const std::string& what, const std::string& path, const rocksdb::St
 
 Error damaged(const std::string& path, const std::string& what) {
   return {Code::kInvalidData, "The store in " + path + " is damaged: " + what + ".",
-          "Remove that directory and format the node again; it then copies everything from the "
-          "others."};
+          "Leave this node out: the others go on without it. A store that is formatted in its place, "
+          "or an older copy of it, has no say any more."};
 }
 
 // The database's own log is not kept: writing it to a full disk would end the process in an
@@ -185,33 +185,6 @@ bool take_key(std::string_view key, const rocksdb::Slice& value, Recovered* reco
   return key == kIdentityKey || key == kStartsKey;
 }
 
-// What is wrong with the order of the log; nothing if it is whole.
-std::optional<std::string> check_log(const Recovered& recovered) {
-  pb::LogStart previous = recovered.log_start;
-  for (const EntryPtr& entry : recovered.entries) {
-    const std::string name = "log entry " + std::to_string(entry->index());
-    if (entry->index() != previous.index() + 1) {
-      return name + " follows entry " + std::to_string(previous.index());
-    }
-    if (entry->term() < previous.term()) {
-      return name + " has term " + std::to_string(entry->term()) + " behind term " +
-             std::to_string(previous.term());
-    }
-    if (entry->checksum() != raft::chain_checksum(previous.checksum(), *entry)) {
-      return name + " does not have the checksum that the entries before it give";
-    }
-    previous.set_index(entry->index());
-    previous.set_term(entry->term());
-    previous.set_checksum(entry->checksum());
-  }
-  if (recovered.applied < recovered.log_start.index() || recovered.applied > previous.index()) {
-    return "its rows contain the log up to entry " + std::to_string(recovered.applied) +
-           ", but the log goes from " + std::to_string(recovered.log_start.index()) + " to " +
-           std::to_string(previous.index());
-  }
-  return std::nullopt;
-}
-
 void add_log(const DurableBatch& batch, rocksdb::WriteBatch* out) {
   if (batch.truncate_from != 0) out->DeleteRange(log_key(batch.truncate_from), kLogEnd);
   for (const EntryPtr& entry : batch.append) {
@@ -279,6 +252,21 @@ Result<std::unique_ptr<RocksStore>> RocksStore::open(const std::string& path,
   return store;
 }
 
+Result<StoreContent> RocksStore::look(const std::string& path) {
+  rocksdb::Options options = options_for({});
+  // Whoever writes it may be in the middle of a record.
+  options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
+  if (!options.env->FileExists(path + "/CURRENT").ok()) return not_formatted(path);
+  rocksdb::DB* opened = nullptr;
+  const rocksdb::Status status = rocksdb::DB::OpenForReadOnly(options, path, &opened);
+  if (!status.ok()) return failed("read", path, status);
+  RocksStore store(path, std::unique_ptr<rocksdb::DB>(opened));
+  if (auto error = store.load_identity()) return *error;
+  Result<Recovered> recovered = store.recover();
+  if (!recovered) return recovered.error();
+  return StoreContent{store.identity(), recovered.take()};
+}
+
 RocksStore::RocksStore(std::string path, std::unique_ptr<rocksdb::DB> db)
     : path_(std::move(path)), db_(std::move(db)) {}
 
@@ -331,7 +319,7 @@ Result<Recovered> RocksStore::recover() {
   }
   if (rows->status().IsCorruption()) return damaged(path_, rows->status().ToString());
   if (!rows->status().ok()) return failed("read", path_, rows->status());
-  if (auto wrong = check_log(recovered)) return damaged(path_, *wrong);
+  if (auto wrong = log_damage(recovered)) return damaged(path_, *wrong);
   return recovered;
 }
 

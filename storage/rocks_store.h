@@ -33,8 +33,17 @@ struct RocksStoreOptions {
   rocksdb::Env* env = nullptr;  // of the caller, for tests; null = the machine's
 };
 
+// What a store holds, for people who look at it.
+struct StoreContent {
+  StoreIdentity identity;
+  Recovered recovered;
+};
+
 class RocksStore : public Store {
  public:
+  // Reads it and changes nothing, also while a process has it open: then as it was a moment ago.
+  static Result<StoreContent> look(const std::string& path);
+
   // Writes the identity into a new store (`starts` is ignored: none yet); the directory is created
   // if its parent exists. Refuses a formatted one with kAlreadyExists and leaves it untouched.
   static std::optional<Error> format(const std::string& path, const StoreIdentity& identity,
