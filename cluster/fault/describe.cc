@@ -1,7 +1,9 @@
 #include "cluster/fault/describe.h"
 
+#include <algorithm>
 #include <string_view>
 
+#include "cluster/fault/elsewhere.h"
 #include "cluster/fault/failpoint.h"
 #include "cluster/fault/value.h"
 
@@ -92,6 +94,34 @@ applies). A term is `kill`, `power-off`, `freeze(TIME)`, `cut(TIME)`, `delay(TIM
   `before-send`, `after-send`
 - `round.N.begin`, `round.N.end`, N from 1 to )";
 
+std::string orders_text(std::string_view orders) {
+  std::string text;
+  while (!orders.empty()) {
+    const std::size_t end = std::min(orders.find('\n'), orders.size());
+    text += (text.empty() ? "`" : ", `") + std::string(orders.substr(0, end)) + "`";
+    orders.remove_prefix(std::min(end + 1, orders.size()));
+  }
+  return text;
+}
+
+std::string elsewhere_text() {
+  std::string text =
+      "\n## What others call it\n\nFor those who come with the vocabulary of another fault "
+      "injector.\n";
+  std::string_view group;
+  for (const Elsewhere& row : called_elsewhere()) {
+    if (row.group != group) {
+      text += "\n| " + std::string(row.group) + " | here |\n|---|---|\n";
+      group = row.group;
+    }
+    const std::string orders = orders_text(row.here);
+    const std::string remark(row.remark);
+    text += "| " + std::string(row.called) + " | " + (orders.empty() ? "nothing" : orders) +
+            (remark.empty() ? "" : (orders.empty() ? ": " : "; ") + remark) + " |\n";
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string usage(const Kind& kind) {
@@ -118,6 +148,7 @@ std::string markdown() {
   }
   text += std::string(kTermsText) + std::to_string(kNamedRounds) +
           "\n- `blackout.begin`, `blackout.end`, `owner.flip`\n";
+  text += elsewhere_text();
   return text;
 }
 

@@ -63,9 +63,21 @@ constexpr std::array kRate = {
     required("rate", Unit::kRate, 1024, kTi, "what passes in a second"),
     Parameter{"class", Unit::kChoice, 0, 3, 3, kClasses, "the traffic that is slowed"}};
 constexpr std::array kReset = {kTraffic};
+constexpr std::array kFlap = {optional("every", Unit::kDuration, 2 * kMillisecond, kMinute, kSecond,
+                                       "how often it is cut, each time for half of it"),
+                              kTraffic};
+constexpr std::array kCrashes = {
+    optional("every", Unit::kDuration, 20 * kMillisecond, 10 * kMinute, 2 * kSecond,
+             "how often it is killed; it is started half of it later"),
+    kEvidence};
 constexpr std::array kJump = {required("by", Unit::kSignedDuration, -300 * kSecond, 300 * kSecond,
                                        "how far the wall clock jumps")};
 constexpr std::array<std::string_view, 2> kDirections = {"fast", "slow"};
+constexpr std::array kStrobe = {
+    required("by", Unit::kSignedDuration, -300 * kSecond, 300 * kSecond,
+             "how far the wall clock jumps, and back again"),
+    optional("every", Unit::kDuration, 2 * kMillisecond, kMinute, kSecond,
+             "how often it jumps there and back")};
 constexpr std::array kDrift = {
     required("ppm", Unit::kCount, 1, 100'000, "how much faster, in millionths"),
     Parameter{"direction", Unit::kChoice, 0, 1, 0, kDirections,
@@ -81,6 +93,15 @@ constexpr std::array<std::string_view, 3> kDiskErrors = {"EIO", "ENOSPC", "EROFS
 constexpr std::array kDiskError = {
     Parameter{"error", Unit::kChoice, 0, 2, 0, kDiskErrors, "what the writes fail with"},
     optional("after", Unit::kSize, 0, kTi, 0, "the bytes that still succeed")};
+constexpr std::array<std::string_view, 2> kParts = {"log", "table"};
+constexpr std::array kFlip = {
+    Parameter{"part", Unit::kChoice, 0, 1, 0, kParts,
+              "where: in what was written last, or in what has been settled into tables"},
+    kEvidence};
+constexpr std::array kRestore = {
+    optional("age", Unit::kCount, 1, 8, 1,
+             "which copy: the one made before so many starts of the node"),
+    kEvidence};
 constexpr std::array<std::string_view, 4> kSteps = {"prepare", "start", "save", "resume"};
 constexpr std::array kRefusal = {
     Parameter{"step", Unit::kChoice, 0, 3, std::nullopt, kSteps, "the step that fails, once"}};
@@ -104,6 +125,8 @@ constexpr std::array kKinds = {
     Kind{"power-off", "process", Place::kNode, kEnd, kYes,
          no("a process cannot lose what the kernel has already taken"), false, kStarted,
          "The machine loses its power: the process dies and what was not synced is lost."},
+    Kind{"crash-loop", "process", Place::kNode, kCrashes, kYes, kYes, true, kStarted,
+         "The node process is killed and started, again and again."},
     Kind{"terminate",
          "process",
          Place::kNode,
@@ -136,6 +159,9 @@ constexpr std::array kKinds = {
     // network
     Kind{"link-cut", "network", Place::kLink, kCut, kYes, kYes, true, kLinkWhole,
          "Nothing passes this direction of the link; connections over it break."},
+    Kind{"link-flap", "network", Place::kLink, kFlap, kYes,
+         no("a node process cuts a link from one time to another, and knows no timetable"), true,
+         kLinkWhole, "The link is cut and whole again, in turn, as with a loose plug."},
     Kind{"isolate", "network", Place::kNode, kCut, kYes, kYes, true, kLinkWhole,
          "The nodes are cut off from all others, both ways; among themselves they talk."},
     Kind{"link-hold", "network", Place::kLink, kCut, kYes, kYes, true,
@@ -170,6 +196,10 @@ constexpr std::array kKinds = {
          "The wall clock jumps back to the true time.",
          "The wall clock of the node jumps; a process reads it once, at its start, to date what it "
          "does, and leases must not notice."},
+    Kind{"clock-strobe", "clock", Place::kNode, kStrobe, kYes,
+         no("a node process reads the wall clock only when it starts, so it cannot notice"), true,
+         "The wall clock shows the true time again.",
+         "The wall clock of the node jumps there and back, again and again."},
     Kind{"clock-drift", "clock", Place::kNode, kDrift, kYes, kYes, true,
          "The clock runs at its true rate again; what it gained stays.",
          "The monotone clock of the node runs too fast or too slow; where two nodes are further "
@@ -190,6 +220,22 @@ constexpr std::array kKinds = {
          "The machine loses its power and the node's disk is replaced by an empty one, formatted "
          "with "
          "another store id: what starts on it has no vote."},
+    Kind{"disk-tear", "disk", Place::kNode, kEnd, kYes, kYes, false, kStarted,
+         "The process dies in the middle of a write: behind the last whole record the disk holds a "
+         "part of the next one. It is cut off when the store is opened, and nothing else is lost."},
+    Kind{"disk-flip", "disk", Place::kNode, kFlip, kYes, kYes, true,
+         "The bit is flipped back, and the process is started if it does not run.",
+         "The process dies and a bit flips in its store: it is started, and must refuse the store "
+         "with a sentence; it neither votes nor serves."},
+    Kind{"disk-restore", "disk", Place::kNode, kRestore, kYes,
+         no("nobody keeps copies of a node's directory"), true,
+         "The newest store comes back; the process is started again.",
+         "The machine loses its power, and its store is an older copy of itself: what starts on it "
+         "does not know what it has promised. The others must not listen to it, and it stops."},
+    Kind{"disk-swap", "disk", Place::kNode, kEnd, kYes, kYes, true,
+         "Each node has its own store again; the processes are started.",
+         "The processes die and each finds the store of the next one in its place: they must "
+         "refuse to start, lest a node speaks under the name of another."},
     // the shared volume
     Kind{"volume-stall", "volume", Place::kVolume, kStall, kYes, kYes, true,
          "The volume answers again.", "The shared volume answers nothing for a while."},

@@ -123,6 +123,114 @@ TEST_F(InjectorStory, ANodeWithAnotherDiskHasNoVoteUntilItsOwnComesBack) {
   expect_whole();
 }
 
+// ---- Stores that are not what they were ---------------------------------------------------------
+
+TEST_F(InjectorStory, ANodeWithAFlippedBitDoesNotStartUntilItIsFlippedBack) {
+  begin_with_vm();
+  for (const char* part : {"log", "table"}) {
+    SCOPED_TRACE(part);
+    const NodeId hit = node_beside({leader()});
+    const FaultId id = done("disk-flip " + node_name(hit) + " part=" + part);
+    EXPECT_FALSE(world().is_running(hit)) << "it was started, and refused its store";
+    EXPECT_EQ(refused("disk-replace " + node_name(leader()) + "," + node_name(hit)),
+              Code::kNodeDown);
+    world().start(hit);
+    EXPECT_FALSE(world().is_running(hit));
+    pass(5 * kSecond);
+    EXPECT_FALSE(injector().heal(id).has_value());
+    EXPECT_TRUE(world().is_running(hit));
+    expect_whole();
+  }
+  EXPECT_GE(world().checker().coverage().counts().at("store refused at its start"), 4u);
+}
+
+TEST_F(InjectorStory, AnOlderCopyOfAStoreIsNotListenedToAndItsProcessEnds) {
+  begin_with_vm();
+  const NodeId hit = node_beside({leader(), owner("web")});
+  const FaultId first = done("kill " + node_name(hit) + " for=1s");
+  pass(5 * kSecond);
+  EXPECT_TRUE(injector().heal(first).has_value()) << "its lease is over";
+  set_dword("cluster", "", "SameSubnetThreshold", 4);
+  const FaultId restored = done("disk-restore " + node_name(hit));
+  EXPECT_TRUE(world().is_running(hit)) << "its store is whole, if old";
+  wait("it finds out", [&] { return !world().is_running(hit); });
+  const NodeId leading = leader();
+  const FaultId killed = done("kill " + node_name(leading));
+  world().start(hit);
+  pass(10 * kSecond);
+  EXPECT_EQ(leader(), kNoNode) << "one of the two that run has no say";
+  EXPECT_FALSE(injector().heal(restored).has_value());
+  wait("the two elect a leader", [this] { return leader() != kNoNode; });
+  EXPECT_FALSE(injector().heal(killed).has_value());
+  expect_whole();
+}
+
+TEST_F(InjectorStory, AnOlderCopyIsRefusedWhereNobodyCouldTell) {
+  begin_with_vm();
+  EXPECT_EQ(refused("disk-restore node-2 age=5"), Code::kInvalidState) << "it is not that old";
+  EXPECT_EQ(refused("disk-restore all"), Code::kInvalidState) << "who would know?";
+  done("kill node-3");
+  EXPECT_EQ(refused("disk-restore node-2"), Code::kInvalidState) << "node-1 alone knows";
+  expect_whole();
+}
+
+TEST_F(InjectorStory, NodesRefuseEachOthersStores) {
+  begin_with_vm();
+  EXPECT_EQ(refused("disk-swap node-2"), Code::kInvalidParameter);
+  const FaultId id = done("disk-swap node-2,node-3");
+  EXPECT_FALSE(world().is_running(2));
+  EXPECT_FALSE(world().is_running(3));
+  EXPECT_FALSE(injector().heal(id).has_value());
+  expect_whole();
+}
+
+// ---- There and back, again and again ------------------------------------------------------------
+
+TEST_F(InjectorStory, ANodeThatCrashesAgainAndAgainStaysWhenItIsHealed) {
+  begin_with_vm();
+  const NodeId hit = node_beside({leader(), owner("web")});
+  const FaultId id = done("crash-loop " + node_name(hit) + " every=2s for=60s");
+  EXPECT_FALSE(world().is_running(hit));
+  pass(1500 * kMillisecond);
+  EXPECT_TRUE(world().is_running(hit));
+  const std::uint64_t starts = world().disk(hit).starts();
+  pass(10 * kSecond);
+  EXPECT_EQ(world().disk(hit).starts(), starts + 5);
+  EXPECT_FALSE(injector().heal(id).has_value());
+  EXPECT_TRUE(world().is_running(hit));
+  const std::uint64_t last = world().disk(hit).starts();
+  pass(10 * kSecond);
+  EXPECT_EQ(world().disk(hit).starts(), last);
+  expect_whole();
+}
+
+TEST_F(InjectorStory, AFlappingLinkIsCutHalfOfTheTimeAndWholeInTheEnd) {
+  begin_with_vm();
+  const FaultId id = done("link-flap node-1<->node-2 every=2s");
+  EXPECT_TRUE(world().network().is_cut(1, 2));
+  pass(1500 * kMillisecond);
+  EXPECT_FALSE(world().network().has_cuts());
+  pass(kSecond);
+  EXPECT_TRUE(world().network().is_cut(2, 1));
+  EXPECT_FALSE(injector().heal(id).has_value());
+  pass(10 * kSecond);
+  EXPECT_FALSE(world().network().has_cuts());
+  expect_whole();
+}
+
+TEST_F(InjectorStory, AStrobingClockIsRightInTheEnd) {
+  begin_with_vm();
+  const FaultId id = done("clock-strobe node-1 by=-30s every=2s");
+  EXPECT_EQ(world().machine(1).clock.wall_offset(), -30 * kSecond);
+  pass(1500 * kMillisecond);
+  EXPECT_EQ(world().machine(1).clock.wall_offset(), 0);
+  pass(kSecond);
+  EXPECT_EQ(world().machine(1).clock.wall_offset(), -30 * kSecond);
+  EXPECT_FALSE(injector().heal(id).has_value());
+  EXPECT_EQ(world().machine(1).clock.wall_offset(), 0);
+  expect_whole();
+}
+
 TEST_F(InjectorStory, OverlappingFaultsOfOneLinkAreTakenBackOneByOne) {
   begin_with_vm();
   const FaultId cut = done("link-cut node-1<->node-2");

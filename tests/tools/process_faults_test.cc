@@ -153,5 +153,23 @@ TEST_F(ProcessFaultsTest, WhatDoesNotRunOrIsNotItsAffairIsRefused) {
   EXPECT_EQ(notes, "");
 }
 
+TEST_F(ProcessFaultsTest, ACrashLoopKillsAndStartsUntilItIsHealed) {
+  inject("crash-loop node-1 every=4s for=60s");
+  reap("node-1");
+  EXPECT_EQ(starts["node-1"], 1);
+  now += seconds(2);
+  faults.end_due();
+  EXPECT_EQ(starts["node-1"], 2) << "half of the time later it is started";
+  now += seconds(2);
+  faults.end_due();
+  reap("node-1");
+  EXPECT_EQ(starts["node-1"], 2) << "and killed again";
+  EXPECT_EQ(faults.heal(std::nullopt).size(), 1u);
+  EXPECT_EQ(starts["node-1"], 3) << "healing starts it";
+  now += seconds(60);
+  faults.end_due();
+  EXPECT_TRUE(processes.contains("node-1"));
+}
+
 }  // namespace
 }  // namespace failsim::cli

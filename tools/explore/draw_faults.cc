@@ -126,6 +126,11 @@ void FaultDrawer::kill() {
 }
 
 void FaultDrawer::terminate() {
+  if (dice_.chance(15)) {
+    return add("crash-loop " + node() +
+                   " every=" + in_text(dice_.time(300 * kMillisecond, 4 * kSecond)) + evidence(),
+               lease(2 * kSecond, 10 * kSecond));
+  }
   add("terminate " + node(), lease(50 * kMillisecond, 6 * kSecond));
 }
 
@@ -227,6 +232,11 @@ void FaultDrawer::lossy_link() {
 }
 
 void FaultDrawer::hold_link() {
+  if (dice_.chance(25)) {
+    return add("link-flap " + link() +
+                   " every=" + in_text(dice_.time(20 * kMillisecond, 2 * kSecond)) + traffic(),
+               lease(500 * kMillisecond, 8 * kSecond));
+  }
   add("link-hold " + link() + traffic(), lease(100 * kMillisecond, 5 * kSecond));
 }
 
@@ -262,10 +272,16 @@ void FaultDrawer::fail_disk() {
       lease(2 * kSecond, 8 * kSecond));
 }
 
-// Once in a run: a node with a blank disk has no vote, and the others have to be a quorum.
+// Once in a run: a node with a blank, damaged or older store has no vote, and the others have to be
+// a quorum.
 void FaultDrawer::replace_disk() {
   if (std::exchange(is_disk_replaced_, true)) return;
-  add("disk-replace " + node() + evidence(), lease(500 * kMillisecond, 8 * kSecond));
+  const std::string kind = dice_.pick<std::string>(
+      {"disk-replace", "disk-replace", "disk-flip", "disk-flip", "disk-restore", "disk-tear"});
+  const std::string part = kind == "disk-flip" && dice_.chance(50) ? " part=table" : "";
+  const std::string age =
+      kind == "disk-restore" ? " age=" + std::to_string(dice_.between(1, 3)) : "";
+  add(kind + " " + node() + part + age + evidence(), lease(500 * kMillisecond, 8 * kSecond));
 }
 
 void FaultDrawer::stall_volume() {
@@ -311,6 +327,11 @@ void FaultDrawer::trouble_clock() {
                      " by=" + in_text(dice_.time(5 * kMillisecond, 600 * kMillisecond)),
                  lease(500 * kMillisecond, 6 * kSecond));
     default:
+      if (dice_.chance(25)) {
+        return add("clock-strobe " + node() + " by=" + std::to_string(dice_.between(1, 60)) +
+                       "s every=" + in_text(dice_.time(10 * kMillisecond, kSecond)),
+                   lease(500 * kMillisecond, 6 * kSecond));
+      }
       return add("clock-jump " + node() + " by=" + (dice_.chance(50) ? "-" : "") +
                      std::to_string(dice_.between(1, 60)) + "s",
                  lease(500 * kMillisecond, 6 * kSecond));

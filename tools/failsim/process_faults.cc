@@ -11,13 +11,33 @@
 namespace failsim::cli {
 namespace {
 
-constexpr std::array<std::string_view, 6> kOfLauncher = {
-    "kill", "terminate", "freeze", "volume-stall", "volume-restart", "disk-fail"};
+constexpr std::array<std::string_view, 10> kOfLauncher = {
+    "kill",           "terminate", "freeze",    "crash-loop", "volume-stall",
+    "volume-restart", "disk-fail", "disk-tear", "disk-flip",  "disk-swap"};
 constexpr std::chrono::milliseconds kLook{20};  // for a victim that is on its way out
 constexpr int kExitStorageFailed = 74;
 
 bool starts_again(std::string_view kind) {
-  return kind == "kill" || kind == "terminate";
+  return kind == "kill" || kind == "terminate" || kind == "crash-loop";
+}
+
+bool kills(std::string_view kind) {
+  return kind == "kill" || kind == "crash-loop" || kind == "volume-restart";
+}
+
+bool damages_store(std::string_view kind) {
+  return kind == "disk-tear" || kind == "disk-flip" || kind == "disk-swap";
+}
+
+bool is_silent_end(const fault::Order& order) {
+  return fault::find_parameter(*order.kind, "evidence") != nullptr && order.value("evidence") == 1;
+}
+
+// Returns when it has ended; it is still to be reaped.
+void kill_now(pid_t process) {
+  siginfo_t ignored;
+  if (::kill(process, SIGKILL) != 0) return;
+  ::waitid(P_PID, static_cast<id_t>(process), &ignored, WEXITED | WNOWAIT);
 }
 
 bool stops(std::string_view kind) {
@@ -70,7 +90,12 @@ json::object ProcessFaults::inject(std::uint64_t id, const std::string& order_li
     known.until = until;
     return shown(known);
   }
-  Fault fault{id, order, by, until, victims_of(order)};
+  Fault fault;
+  fault.id = id;
+  fault.order = order;
+  fault.by = by;
+  fault.until = until;
+  fault.victims = victims_of(order);
   last_id_ = std::max(last_id_, id);
   perform(fault);
   note(fault, "injected");
@@ -95,20 +120,51 @@ std::vector<ProcessFaults::Victim> ProcessFaults::victims_of(const fault::Order&
   return victims;
 }
 
-void ProcessFaults::perform(const Fault& fault) {
+void ProcessFaults::perform(Fault& fault) {
   const std::string_view kind = fault.order.kind->name;
+  if (damages_store(kind)) return damage_stores(fault);
   for (const Victim& victim : fault.victims) {
     // Our own child that is not reaped yet: its process id cannot have been reused.
     if (kind == "disk-fail") disk_failing_.insert(victim.process);
-    if (kind == "kill" && fault.order.value("evidence") == 1) silent_.insert(victim.process);
-    if (kind == "kill" || kind == "volume-restart") ::kill(victim.process, SIGKILL);
+    if (is_silent_end(fault.order)) silent_.insert(victim.process);
+    if (kills(kind)) ::kill(victim.process, SIGKILL);
     if (kind == "terminate") ::kill(victim.process, SIGTERM);
     if (stops(kind)) stop(victim.process);
+  }
+  if (kind == "crash-loop") {
+    fault.next_turn = outside_.now() + clock_duration(fault.order.value("every") / 2);
+  }
+}
+
+// The files change while no process has them; what is started then has to notice.
+void ProcessFaults::damage_stores(Fault& fault) {
+  const std::string_view kind = fault.order.kind->name;
+  std::vector<std::filesystem::path> stores;
+  for (const Victim& victim : fault.victims) stores.push_back(outside_.store(victim.child));
+  if (kind == "disk-swap" && stores.size() < 2) {
+    fail(Code::kInvalidParameter,
+         "The fault disk-swap needs two nodes: a store has no other place to go.",
+         "Name them, as in: disk-swap node-1,node-2");
+  }
+  for (const Victim& victim : fault.victims) {
+    if (is_silent_end(fault.order)) silent_.insert(victim.process);
+    if (kind != "disk-tear") restarting_.insert(victim.process);
+    kill_now(victim.process);
+  }
+  if (kind == "disk-swap") return rotate_stores(stores);
+  for (const std::filesystem::path& store : stores) {
+    if (kind == "disk-tear") {
+      tear_log(store);
+    } else {
+      const auto part = fault.order.value("part") == 0 ? StorePart::kLog : StorePart::kTable;
+      fault.flipped.push_back(flip_bit(store, part));
+    }
   }
 }
 
 bool ProcessFaults::undo(const Fault& fault) {
   const std::string_view kind = fault.order.kind->name;
+  if (damages_store(kind)) return mend_stores(fault);
   bool is_undone = true;
   for (const Victim& victim : fault.victims) {
     const std::optional<pid_t> process = outside_.process(victim.child);
@@ -122,6 +178,42 @@ bool ProcessFaults::undo(const Fault& fault) {
     }
   }
   return is_undone;
+}
+
+// What runs on a store that is not whole has no say any more.
+bool ProcessFaults::mend_stores(const Fault& fault) {
+  const bool is_torn = fault.order.kind->name == "disk-tear";
+  std::vector<std::filesystem::path> stores;
+  for (const Victim& victim : fault.victims) {
+    restarting_.erase(victim.process);
+    const std::optional<pid_t> process = outside_.process(victim.child);
+    if (process && !is_torn) kill_now(*process);
+    stores.push_back(outside_.store(victim.child));
+  }
+  std::reverse(stores.begin(), stores.end());
+  if (fault.order.kind->name == "disk-swap") rotate_stores(stores);
+  for (const FlippedBit& bit : fault.flipped) flip_back(bit);
+  for (const Victim& victim : fault.victims) {
+    const std::optional<pid_t> process = outside_.process(victim.child);
+    if (!is_torn || !process || process == victim.process) outside_.start(victim.child);
+  }
+  return true;
+}
+
+// A crash-loop kills what runs and starts what does not.
+void ProcessFaults::take_turn(Fault& fault) {
+  if (!fault.next_turn || *fault.next_turn > outside_.now()) return;
+  fault.next_turn = outside_.now() + clock_duration(fault.order.value("every") / 2);
+  for (Victim& victim : fault.victims) {
+    const std::optional<pid_t> process = outside_.process(victim.child);
+    if (process && process != victim.process) {
+      victim.process = *process;
+      if (is_silent_end(fault.order)) silent_.insert(*process);
+      ::kill(*process, SIGKILL);
+    } else if (!process) {
+      outside_.start(victim.child);
+    }
+  }
 }
 
 json::array ProcessFaults::list() const {
@@ -147,6 +239,7 @@ json::array ProcessFaults::heal(std::optional<std::uint64_t> id) {
 void ProcessFaults::end_due() {
   for (Fault& fault : faults_) {
     if (!fault.has_ended && fault.until <= outside_.now()) finish(fault, "expired");
+    if (!fault.has_ended) take_turn(fault);
   }
   remove_undone();
 }
@@ -163,7 +256,8 @@ void ProcessFaults::remove_undone() {
 std::optional<ProcessFaults::Clock::time_point> ProcessFaults::next_look() const {
   std::optional<Clock::time_point> at;
   for (const Fault& fault : faults_) {
-    const Clock::time_point look = fault.has_ended ? outside_.now() + kLook : fault.until;
+    Clock::time_point look = fault.has_ended ? outside_.now() + kLook : fault.until;
+    if (!fault.has_ended && fault.next_turn) look = std::min(look, *fault.next_turn);
     if (!at || look < *at) at = look;
   }
   return at;
@@ -177,6 +271,7 @@ bool ProcessFaults::child_ended(const std::string& child, pid_t process, int exi
                std::any_of(fault.victims.begin(), fault.victims.end(),
                            [&](const Victim& victim) { return victim.process == process; });
       });
+  if (restarting_.erase(process) > 0) outside_.start(child);
   // It ended after its lease, which may be later than that of the fault.
   if (was_failing && !is_failing_still) outside_.start(child);
   return silent_.erase(process) > 0;

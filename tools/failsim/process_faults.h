@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <optional>
 #include <set>
@@ -17,6 +18,7 @@
 
 #include "cluster/fault/order.h"
 #include "tools/failsim/json.h"
+#include "tools/failsim/store_damage.h"
 
 namespace failsim::cli {
 
@@ -33,6 +35,8 @@ class ProcessFaults {
     // The process of "node-K" or "volume"; nothing if it has ended.
     std::function<std::optional<pid_t>(const std::string& child)> process;
     std::function<void(const std::string& node)> start;
+    // The directory of a node's store.
+    std::function<std::filesystem::path(const std::string& node)> store;
     // {what, fault, order, by}, for the events of the cluster.
     std::function<void(json::object note)> note;
     std::function<Clock::time_point()> now;
@@ -66,12 +70,17 @@ class ProcessFaults {
     Clock::time_point until;
     std::vector<Victim> victims;
     bool has_ended = false;  // but a victim is still on its way out
+    std::optional<Clock::time_point> next_turn = std::nullopt;  // of a crash-loop
+    std::vector<FlippedBit> flipped = {};
   };
 
   std::vector<Victim> victims_of(const fault::Order& order) const;
-  void perform(const Fault& fault);
+  void perform(Fault& fault);
+  void damage_stores(Fault& fault);
+  void take_turn(Fault& fault);
   // False if a victim has to end first.
   bool undo(const Fault& fault);
+  bool mend_stores(const Fault& fault);
   void finish(Fault& fault, const char* what);
   void remove_undone();
   void note(const Fault& fault, const char* what);
@@ -83,6 +92,7 @@ class ProcessFaults {
   std::set<std::uint64_t> healed_;
   std::set<pid_t> silent_;        // whose end is not told
   std::set<pid_t> disk_failing_;  // which are started again when they end
+  std::set<pid_t> restarting_;    // likewise, whatever they end with
 };
 
 }  // namespace failsim::cli

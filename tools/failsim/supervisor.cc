@@ -366,6 +366,9 @@ void Supervisor::open_faults() {
   outside.start = [this](const std::string& name) {
     if (stage_ == Stage::kRunning) start_node(*options_.description.node_named(name));
   };
+  outside.store = [this](const std::string& name) {
+    return options_.directory.node(*options_.description.node_named(name)) / "db";
+  };
   outside.note = [this](const json::object& note) {
     say("fault " + std::to_string(number_in(note, "fault")) + " " + text_in(note, "what") + ": " +
         text_in(note, "order"));

@@ -21,7 +21,8 @@ Duration longest(const Step& step) {
 
 // The fault leaves no process there.
 bool ends_process(const fault::Kind& kind) {
-  return kind.name == "kill" || kind.name == "power-off" || kind.name == "terminate";
+  return kind.name == "kill" || kind.name == "power-off" || kind.name == "terminate" ||
+         kind.name == "disk-tear" || kind.name == "disk-flip" || kind.name == "disk-swap";
 }
 
 bool is_of_processes(const fault::Kind& kind) {

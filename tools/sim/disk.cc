@@ -8,6 +8,8 @@
 namespace failsim::sim {
 namespace {
 
+constexpr std::size_t kCopies = 8;
+
 std::uint64_t size_of(const DurableBatch& batch) {
   std::uint64_t bytes = 0;
   for (const EntryPtr& entry : batch.append) bytes += entry->ByteSizeLong();
@@ -28,6 +30,10 @@ Disk::Disk(EventQueue& queue, std::uint64_t seed, NodeId node, StoreId store_id,
       store_(MemoryStore::format(node, store_id, bootstrap)) {}
 
 Recovered Disk::open(User user) {
+  if (!is_replaced()) {
+    copies_.push_front(store_->copy());
+    if (copies_.size() > kCopies) copies_.pop_back();
+  }
   store_->open();
   user_ = std::move(user);
   ++openings_;
@@ -59,19 +65,62 @@ void Disk::lose_power() {
   store_->crash(random_.below(store_->unsynced() + 1));
 }
 
-void Disk::replace() {
+std::optional<Error> Disk::refused() const {
+  if (store_->identity().node != node_) {
+    return Error{Code::kInvalidData,
+                 "The store on the disk of " + node_name(node_) + " is the one of " +
+                     node_name(store_->identity().node) + ".",
+                 ""};
+  }
+  return store_->damage();
+}
+
+void Disk::take_out() {
   assert(!store_->is_open());
   assert(!is_replaced());
-  earlier_starts_ += store_->identity().starts;
-  replaced_ = std::exchange(store_, MemoryStore::format(node_, random_.next(), bootstrap_));
+  replaced_ = std::move(store_);
+}
+
+void Disk::replace() {
+  take_out();
+  is_blank_ = true;
+  earlier_starts_ += replaced_->identity().starts;
+  store_ = MemoryStore::format(node_, random_.next(), bootstrap_);
+}
+
+void Disk::restore(std::size_t age) {
+  assert(age > 0 && age <= copies_.size());
+  take_out();
+  store_ = copies_[age - 1]->copy();
+}
+
+void Disk::place_copy_of(const Disk& other) {
+  take_out();
+  assert(!other.copies_.empty());
+  store_ = other.copies_.front()->copy();
 }
 
 void Disk::put_back() {
   assert(!store_->is_open());
   assert(is_replaced());
-  earlier_starts_ += store_->identity().starts;
+  if (std::exchange(is_blank_, false)) {
+    earlier_starts_ += store_->identity().starts;
+    earlier_starts_ -= replaced_->identity().starts;
+  }
   store_ = std::exchange(replaced_, nullptr);
-  earlier_starts_ -= store_->identity().starts;
+}
+
+void Disk::flip_bit(Part part) {
+  assert(!store_->is_open());
+  assert(!is_flipped());
+  unflipped_ = store_->copy();
+  if (part == Part::kLog) return store_->flip_log_bit(random_);
+  store_->flip_row_bit();
+}
+
+void Disk::flip_back() {
+  assert(!store_->is_open());
+  store_ = std::exchange(unflipped_, nullptr);
 }
 
 void Disk::fail_writes(const std::string& error) {

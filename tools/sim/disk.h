@@ -11,6 +11,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "cluster/durable.h"
@@ -47,10 +48,24 @@ class Disk {
   void kill();        // the process is gone
   void lose_power();  // with the machine
 
-  // Another disk, formatted anew, takes its place; later the old one comes back. Between processes.
+  // What a process that opened it now would refuse: damage, or the store of another node.
+  std::optional<Error> refused() const;
+
+  // ---- between processes ----
+  // Another store takes the place of the node's own, until that is put back: one formatted anew, an
+  // older copy of it (as it was before the last `age` starts), or a copy of another node's.
   void replace();
+  void restore(std::size_t age);
+  void place_copy_of(const Disk& other);
   void put_back();
   bool is_replaced() const { return replaced_ != nullptr; }
+  // How old a copy may be, in starts.
+  std::size_t copies() const { return copies_.size(); }
+  // A bit flips in its log or its rows, until it is flipped back.
+  enum class Part { kLog, kTable };
+  void flip_bit(Part part);
+  void flip_back();
+  bool is_flipped() const { return unflipped_ != nullptr; }
 
   void submit(DurableBatch batch, std::uint64_t sequence);
   bool is_idle() const { return waiting_.empty(); }
@@ -71,6 +86,7 @@ class Disk {
   std::size_t write(std::size_t count);
   bool write(const DurableBatch& batch);
   void forget_user();
+  void take_out();
 
   EventQueue& queue_;
   Random random_;
@@ -78,8 +94,11 @@ class Disk {
   const NodeId node_;
   const pb::Bootstrap bootstrap_;
   std::unique_ptr<MemoryStore> store_;
-  std::unique_ptr<MemoryStore> replaced_;  // the old one, while another is in its place
+  std::unique_ptr<MemoryStore> replaced_;  // the node's own, while another is in its place
+  bool is_blank_ = false;                  // that other one was formatted anew
   std::uint64_t earlier_starts_ = 0;
+  std::unique_ptr<MemoryStore> unflipped_;
+  std::deque<std::unique_ptr<MemoryStore>> copies_;  // before each of its starts, the newest first
   User user_;
   std::deque<Waiting> waiting_;  // the first `writing_` of them are being written
   std::size_t writing_ = 0;

@@ -1,6 +1,7 @@
 #include "tools/sim/fault_actions.h"
 
 #include <algorithm>
+#include <memory>
 #include <optional>
 
 namespace failsim::sim {
@@ -93,10 +94,12 @@ const std::map<std::string_view, FaultActions::Action>& FaultActions::actions() 
   static const std::map<std::string_view, Action> kActions = {
       {"kill", &FaultActions::kill},
       {"power-off", &FaultActions::power_off},
+      {"crash-loop", &FaultActions::kill_again_and_again},
       {"terminate", &FaultActions::terminate},
       {"freeze", &FaultActions::freeze},
       {"grey", &FaultActions::grey},
       {"link-cut", &FaultActions::rule_links},
+      {"link-flap", &FaultActions::flap_links},
       {"isolate", &FaultActions::isolate},
       {"link-hold", &FaultActions::rule_links},
       {"link-delay", &FaultActions::rule_links},
@@ -108,12 +111,17 @@ const std::map<std::string_view, FaultActions::Action>& FaultActions::actions() 
       {"link-reset", &FaultActions::reset_links},
       {"api-cut", &FaultActions::cut_clients},
       {"clock-jump", &FaultActions::jump_clock},
+      {"clock-strobe", &FaultActions::strobe_clock},
       {"clock-drift", &FaultActions::drift_clock},
       {"timer-late", &FaultActions::delay_timers},
       {"disk-stall", &FaultActions::rule_disks},
       {"disk-slow", &FaultActions::rule_disks},
       {"disk-fail", &FaultActions::rule_disks},
       {"disk-replace", &FaultActions::replace_disks},
+      {"disk-tear", &FaultActions::power_off},
+      {"disk-flip", &FaultActions::flip_bits},
+      {"disk-restore", &FaultActions::restore_disks},
+      {"disk-swap", &FaultActions::swap_disks},
       {"volume-stall", &FaultActions::rule_volume},
       {"volume-slow", &FaultActions::rule_volume},
       {"volume-restart", &FaultActions::restart_volume},
@@ -163,6 +171,46 @@ Result<FaultActions::Undo> FaultActions::kill(const Order& order, const Hit& hit
 Result<FaultActions::Undo> FaultActions::power_off(const Order& order, const Hit& hit) {
   for (const NodeId node : hit.nodes) world_.power_off(node, evidence_of(order));
   return start_again(hit.nodes);
+}
+
+FaultActions::Undo FaultActions::in_turn(Duration every, std::function<void()> there,
+                                         std::function<void()> back) {
+  struct Swing {
+    std::function<void()> there;
+    std::function<void()> back;
+    bool is_there = false;
+    bool is_over = false;
+  };
+  const auto swing = std::make_shared<Swing>(Swing{std::move(there), std::move(back)});
+  // Held by the queue and the undo alone, not by itself.
+  const auto turn = [this, every](const auto& self, const std::shared_ptr<Swing>& of) -> void {
+    if (of->is_over) return;
+    of->is_there = !of->is_there;
+    (of->is_there ? of->there : of->back)();
+    world_.queue().after(every / 2, [self, of] { self(self, of); });
+  };
+  turn(turn, swing);
+  return [swing] {
+    swing->is_over = true;
+    if (swing->is_there) swing->back();
+  };
+}
+
+Result<FaultActions::Undo> FaultActions::kill_again_and_again(const Order& order, const Hit& hit) {
+  const World::Evidence evidence = evidence_of(order);
+  return in_turn(
+      order.value("every"),
+      [this, nodes = hit.nodes, evidence] {
+        for (const NodeId node : nodes) {
+          ++down_[node];
+          world_.kill(node, evidence);
+        }
+      },
+      [this, nodes = hit.nodes] {
+        for (const NodeId node : nodes) {
+          if (--down_[node] == 0) world_.start(node);
+        }
+      });
 }
 
 Result<FaultActions::Undo> FaultActions::terminate(const Order&, const Hit& hit) {
@@ -238,6 +286,22 @@ Result<FaultActions::Undo> FaultActions::rule_links(const Order& order, const Hi
   const LinkRule rule = link_rule(order);
   if (const auto error = link_refused(order, rule, hit)) return *error;
   return add_rules(hit.links, {rule});
+}
+
+Result<FaultActions::Undo> FaultActions::flap_links(const Order& order, const Hit& hit) {
+  LinkRule cut;
+  cut.only = traffic_of(order);
+  if (const auto error = link_refused(order, cut, hit)) return *error;
+  const auto rules = std::make_shared<std::vector<RuleId>>();
+  return in_turn(
+      order.value("every"),
+      [this, rules, cut, links = hit.links] {
+        for (const auto& [from, to] : links) rules->push_back(world_.network().add(from, to, cut));
+      },
+      [this, rules] {
+        for (const RuleId rule : *rules) world_.network().remove(rule);
+        rules->clear();
+      });
 }
 
 Result<FaultActions::Undo> FaultActions::isolate(const Order& order, const Hit& hit) {

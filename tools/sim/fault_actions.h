@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -50,20 +51,26 @@ class FaultActions {
   Result<Undo> kill(const fault::Order& order, const Hit& hit);
   Result<Undo> power_off(const fault::Order& order, const Hit& hit);
   Result<Undo> terminate(const fault::Order& order, const Hit& hit);
+  Result<Undo> kill_again_and_again(const fault::Order& order, const Hit& hit);
   Result<Undo> freeze(const fault::Order& order, const Hit& hit);
   Result<Undo> grey(const fault::Order& order, const Hit& hit);
   // network
   Result<Undo> rule_links(const fault::Order& order, const Hit& hit);
+  Result<Undo> flap_links(const fault::Order& order, const Hit& hit);
   Result<Undo> isolate(const fault::Order& order, const Hit& hit);
   Result<Undo> reset_links(const fault::Order& order, const Hit& hit);
   Result<Undo> cut_clients(const fault::Order& order, const Hit& hit);
   // clock
   Result<Undo> jump_clock(const fault::Order& order, const Hit& hit);
+  Result<Undo> strobe_clock(const fault::Order& order, const Hit& hit);
   Result<Undo> drift_clock(const fault::Order& order, const Hit& hit);
   Result<Undo> delay_timers(const fault::Order& order, const Hit& hit);
   // disk and shared volume
   Result<Undo> rule_disks(const fault::Order& order, const Hit& hit);
   Result<Undo> replace_disks(const fault::Order& order, const Hit& hit);
+  Result<Undo> flip_bits(const fault::Order& order, const Hit& hit);
+  Result<Undo> restore_disks(const fault::Order& order, const Hit& hit);
+  Result<Undo> swap_disks(const fault::Order& order, const Hit& hit);
   Result<Undo> rule_volume(const fault::Order& order, const Hit& hit);
   Result<Undo> restart_volume(const fault::Order& order, const Hit& hit);
   // guest
@@ -77,6 +84,14 @@ class FaultActions {
                     const std::string& vm, Duration lease, Passing& passing);
   void cancel_migration(const std::string& vm);
 
+  // `there` now and `back` half of `every` later, in turn; the undo ends it with `back`.
+  Undo in_turn(Duration every, std::function<void()> there, std::function<void()> back);
+  // On each node a process dies and its store is changed; the undo takes both back.
+  Undo change_disks(const fault::Order& order, const Hit& hit,
+                    const std::function<void(NodeId)>& change,
+                    const std::function<void(Disk&)>& undo);
+  std::optional<Error> restore_refused(NodeId node, std::size_t age,
+                                       const std::vector<NodeId>& hit) const;
   Undo start_again(const std::vector<NodeId>& nodes);
   void start_when_gone(NodeId node, Incarnation gone);
   Undo add_rules(const std::vector<std::pair<NodeId, NodeId>>& links,

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "cluster/fault/value.h"
+#include "cluster/membership/process_start.h"
 #include "tools/sim/fault_actions.h"
 
 namespace failsim::sim {
@@ -43,6 +44,15 @@ Result<FaultActions::Undo> FaultActions::jump_clock(const Order& order, const Hi
   return Undo([this, nodes = hit.nodes, by] {
     for (const NodeId node : nodes) world_.machine(node).clock.jump(-by);
   });
+}
+
+Result<FaultActions::Undo> FaultActions::strobe_clock(const Order& order, const Hit& hit) {
+  const auto jump = [this, nodes = hit.nodes](Duration by) {
+    for (const NodeId node : nodes) world_.machine(node).clock.jump(by);
+  };
+  const Duration by = order.value("by");
+  return in_turn(
+      order.value("every"), [jump, by] { jump(by); }, [jump, by] { jump(-by); });
 }
 
 Result<FaultActions::Undo> FaultActions::drift_clock(const Order& order, const Hit& hit) {
@@ -97,27 +107,111 @@ Result<FaultActions::Undo> FaultActions::rule_disks(const Order& order, const Hi
   });
 }
 
-Result<FaultActions::Undo> FaultActions::replace_disks(const Order& order, const Hit& hit) {
-  for (const NodeId node : hit.nodes) {
-    if (!world_.disk(node).is_replaced()) continue;
-    return Error{Code::kInvalidState, "The disk of " + node_name(node) + " is replaced already.",
-                 "Heal that fault first, or name another node."};
-  }
+FaultActions::Undo FaultActions::change_disks(const Order& order, const Hit& hit,
+                                              const std::function<void(NodeId)>& change,
+                                              const std::function<void(Disk&)>& undo) {
   const World::Evidence evidence = evidence_of(order);
+  for (const NodeId node : hit.nodes) world_.power_off(node, evidence);
   for (const NodeId node : hit.nodes) {
-    world_.power_off(node, evidence);
-    world_.disk(node).replace();
+    change(node);
     world_.checker().tell(history::DiskReplaced{node});
-    world_.start(node);
   }
-  return Undo([this, nodes = hit.nodes, evidence] {
+  for (const NodeId node : hit.nodes) world_.start(node);
+  return [this, nodes = hit.nodes, evidence, undo] {
     for (const NodeId node : nodes) {
       world_.power_off(node, evidence);
-      world_.disk(node).put_back();
+      undo(world_.disk(node));
       world_.checker().tell(history::DiskReplaced{node});
       if (down_[node] == 0) world_.start(node);
     }
-  });
+  };
+}
+
+namespace {
+
+// One change of a store at a time: what it is taken back to has to be the node's own.
+std::optional<Error> changed_already(World& world, const Hit& hit) {
+  for (const NodeId node : hit.nodes) {
+    if (!world.disk(node).is_replaced() && !world.disk(node).is_flipped()) continue;
+    return Error{Code::kInvalidState,
+                 "The disk of " + node_name(node) + " is replaced or damaged already.",
+                 "Heal that fault first, or name another node."};
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+Result<FaultActions::Undo> FaultActions::replace_disks(const Order& order, const Hit& hit) {
+  if (const auto error = changed_already(world_, hit)) return *error;
+  return change_disks(
+      order, hit, [this](NodeId node) { world_.disk(node).replace(); },
+      [](Disk& disk) { disk.put_back(); });
+}
+
+Result<FaultActions::Undo> FaultActions::flip_bits(const Order& order, const Hit& hit) {
+  if (const auto error = changed_already(world_, hit)) return *error;
+  const auto part = order.value("part") == 0 ? Disk::Part::kLog : Disk::Part::kTable;
+  return change_disks(
+      order, hit, [this, part](NodeId node) { world_.disk(node).flip_bit(part); },
+      [](Disk& disk) { disk.flip_back(); });
+}
+
+// The others can tell an older copy only if enough of them have heard of a later start: of a
+// majority one has to know, whatever else fails.
+std::optional<Error> FaultActions::restore_refused(NodeId node, std::size_t age,
+                                                   const std::vector<NodeId>& hit) const {
+  if (age > world_.disk(node).copies()) {
+    return Error{Code::kInvalidState,
+                 node_name(node) + " has started only " +
+                     std::to_string(world_.disk(node).copies()) +
+                     " times on this disk, so there is no older copy of it.",
+                 "Give a smaller age."};
+  }
+  const std::uint64_t next_start = world_.disk(node).starts() + 1 - age;
+  const std::vector<NodeId>& nodes = world_.nodes();
+  const auto knows = [&](NodeId other) {
+    if (std::find(hit.begin(), hit.end(), other) != hit.end()) return false;
+    if (!world_.is_running(other) || world_.disk(other).is_replaced()) return false;
+    const pb::Node* row = world_.member(other).state().node(node);
+    return row != nullptr && start_of(row->incarnation()) >= next_start;
+  };
+  const auto knowing = static_cast<std::size_t>(std::count_if(nodes.begin(), nodes.end(), knows));
+  if (nodes.size() - knowing < nodes.size() / 2 + 1) return std::nullopt;
+  return Error{Code::kInvalidState,
+               "Only " + std::to_string(knowing) + " of the other nodes know that " +
+                   node_name(node) +
+                   " has started since the copy was made, so the rest of them would take its word: "
+                   "what was acknowledged may be lost, and no protocol could prevent it.",
+               "Wait until the others have caught up, or name fewer nodes."};
+}
+
+Result<FaultActions::Undo> FaultActions::restore_disks(const Order& order, const Hit& hit) {
+  if (const auto error = changed_already(world_, hit)) return *error;
+  const auto age = static_cast<std::size_t>(order.value("age"));
+  for (const NodeId node : hit.nodes) {
+    if (const auto error = restore_refused(node, age, hit.nodes)) return *error;
+  }
+  return change_disks(
+      order, hit, [this, age](NodeId node) { world_.disk(node).restore(age); },
+      [](Disk& disk) { disk.put_back(); });
+}
+
+Result<FaultActions::Undo> FaultActions::swap_disks(const Order& order, const Hit& hit) {
+  if (const auto error = changed_already(world_, hit)) return *error;
+  if (hit.nodes.size() < 2) {
+    return Error{Code::kInvalidParameter,
+                 "The fault disk-swap needs two nodes: a store has no other place to go.",
+                 "Name them, as in: disk-swap node-1,node-2"};
+  }
+  const auto next = [nodes = hit.nodes](NodeId node) {
+    const auto found = std::find(nodes.begin(), nodes.end(), node) + 1;
+    return found == nodes.end() ? nodes.front() : *found;
+  };
+  return change_disks(
+      order, hit,
+      [this, next](NodeId node) { world_.disk(node).place_copy_of(world_.disk(next(node))); },
+      [](Disk& disk) { disk.put_back(); });
 }
 
 Result<FaultActions::Undo> FaultActions::rule_volume(const Order& order, const Hit&) {

@@ -130,6 +130,11 @@ HostWorld World::host_world() {
 void World::start(NodeId node) {
   Seat& seat = seats_.at(node);
   if (seat.process != nullptr) return;
+  if (const auto refused = seat.disk->refused()) {
+    trace_.note(now(), node, "store-refused", {}, refused->message);
+    checker_.coverage().happened("store refused at its start");
+    return;
+  }
   MemberConfig config;
   config.self = node;
   config.store_id = seat.disk->store_id();

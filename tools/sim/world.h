@@ -63,6 +63,7 @@ class World {
 
   // ---- processes ----
   const std::vector<NodeId>& nodes() const { return nodes_; }
+  // Nothing starts where one runs, or where the store is refused.
   void start(NodeId node);
   void start_all();
   enum class Evidence {

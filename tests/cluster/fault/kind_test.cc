@@ -5,11 +5,14 @@
 #include <fstream>
 #include <iterator>
 #include <set>
+#include <sstream>
 #include <string>
 
 #include <gtest/gtest.h>
 
 #include "cluster/fault/describe.h"
+#include "cluster/fault/elsewhere.h"
+#include "cluster/fault/order.h"
 
 namespace failsim::fault {
 namespace {
@@ -43,6 +46,28 @@ TEST(Kinds, HaveParametersWhoseFallbacksAreInRange) {
       EXPECT_TRUE(*parameter.fallback == 0 || *parameter.fallback >= parameter.minimum);
       EXPECT_LE(*parameter.fallback, parameter.maximum);
     }
+  }
+}
+
+// What the page offers to people who come from elsewhere is understood here.
+TEST(Elsewhere, NamesOrdersAsTheyAreTyped) {
+  for (const Elsewhere& row : called_elsewhere()) {
+    EXPECT_FALSE(row.here.empty() && row.remark.empty()) << row.called;
+    std::istringstream lines{std::string(row.here)};
+    for (std::string line; std::getline(lines, line);) {
+      if (line.starts_with("failsim ")) continue;
+      const Result<Order> order = parse_order(line);
+      EXPECT_TRUE(order.ok()) << line << ": " << (order.ok() ? "" : order.error().message);
+    }
+  }
+}
+
+TEST(Elsewhere, LeavesNoKindOut) {
+  std::string all;
+  for (const Elsewhere& row : called_elsewhere()) all += std::string(row.here) + "\n";
+  for (const Elsewhere& row : called_elsewhere()) all += std::string(row.remark) + "\n";
+  for (const Kind& kind : kinds()) {
+    EXPECT_NE(all.find(kind.name), std::string::npos) << kind.name;
   }
 }
 
