@@ -25,6 +25,7 @@
 #include "node/runtime/runtime.h"
 #include "node/volume/volume_main.h"
 #include "storage/directory_lock.h"
+#include "storage/recording.h"
 #include "storage/rocks_store.h"
 
 namespace failsim::node {
@@ -36,6 +37,11 @@ struct FormatOptions {
   std::string directory;
   NodeId node = kNoNode;
   std::string bootstrap_file;
+};
+
+struct DumpOptions {
+  std::string directory;
+  std::string file;
 };
 
 struct RunOptions {
@@ -93,6 +99,20 @@ int format(const FormatOptions& options) {
     return refuse(*error);
   }
   return kExitDone;
+}
+
+// Changes nothing, and may be done while the node runs.
+int dump(const DumpOptions& options) {
+  const auto content = RocksStore::look(store_path(options.directory));
+  if (!content) return refuse(content.error());
+  const StoreIdentity& identity = content.value().identity;
+  MemberConfig config;
+  config.self = identity.node;
+  config.store_id = identity.store_id;
+  config.bootstrap = identity.bootstrap;
+  const auto error = write_file_atomically(
+      options.file, encode_recording_start(config, content.value().recovered, 0));
+  return error ? refuse(*error) : kExitDone;
 }
 
 std::optional<Error> misplaced(const std::string& directory, const std::string& why) {
@@ -195,6 +215,12 @@ int main_of(int argc, char** argv) {
       ->add_option("--bootstrap", format_options.bootstrap_file, "The cluster's bootstrap.json")
       ->required();
 
+  DumpOptions dump_options;
+  CLI::App* const dump_verb = app.add_subcommand(
+      "dump", "Write what the store of a node holds into a file, as the beginning of a recording");
+  dump_verb->add_option("--dir", dump_options.directory, "Directory of the node")->required();
+  dump_verb->add_option("--to", dump_options.file, "The file")->required();
+
   RunOptions run_options;
   CLI::App* const run_verb = app.add_subcommand("run", "Run a node in the foreground");
   run_verb->add_option("--dir", run_options.directory, "Directory of the node")->required();
@@ -221,7 +247,8 @@ int main_of(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : kExitUsage;
   }
-  return *format_verb ? format(format_options) : run(run_options);
+  if (*format_verb) return format(format_options);
+  return *dump_verb ? dump(dump_options) : run(run_options);
 }
 
 }  // namespace

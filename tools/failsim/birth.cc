@@ -10,7 +10,6 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "cluster/property/clusprop.h"
@@ -19,6 +18,7 @@
 #include "cluster/units.h"
 #include "tools/failsim/errors.h"
 #include "tools/failsim/registry.h"
+#include "tools/failsim/spawn.h"
 
 namespace failsim::cli {
 namespace {
@@ -104,44 +104,13 @@ pb::Bootstrap bootstrap_of(const ClusterDescription& description,
   return bootstrap;
 }
 
-// Runs the command to its end; what it printed on standard error is the reason if it fails.
-void run_to_end(const std::vector<std::string>& command, const std::string& what) {
-  int channel[2];
-  if (::pipe2(channel, O_CLOEXEC) != 0) fail_errno("Opening a pipe failed", "Try again.");
-  std::vector<char*> words;
-  for (const std::string& word : command) words.push_back(const_cast<char*>(word.c_str()));
-  words.push_back(nullptr);
-  const pid_t child = ::fork();
-  if (child == 0) {
-    ::dup2(channel[1], STDERR_FILENO);
-    ::dup2(channel[1], STDOUT_FILENO);
-    ::execv(words[0], words.data());
-    ::_exit(127);
-  }
-  ::close(channel[1]);
-  std::string printed;
-  char buffer[4096];
-  ssize_t got = 0;
-  while ((got = ::read(channel[0], buffer, sizeof buffer)) > 0) {
-    printed.append(buffer, static_cast<std::size_t>(got));
-  }
-  ::close(channel[0]);
-  int status = 0;
-  if (child < 0 || ::waitpid(child, &status, 0) != child) {
-    fail_errno("Starting " + command.front() + " failed", "Try again.");
-  }
-  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return;
-  while (!printed.empty() && printed.back() == '\n') printed.pop_back();
-  fail(Code::kWriteFault, what + " failed: " + (printed.empty() ? command.front() : printed),
-       "Mend that and run `failsim up` again.");
-}
-
 void format_stores(const ClusterDirectory& directory, const ClusterDescription& description) {
   const std::string node_program = node_executable().string();
   for (std::uint32_t id = 1; id <= description.nodes; ++id) {
     run_to_end({node_program, "format", "--dir", directory.node(id).string(), "--node",
                 std::to_string(id), "--bootstrap", directory.bootstrap_file().string()},
-               "Formatting the store of node-" + std::to_string(id));
+               "Formatting the store of node-" + std::to_string(id),
+               "Mend that and run `failsim up` again.");
   }
 }
 

@@ -1,4 +1,4 @@
-// scenario run, lint and list.
+// scenario run, lint and list; record is in scenario_record.cc.
 #include <chrono>
 #include <cstdlib>
 #include <iostream>
@@ -11,10 +11,12 @@
 #include "tools/failsim/files.h"
 #include "tools/failsim/process_run.h"
 #include "tools/failsim/process_skip.h"
+#include "tools/failsim/scenario_record.h"
 #include "tools/failsim/side_by_side.h"
 #include "tools/failsim/verb.h"
 #include "tools/report/run_recorder.h"
 #include "tools/scenario/folder.h"
+#include "tools/scenario/index.h"
 #include "tools/scenario/virtual_run.h"
 
 namespace failsim::cli {
@@ -223,8 +225,13 @@ int lint(Context& context, const Arguments& arguments) {
 }
 
 int list(Context& context, const Arguments& arguments) {
+  const std::vector<Scenario> scenarios = load_all(files_of(arguments));
+  if (arguments.flag("--markdown")) {
+    std::cout << scenario::index_page(scenarios);
+    return 0;
+  }
   json::array rows;
-  for (const Scenario& one : load_all(files_of(arguments))) {
+  for (const Scenario& one : scenarios) {
     rows.push_back(json::object{{"name", one.name},
                                 {"nodes", one.topology.nodes},
                                 {"steps", one.steps.size()},
@@ -247,7 +254,7 @@ std::vector<Verb> scenario_verbs() {
       repeated_positional("PATH", "A scenario's folder, a tree of them, or a YAML file");
   return {
       {"scenario",
-       "Scenarios: run, lint, list",
+       "Scenarios: run, lint, list, record",
        {},
        "  failsim scenario run tests/scenarios/cancel-in-setup\n",
        nullptr},
@@ -272,9 +279,10 @@ std::vector<Verb> scenario_verbs() {
        lint},
       {"scenario list",
        "List scenarios",
-       {paths},
+       {paths, flag("--markdown", "As a page, by what is broken")},
        "  failsim scenario list tests/scenarios\n",
        list},
+      scenario_record_verb(),
   };
 }
 

@@ -46,6 +46,37 @@ pid_t spawn(const std::vector<std::string>& command, const fs::path& log) {
   return child;
 }
 
+void run_to_end(const std::vector<std::string>& command, const std::string& what,
+                const std::string& next) {
+  int channel[2];
+  if (::pipe2(channel, O_CLOEXEC) != 0) fail_errno("Opening a pipe failed", "Try again.");
+  std::vector<char*> words;
+  for (const std::string& word : command) words.push_back(const_cast<char*>(word.c_str()));
+  words.push_back(nullptr);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::dup2(channel[1], STDERR_FILENO);
+    ::dup2(channel[1], STDOUT_FILENO);
+    ::execv(words[0], words.data());
+    ::_exit(127);
+  }
+  ::close(channel[1]);
+  std::string printed;
+  char buffer[4096];
+  ssize_t got = 0;
+  while ((got = ::read(channel[0], buffer, sizeof buffer)) > 0) {
+    printed.append(buffer, static_cast<std::size_t>(got));
+  }
+  ::close(channel[0]);
+  int status = 0;
+  if (child < 0 || ::waitpid(child, &status, 0) != child) {
+    fail_errno("Starting " + command.front() + " failed", "Try again.");
+  }
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return;
+  while (!printed.empty() && printed.back() == '\n') printed.pop_back();
+  fail(Code::kWriteFault, what + " failed: " + (printed.empty() ? command.front() : printed), next);
+}
+
 std::string describe_end(int status) {
   if (WIFSIGNALED(status)) return "was killed by signal " + std::to_string(WTERMSIG(status));
   return "exited with status " + std::to_string(WEXITSTATUS(status));

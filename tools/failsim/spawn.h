@@ -15,6 +15,11 @@ namespace failsim::cli {
 // the kernel ties the child to the thread that forked it.
 pid_t spawn(const std::vector<std::string>& command, const fs::path& log);
 
+// Runs the command to its end; what it printed is the reason if it fails. `what` begins that
+// Failure's sentence, and `next` says what to do.
+void run_to_end(const std::vector<std::string>& command, const std::string& what,
+                const std::string& next);
+
 // "exited with status 74" or "was killed by signal 9", of a status of waitpid.
 std::string describe_end(int status);
 
