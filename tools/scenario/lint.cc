@@ -32,6 +32,7 @@ class Linter {
   void check_step(const Step& step);
   void check_effect(const Effect& effect, const Position& position);
   void check_action(const Do& done, const Position& position);
+  void check_request(const Action& action, const Position& position);
   void check_argument(ArgumentType type, const std::string& value, const Position& position);
   void check_fault(const fault::Order& order, const Position& position);
   void check_members(const fault::Kind& kind, const fault::Members& members,
@@ -97,7 +98,9 @@ void Linter::check_vm(const Vm& vm) {
 }
 
 void Linter::check_topology() {
-  if (!scenario_.topology.leader.empty()) check_node(scenario_.topology.leader, {});
+  if (!scenario_.topology.leader.empty()) {
+    check_node(scenario_.topology.leader, scenario_.topology.leader_position);
+  }
   std::map<std::string, std::uint64_t> used;
   for (const Vm& vm : scenario_.vms) {
     check_vm(vm);
@@ -119,7 +122,8 @@ void Linter::check_plant() {
   if (scenario_.plant.empty() || mistake_named(scenario_.plant)) return;
   std::vector<std::string_view> known;
   for (const PlantedMistake& row : planted_mistakes()) known.push_back(row.name);
-  add({}, "There is no mistake \"" + shortened(scenario_.plant) + "\" that could be planted.",
+  add(scenario_.plant_position,
+      "There is no mistake \"" + shortened(scenario_.plant) + "\" that could be planted.",
       did_you_mean(scenario_.plant, known, "The mistakes are " + list_of(known) + "."));
 }
 
@@ -127,17 +131,20 @@ void Linter::check_plant() {
 
 void Linter::check_plant() {
   if (scenario_.plant.empty()) return;
-  add({}, "This build cannot plant the mistake \"" + shortened(scenario_.plant) + "\".",
+  add(scenario_.plant_position,
+      "This build cannot plant the mistake \"" + shortened(scenario_.plant) + "\".",
       "Use a build of the preset planted, or leave plant out.");
 }
 
 #endif
 
 void Linter::check_left_broken() {
-  for (const std::string& node : scenario_.left_broken) check_node(node, {});
+  for (const std::string& node : scenario_.left_broken)
+    check_node(node, scenario_.left_broken_position);
   if (scenario_.left_broken.size() * 2 < scenario_.topology.nodes) return;
   if (scenario_.left_broken.empty() || scenario_.recovery == 0) return;
-  add({}, "With so many nodes left broken there is no quorum that could recover.",
+  add(scenario_.left_broken_position,
+      "With so many nodes left broken there is no quorum that could recover.",
       "Leave fewer broken, or write recovery: 0s.");
 }
 
@@ -203,6 +210,17 @@ void Linter::check_action(const Do& done, const Position& position) {
     const std::string name(option.name);
     if (done.action.has(name)) check_argument(option.type, done.action.option(name), position);
   }
+  if (!done.action.verb.starts_with("node ")) check_request(done.action, position);
+}
+
+// What no cluster accepts: a property that does not exist, a value out of its range, a state that a
+// job cannot be asked for.
+void Linter::check_request(const Action& action, const Position& position) {
+  const bool is_told = !problems_.empty() && problems_.back().position.line == position.line;
+  if (is_told) return;
+  const auto request =
+      request_of(action, scenario_.topology.nodes, [](const std::string&) { return TaskId{1}; });
+  if (!request) add(position, request.error().message, request.error().next);
 }
 
 // ---- Faults -------------------------------------------------------------------------------------

@@ -193,6 +193,7 @@ void Reader::read_topology(Mapping& root) {
     topology.nodes = static_cast<std::uint32_t>(nodes);
   });
   topology.leader = root.text("leader").value_or("");
+  topology.leader_position = root.position_of_key("leader");
   root.read<std::uint64_t>("node-memory", size,
                            [&](std::uint64_t bytes) { topology.node_memory_bytes = bytes; });
   root.read<std::uint64_t>("prepare-rate", rate,
@@ -270,6 +271,8 @@ void Reader::read_end(Mapping& root) {
   root.read<bool>("virtual-only", flag, [&](bool only) { scenario_.virtual_only = only; });
   root.read<std::string>("plant", any_text,
                          [&](const std::string& plant) { scenario_.plant = plant; });
+  scenario_.plant_position = root.position_of_key("plant");
+  scenario_.left_broken_position = root.position_of_key("left-broken");
   read_left_broken(root.take("left-broken"));
 }
 
@@ -294,8 +297,9 @@ Reading Reader::read(std::string_view text) {
   try {
     read_scenario(YAML::Load(std::string(text)));
   } catch (const YAML::Exception& error) {
+    const bool has_tab = text.find("\n\t") != std::string_view::npos;
     problems_.add(position_of(error.mark), "This is not YAML: " + error.msg + ".",
-                  "Correct the line.");
+                  has_tab ? "Indent with spaces: YAML knows no tabs there." : "Correct the line.");
   }
   if (!problems_.empty()) return {std::nullopt, problems_.take()};
   return {std::move(scenario_), {}};

@@ -3,17 +3,19 @@
 #include <algorithm>
 #include <cassert>
 #include <limits>
+#include <string_view>
+#include <vector>
 
 #include "cluster/migration/job.h"
 #include "cluster/property/property_table.h"
 #include "cluster/units.h"
 #include "cluster/vm/lifecycle.h"
+#include "tools/scenario/words.h"
 
 namespace failsim::scenario {
 namespace {
 
 constexpr std::uint64_t kPageBytes = 4096;
-constexpr std::uint32_t kDefaultMaxRounds = 30;
 
 using NewestJob = std::function<TaskId(const std::string&)>;
 
@@ -68,7 +70,7 @@ pb::Request migrate(const Action& action, std::uint32_t nodes) {
   parameters.set_downtime_limit_ns(duration_in(action, "--downtime-limit"));
   parameters.set_max_rounds(action.has("--max-rounds") ? static_cast<std::uint32_t>(number_of(
                                                              action.option("--max-rounds")))
-                                                       : kDefaultMaxRounds);
+                                                       : kUsualMaxRounds);
   if (action.has("--timeout")) parameters.set_timeout_ns(duration_in(action, "--timeout"));
   parameters.set_verify(action.option("--verify") == "background" ? pb::VERIFY_BACKGROUND
                                                                   : pb::VERIFY_BEFORE_RESUME);
@@ -94,7 +96,12 @@ Result<pb::Request> set_property(const Action& action) {
     if (kind_name == "node") kind = ObjectKind::kNode;
   }
   const auto spec = lookup(kind, action.words[1]);
-  if (!spec) return spec.error();
+  if (!spec) {
+    std::vector<std::string_view> known;
+    for (const PropertySpec& property : properties_of(kind)) known.push_back(property.name);
+    return Error{spec.error().code, spec.error().message,
+                 did_you_mean(action.words[1], known, spec.error().next)};
+  }
   const auto value = parse(*spec.value(), action.words[2]);
   if (!value) return value.error();
   const auto bytes = encode_value(value.value());
@@ -111,6 +118,11 @@ Result<pb::Request> set_property(const Action& action) {
 TaskId task_of(const std::string& word, const NewestJob& newest_job) {
   if (word.starts_with("job(")) return newest_job(word.substr(4, word.size() - 5));
   return number_of(word);
+}
+
+// A CIM interval as it was typed, rather than a duration.
+bool is_interval(const std::string& text) {
+  return text.size() == 25 || text.find_first_of(":*") != std::string::npos;
 }
 
 std::string lower_case(std::string text) {
@@ -135,11 +147,9 @@ Result<pb::Request> request_state_change(const Action& action, const NewestJob& 
                  "Give a number, or Start, Suspend, Terminate, Kill or Service."};
   }
   change.set_requested_state(state);
-  if (action.has("--timeout")) {
-    // A CIM interval as it was typed, or a duration.
+  if (action.has("--timeout") && !has_malformed_interval(action)) {
     const std::string text = action.option("--timeout");
-    const bool is_interval = text.size() == 25 || text.find_first_of(":*") != std::string::npos;
-    const auto period = is_interval ? parse_interval(text) : parse_duration(text);
+    const auto period = is_interval(text) ? parse_interval(text) : parse_duration(text);
     if (!period) return period.error();
     change.set_timeout_ns(period.value());
   }
@@ -147,6 +157,12 @@ Result<pb::Request> request_state_change(const Action& action, const NewestJob& 
 }
 
 }  // namespace
+
+bool has_malformed_interval(const Action& action) {
+  if (action.verb != "job request-state-change") return false;
+  const std::string text = action.option("--timeout");
+  return is_interval(text) && !parse_interval(text);
+}
 
 NodeId node_named(const std::string& name) {
   if (!name.starts_with("node-")) return kNoNode;

@@ -42,6 +42,7 @@ struct Topology {
   // The node that leads the log when the steps begin; empty: any. Leaders that are not it are
   // stopped for a while before there are VMs.
   std::string leader;
+  Position leader_position;
   // Cluster properties at birth, beside those of kSettings.
   std::map<std::string, std::string> settings;
   // Virtual only.
@@ -136,8 +137,10 @@ struct Scenario {
   Duration recovery = 20 * kSecond;
   // Nodes that stay broken in the recovery: the liveness of a damaged but sufficient core.
   std::vector<std::string> left_broken;
+  Position left_broken_position;
   bool virtual_only = false;  // with the reason in the README
   std::string plant;          // a planted mistake, in builds that have them
+  Position plant_position;
 };
 
 }  // namespace failsim::scenario

@@ -1,5 +1,9 @@
 #include "tools/scenario/virtual_actions.h"
 
+#include <memory>
+#include <utility>
+
+#include "cluster/migration/job.h"
 #include "tools/scenario/requests.h"
 
 namespace failsim::scenario {
@@ -42,12 +46,56 @@ void VirtualActions::start_node_action(const Action& action, const Operator::Don
   wait_for_end(node, world_.now() + kNodeEnds, done);
 }
 
+// ---- What the node's interface answers itself (node/api/) ---------------------------------------
+
+void VirtualActions::answer_malformed_interval(const Action& action, const Operator::Done& done) {
+  Action plain = action;
+  plain.options.erase("--timeout");
+  const auto nodes = static_cast<std::uint32_t>(world_.nodes().size());
+  const auto request =
+      request_of(plain, nodes, [this](const std::string& vm) { return view_.newest_job(vm); });
+  if (!request) return answer(done, request.error().code, request.error().message);
+  const ClusterState* state = view_.state();
+  const TaskId job = request.value().request_state_change().job();
+  const pb::Task* task = state == nullptr ? nullptr : state->task(job);
+  if (task == nullptr || !task->has_job()) {
+    return answer(done, Code::kNotFound, "There is no such job.");
+  }
+  pb::Reply reply;
+  reply.set_return_value(static_cast<std::uint32_t>(ReturnValue::kInvalidParameter));
+  reply.set_job_state(task->job().job_state());
+  done(reply);
+}
+
+// Timeout when nothing has been answered within the period. What was asked stays asked.
+Operator::Done VirtualActions::within(Duration period, TaskId job, const Operator::Done& done) {
+  const auto is_answered = std::make_shared<bool>(false);
+  const Operator::Done once = [is_answered, done](const pb::Reply& reply) {
+    if (!std::exchange(*is_answered, true)) done(reply);
+  };
+  world_.queue().after(period, [this, job, once] {
+    const ClusterState* state = view_.state();
+    const pb::Task* task = state == nullptr ? nullptr : state->task(job);
+    pb::Reply reply;
+    reply.set_return_value(static_cast<std::uint32_t>(ReturnValue::kTimeout));
+    reply.set_job_state(task == nullptr ? 0 : task->job().job_state());
+    once(reply);
+  });
+  return once;
+}
+
 void VirtualActions::start(const Action& action, const Operator::Done& done) {
   if (action.verb.starts_with("node ")) return start_node_action(action, done);
+  if (has_malformed_interval(action)) return answer_malformed_interval(action, done);
   const auto nodes = static_cast<std::uint32_t>(world_.nodes().size());
   const auto request =
       request_of(action, nodes, [this](const std::string& vm) { return view_.newest_job(vm); });
-  if (request) return operator_.ask(request.value(), done);
+  if (request) {
+    const pb::Request::RequestStateChange& change = request.value().request_state_change();
+    const bool has_period = change.timeout_ns() > 0;
+    return operator_.ask(request.value(),
+                         has_period ? within(change.timeout_ns(), change.job(), done) : done);
+  }
   answer(done, request.error().code, request.error().message);
 }
 

@@ -53,6 +53,10 @@ YAML::Node Mapping::take(const std::string& key) {
   return is_valid_ ? node_[key] : YAML::Node(YAML::NodeType::Undefined);
 }
 
+Position Mapping::position_of_key(const std::string& key) const {
+  return has(key) ? position_of(node_[key]) : Position();
+}
+
 std::optional<std::string> Mapping::text(const std::string& key) {
   if (!has(key)) return std::nullopt;
   const YAML::Node value = node_[key];

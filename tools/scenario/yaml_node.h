@@ -43,6 +43,8 @@ class Mapping {
   bool has(const std::string& key) const;
   // The value of the key, which counts as taken; undefined if it is not there.
   YAML::Node take(const std::string& key);
+  // Of the value of the key; 0 if it is not there.
+  Position position_of_key(const std::string& key) const;
   // The scalar text of a key; nothing if it is not there or no scalar, which is a problem.
   std::optional<std::string> text(const std::string& key);
 

@@ -45,14 +45,24 @@ TEST(Lint, KnowsTheNamesOfTheCluster) {
   expect_problem("steps:\n  - expect: vm(web).owner == node-8\n", "s:5:13: There is no node");
   expect_problem("steps:\n  - heal: cut\n", "s:5:11: No fault has the label \"cut\".");
   expect_problem("steps:\n  - expect: fault(cut).active\n", "s:5:13: No fault has the label");
-  expect_problem("left-broken: [node-5]\n", "s: There is no node");
-  expect_problem("leader: node-5\n", "s: There is no node");
+  expect_problem("left-broken: [node-5]\n", "s:4:14: There is no node");
+  expect_problem("leader: node-5\n", "s:4:9: There is no node");
 }
 
 TEST(Lint, KnowsWhatThisBuildCanPlant) {
   expect_problem("plant: skip-lease-weight\n", kMistakesCanBePlanted
-                                                   ? "s: There is no mistake \"skip-lease-weight\""
-                                                   : "s: This build cannot plant the mistake");
+                                                   ? "s:4:8: There is no mistake \"skip-lease-weight\""
+                                                   : "s:4:8: This build cannot plant the mistake");
+}
+
+TEST(Lint, KnowsWhatNoClusterAccepts) {
+  expect_problem("steps:\n  - do: property set cluster SameSubnetDely 300\n",
+                 "s:5:9: There is no cluster property 'SameSubnetDely'. Did you mean");
+  expect_problem("steps:\n  - do: property set cluster SameSubnetDelay 1\n", "s:5:9: ");
+  expect_problem("steps:\n  - do: job request-state-change job(web) Terminat\n",
+                 "s:5:9: \"Terminat\" is no requested state.");
+  expect_fine("steps:\n  - do: property set cluster SameSubnetDelay 1\n    refused: any\n");
+  expect_fine("steps:\n  - do: job request-state-change job(web) Kill --timeout 0:0\n");
 }
 
 TEST(Lint, RefusesSelectorsThatMatchNothing) {
@@ -111,7 +121,7 @@ TEST(Lint, RefusesWhatOneWorldCannotDo) {
 
 TEST(Lint, RefusesAClusterThatCannotBe) {
   expect_problem("node-memory: 8MiB\n", "s:3:3: VM \"web\" needs 16 MiB");
-  expect_problem("left-broken: [node-1, node-2]\n", "s: With so many nodes left broken");
+  expect_problem("left-broken: [node-1, node-2]\n", "s:4:14: With so many nodes left broken");
 }
 
 }  // namespace
