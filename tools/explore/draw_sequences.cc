@@ -57,7 +57,7 @@ class SequenceDrawer {
 const std::vector<SequenceDrawer::Share>& SequenceDrawer::sequences() {
   static const std::vector<Share> shares = {
       {&SequenceDrawer::depose, 4},
-      {&SequenceDrawer::give_up_and_return, 4},
+      {&SequenceDrawer::give_up_and_return, 6},
       {&SequenceDrawer::elect_while_one_is_silent, 4},
       {&SequenceDrawer::three_leaders, 3},
       {&SequenceDrawer::vote_twice, 4},
@@ -153,17 +153,19 @@ Duration SequenceDrawer::give_up_and_return() {
   add(0, "link-cut " + node + "->all class=heartbeat", 5 * kSecond, silent);
   const std::string given_up = active(silent) + " and node(" + node + ").state == Down";
   const Duration lease = plan_.detection_time();
-  const Duration early = dice_.time(0, std::min(lease, 500 * kMillisecond + lease / 4));
-  const Duration length = dice_.time(kSecond, 3 * kSecond);
+  // Until all others have said that they hear it again, one or two heartbeats pass.
+  const Duration early =
+      dice_.time(150 * kMillisecond, std::min(lease, 500 * kMillisecond + lease / 4));
+  const Duration length = dice_.time(500 * kMillisecond, 1500 * kMillisecond);
   heal_when(given_up, lease - early, silent);
-  if (dice_.chance(40)) {
-    react(given_up, lease - early, "link-delay leader->" + node + " min=0s max=400ms", length);
-  }
+  // Slow on both sides, but not with the rest of the quorum.
+  const Duration longest = dice_.time(50 * kMillisecond, 400 * kMillisecond);
+  const std::string slowly = " min=" + in_text(longest / 2) + " max=" + in_text(longest);
+  if (dice_.chance(85)) add(0, "disk-slow leader" + slowly, 5 * kSecond);
   if (dice_.chance(70)) {
-    const std::string slow = dice_.pick<std::string>({"all", "all", "leader", roles[2]});
-    const Duration longest = dice_.time(50 * kMillisecond, 400 * kMillisecond);
-    add(0, "disk-slow " + slow + " min=" + in_text(longest / 2) + " max=" + in_text(longest),
-        5 * kSecond);
+    add(0, "disk-slow " + node + slowly, 5 * kSecond);
+  } else {
+    react(given_up, lease - early, "link-delay leader->" + node + " min=0s max=400ms", length);
   }
   return 2 * lease + length;
 }
