@@ -17,7 +17,8 @@ void tell_failed_assertions();
 // What the calling thread is doing: a command line that shows it again.
 void now_running(const std::string& replay);
 
-// Nothing but the violation kAssertion, if the run ends in one. Of a process with one thread.
+// Only the labels of what the run violates, and kAssertion if one ended it. Of a process with one
+// thread.
 scenario::Outcome run_in_child(const scenario::Scenario& scenario, const Worlds& worlds);
 
 }  // namespace failsim::explore

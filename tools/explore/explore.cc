@@ -80,7 +80,8 @@ class Archivist {
 
 // ---- One seed -----------------------------------------------------------------------------------
 
-// Made smaller as a campaign would; with a child for each run if the core asserts.
+// Made smaller as a campaign would; with a child for each run, for a smaller scenario may fail an
+// assertion of the core instead.
 void keep_smallest(const ExploreOptions& options, const Worlds& worlds,
                    const scenario::Scenario& failing, const invariants::Violation& violation,
                    std::ostream& err) {
@@ -90,9 +91,8 @@ void keep_smallest(const ExploreOptions& options, const Worlds& worlds,
   failure.label = violation.label;
   failure.text = violation.text;
   failure.replay = worlds.replay(*options.seed);
-  const bool asserts = violation.label == kAssertion;
   const Run run = [&](const scenario::Scenario& scenario) {
-    return asserts ? run_in_child(scenario, worlds) : worlds.run(scenario, nullptr);
+    return run_in_child(scenario, worlds);
   };
   const Wall::time_point end = Wall::now() + options.campaign.minimise_budget;
   MinimiseLimits limits;
