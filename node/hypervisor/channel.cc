@@ -191,6 +191,13 @@ Io Channel::receive(void* data, std::size_t bytes, Duration silence_limit) {
   return receive(&piece, bytes > 0 ? 1 : 0, silence_limit);
 }
 
+std::vector<std::byte> Channel::last_words(std::size_t bytes_max) {
+  std::vector<std::byte> words(bytes_max);
+  const ssize_t received = recv(socket_.get(), words.data(), words.size(), MSG_DONTWAIT);
+  words.resize(static_cast<std::size_t>(std::max<ssize_t>(received, 0)));
+  return words;
+}
+
 Io Channel::pause(Time until) {
   if (signal_.aborted()) return Io::kAborted;
   if (is_broken()) return closed(kReset);

@@ -73,6 +73,9 @@ class Channel {
   // Waits until the time or a wake-up; kClosed if the peer has gone.
   Io pause(Time until);
 
+  // What the peer had said before it closed and nobody has read, at most so many bytes.
+  std::vector<std::byte> last_words(std::size_t bytes_max);
+
   // Why the last call was kClosed, for people.
   const std::string& reason() const { return reason_; }
 

@@ -1,11 +1,12 @@
 #include "node/hypervisor/frames.h"
 
-#include <cstring>
+#include "node/hypervisor/checksum.h"
 
 namespace failsim::node {
 namespace {
 
-constexpr std::uint32_t kMagic = 0x314d4c46;  // "FLM1"
+constexpr std::uint32_t kMagic = 0x324d4c46;  // "FLM2"
+constexpr std::size_t kCoveredHeaderBytes = kFrameHeaderBytes - 4;
 
 template <typename Number>
 void put(Number number, std::vector<std::byte>& out) {
@@ -25,12 +26,15 @@ std::uint64_t get(const std::byte* from, std::size_t bytes) {
 }  // namespace
 
 void append_header(const FrameHeader& header, std::vector<std::byte>& out) {
+  const std::size_t start = out.size();
   put(kMagic, out);
   put(static_cast<std::uint16_t>(header.type), out);
   put(std::uint16_t{0}, out);
   put(header.runs, out);
-  put(std::uint32_t{0}, out);
+  put(header.body_checksum, out);
   put(header.bytes, out);
+  put(std::uint32_t{0}, out);
+  put(fast_crc32c(0, std::span(out).subspan(start)), out);
 }
 
 void append_runs(const std::vector<PageRun>& runs, std::vector<std::byte>& out) {
@@ -42,16 +46,19 @@ void append_runs(const std::vector<PageRun>& runs, std::vector<std::byte>& out) 
 
 std::optional<FrameHeader> decode_header(const std::array<std::byte, kFrameHeaderBytes>& bytes) {
   if (get(bytes.data(), 4) != kMagic) return std::nullopt;
+  const std::uint32_t checksum = fast_crc32c(0, std::span(bytes).first(kCoveredHeaderBytes));
+  if (get(bytes.data() + kCoveredHeaderBytes, 4) != checksum) return std::nullopt;
   const std::uint64_t type = get(bytes.data() + 4, 2);
-  if (type < 1 || type > static_cast<std::uint64_t>(FrameType::kRelease)) return std::nullopt;
+  if (type < 1 || type > static_cast<std::uint64_t>(FrameType::kRefusal)) return std::nullopt;
   FrameHeader header;
   header.type = static_cast<FrameType>(type);
   header.runs = static_cast<std::uint32_t>(get(bytes.data() + 8, 4));
+  header.body_checksum = static_cast<std::uint32_t>(get(bytes.data() + 12, 4));
   header.bytes = get(bytes.data() + 16, 8);
   return header;
 }
 
-bool decode_runs(const std::vector<std::byte>& bytes, std::uint64_t pages, std::uint64_t page_bytes,
+bool decode_runs(std::span<const std::byte> bytes, std::uint64_t pages, std::uint64_t page_bytes,
                  std::vector<PageRun>& out) {
   std::uint64_t sum = 0;
   for (std::size_t offset = 0; offset + kRunBytes <= bytes.size(); offset += kRunBytes) {
@@ -64,12 +71,28 @@ bool decode_runs(const std::vector<std::byte>& bytes, std::uint64_t pages, std::
   return sum * kPageBytes == page_bytes;
 }
 
+void append_seals(const std::vector<std::uint64_t>& seals, std::vector<std::byte>& out) {
+  const std::size_t start = out.size();
+  for (const std::uint64_t seal : seals) put(seal, out);
+  put(std::uint64_t{fast_crc32c(0, std::span(out).subspan(start))}, out);
+}
+
+bool decode_seals(std::span<const std::byte> bytes, std::vector<std::uint64_t>& out) {
+  if (bytes.size() < kSealBytes || bytes.size() % kSealBytes != 0) return false;
+  const std::span seals = bytes.first(bytes.size() - kSealBytes);
+  if (get(bytes.data() + seals.size(), kSealBytes) != fast_crc32c(0, seals)) return false;
+  for (std::size_t at = 0; at < seals.size(); at += kSealBytes) {
+    out.push_back(get(seals.data() + at, kSealBytes));
+  }
+  return true;
+}
+
 std::vector<std::byte> message_frame(FrameType type, const std::string& payload) {
   std::vector<std::byte> frame;
   frame.reserve(kFrameHeaderBytes + payload.size());
-  append_header({type, 0, payload.size()}, frame);
-  const auto* from = reinterpret_cast<const std::byte*>(payload.data());
-  frame.insert(frame.end(), from, from + payload.size());
+  const auto body = std::as_bytes(std::span(payload));
+  append_header({type, 0, payload.size(), fast_crc32c(0, body)}, frame);
+  frame.insert(frame.end(), body.begin(), body.end());
   return frame;
 }
 

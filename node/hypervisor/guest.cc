@@ -213,8 +213,9 @@ void Guest::on_first_quantum(Time now) {
 
 void Guest::write_page(std::uint64_t page, std::uint32_t count) {
   if (checker_) checker_->before_write(*memory_, model_->state().boot_id, page, count - 1);
+  memory_->begin_write(page);
   stamp_page(memory_->page(page), model_->state().boot_id, page, count);
-  memory_->dirty().set(page);
+  memory_->end_write(page);
 }
 
 // Asks for the next quantum: at once if page writes are owed, else with the next write or count.

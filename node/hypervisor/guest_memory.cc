@@ -65,6 +65,23 @@ bool GuestMemory::prefault(const std::atomic<bool>& aborted) {
   return true;
 }
 
+// The bytes of a page are no atomics: the two fences order them against `writing_`. A reader that
+// saw any byte of a write either sees that it is under way, or sees the dirty bit that ended it.
+void GuestMemory::begin_write(std::uint64_t page) {
+  writing_.store(page, std::memory_order_release);
+  std::atomic_thread_fence(std::memory_order_release);
+}
+
+void GuestMemory::end_write(std::uint64_t page) {
+  dirty_->set(page);
+  writing_.store(kNoPage, std::memory_order_release);
+}
+
+bool GuestMemory::is_settled(std::uint64_t page) const {
+  std::atomic_thread_fence(std::memory_order_acquire);
+  return writing_.load(std::memory_order_acquire) != page && !dirty_->test(page);
+}
+
 void GuestMemory::retire() {
   if (!retired_.exchange(true)) budget_.begin_release(bytes_);
 }

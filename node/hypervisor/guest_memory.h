@@ -38,7 +38,16 @@ class GuestMemory {
   // Which pages were written since a sender took them; for mapped memory only.
   DirtyBitmap& dirty() { return *dirty_; }
 
+  // Around each write to a page while senders may read it; by the one thread that writes.
+  void begin_write(std::uint64_t page);
+  void end_write(std::uint64_t page);
+  // For a sender that took the page, had it sent and has read it again since: false if the two may
+  // have seen different bytes. The page is dirty again then, or is about to be.
+  bool is_settled(std::uint64_t page) const;
+
  private:
+  static constexpr std::uint64_t kNoPage = ~std::uint64_t{0};
+
   MemoryBudget& budget_;
   const std::uint64_t bytes_;
   std::atomic<bool> retired_ = false;
@@ -46,6 +55,7 @@ class GuestMemory {
   std::size_t mapping_bytes_ = 0;
   std::byte* memory_ = nullptr;
   std::optional<DirtyBitmap> dirty_;
+  std::atomic<std::uint64_t> writing_ = kNoPage;
 };
 
 }  // namespace failsim::node

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 
+#include "node/hypervisor/checksum.h"
 #include "node/hypervisor/hypervisor.h"
 #include "node/hypervisor/transfer.h"
 
@@ -32,16 +33,33 @@ Io PageSender::send_pages(GuestMemory& memory, const PageRuns& runs) {
   assert(page_bytes <= kFramePageBytesMax);
   const Io waited = wait_for_bandwidth(page_bytes);
   if (waited != Io::kDone) return waited;
+  runs_.clear();
+  append_runs(runs.runs, runs_);
   head_.clear();
-  append_header({FrameType::kPages, static_cast<std::uint32_t>(runs.runs.size()), page_bytes},
+  append_header({FrameType::kPages, static_cast<std::uint32_t>(runs.runs.size()), page_bytes,
+                 fast_crc32c(0, runs_)},
                 head_);
-  append_runs(runs.runs, head_);
-  pieces_.clear();
-  pieces_.push_back({head_.data(), head_.size()});
+  pieces_ = {{head_.data(), head_.size()}, {runs_.data(), runs_.size()}};
   for (const PageRun& run : runs.runs) {
     pieces_.push_back({memory.page(run.first), run.count * kPageBytes});
   }
-  return send_all(head_.size() + page_bytes);
+  const Io sent = send_all();
+  return sent == Io::kDone ? send_seals(memory, runs) : sent;
+}
+
+// The kernel has copied the pages, so they are in the cache and are not read from memory again.
+Io PageSender::send_seals(const GuestMemory& memory, const PageRuns& runs) {
+  seals_.clear();
+  for (const PageRun& run : runs.runs) {
+    for (std::uint64_t page = run.first; page < run.first + run.count; ++page) {
+      const std::uint32_t checksum = fast_crc32c(0, {memory.page(page), kPageBytes});
+      seals_.push_back(memory.is_settled(page) ? checksum : kUnsettledSeal);
+    }
+  }
+  head_.clear();
+  append_seals(seals_, head_);
+  pieces_.assign(1, {head_.data(), head_.size()});
+  return send_all();
 }
 
 Io PageSender::send_modelled(std::uint64_t bytes) {
@@ -61,13 +79,13 @@ Io PageSender::send_header(const FrameHeader& header) {
   head_.clear();
   append_header(header, head_);
   pieces_.assign(1, {head_.data(), head_.size()});
-  return send_all(head_.size());
+  return send_all();
 }
 
 Io PageSender::send_message(FrameType type, const std::string& payload) {
   head_ = message_frame(type, payload);
   pieces_.assign(1, {head_.data(), head_.size()});
-  return send_all(head_.size());
+  return send_all();
 }
 
 Io PageSender::wait_for_bandwidth(std::uint64_t bytes) {
@@ -79,7 +97,9 @@ Io PageSender::wait_for_bandwidth(std::uint64_t bytes) {
   return Io::kDone;
 }
 
-Io PageSender::send_all(std::size_t bytes) {
+Io PageSender::send_all() {
+  std::uint64_t bytes = 0;
+  for (const iovec& piece : pieces_) bytes += piece.iov_len;
   const Io sent = channel_.send(pieces_.data(), pieces_.size(), kStreamSilenceLimit);
   if (sent == Io::kDone) bytes_sent_ += bytes;
   return sent;

@@ -17,7 +17,7 @@ class PageSender {
  public:
   PageSender(Channel& channel, std::uint64_t bandwidth_bytes_per_second);
 
-  // At most frame_budget() of pages: one header, then the runs as they lie in memory.
+  // At most frame_budget() of pages: one header, the runs as they lie in memory, then the seals.
   Io send_pages(GuestMemory& memory, const PageRuns& runs);
   // As if `bytes` of pages had been sent: takes the time, sends the size.
   Io send_modelled(std::uint64_t bytes);
@@ -31,14 +31,18 @@ class PageSender {
 
  private:
   Io wait_for_bandwidth(std::uint64_t bytes);
-  Io send_all(std::size_t bytes);
+  Io send_seals(const GuestMemory& memory, const PageRuns& runs);
+  Io send_all();
 
   Channel& channel_;
   TokenBucket bandwidth_;
   std::uint64_t frame_budget_;
   std::uint64_t bytes_sent_ = 0;
-  std::vector<std::byte> head_;  // reused
-  std::vector<iovec> pieces_;    // reused
+  // Reused.
+  std::vector<std::byte> head_;
+  std::vector<std::byte> runs_;
+  std::vector<std::uint64_t> seals_;
+  std::vector<iovec> pieces_;
 };
 
 }  // namespace failsim::node

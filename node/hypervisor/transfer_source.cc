@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "node/hypervisor/checksum.h"
 #include "node/hypervisor/hypervisor.h"
 #include "node/hypervisor/page_stamp.h"
 #include "node/hypervisor/transfer.pb.h"
@@ -145,7 +146,8 @@ bool TransferSource::connect() {
   }
   const std::optional<FrameHeader> header = decode_header(answer);
   if (!header || header->type != FrameType::kWelcome) {
-    return fail(VMTaskResult::kUnexpectedError, asking + " was answered in another language");
+    return fail(VMTaskResult::kUnexpectedError,
+                asking + " was answered by something that is no frame of ours, or corrupted");
   }
   return true;
 }
@@ -290,7 +292,8 @@ bool TransferSource::release(PageSender& sender) {
   while (!signal_.aborted()) {
     if (channel_->pause(kNever) != Io::kDone) break;
   }
-  return true;
+  const std::string refused = refusal();
+  return refused.empty() || fail(VMTaskResult::kUnexpectedError, refused);
 }
 
 // ---- helpers ------------------------------------------------------------------------------------
@@ -367,13 +370,31 @@ bool TransferSource::check(Io outcome, const std::string& doing) {
       return true;
     case Io::kAborted:
       return false;
-    case Io::kClosed:
-      return fail(VMTaskResult::kUnexpectedError, doing + where + " failed: " + channel_->reason());
+    case Io::kClosed: {
+      const std::string refused = refusal();
+      return fail(VMTaskResult::kUnexpectedError,
+                  refused.empty() ? doing + where + " failed: " + channel_->reason() : refused);
+    }
     case Io::kTimedOut:
       return fail(VMTaskResult::kTimeOutError,
                   doing + where + " failed: " + route_.peer + " takes nothing any more");
   }
   return false;
+}
+
+// Why the target has closed the connection, if it has said so.
+std::string TransferSource::refusal() {
+  const std::vector<std::byte> said = channel_->last_words(kFrameHeaderBytes + kRefusalBytesMax);
+  if (said.size() < kFrameHeaderBytes) return "";
+  std::array<std::byte, kFrameHeaderBytes> head;
+  std::copy_n(said.begin(), head.size(), head.begin());
+  const std::optional<FrameHeader> header = decode_header(head);
+  const std::span body = std::span(said).subspan(kFrameHeaderBytes);
+  const bool is_refusal = header && header->type == FrameType::kRefusal &&
+                          header->bytes == body.size() &&
+                          header->body_checksum == fast_crc32c(0, body);
+  if (!is_refusal) return "";
+  return {reinterpret_cast<const char*>(body.data()), body.size()};
 }
 
 bool TransferSource::fail(VMTaskResult result, const std::string& message) {

@@ -98,6 +98,7 @@ class TransferSource : public FreezeObserver, public std::enable_shared_from_thi
 
   // Turns an outcome into true (go on) or false (over; failed, unless dropped).
   bool check(Io outcome, const std::string& doing);
+  std::string refusal();
   bool fail(VMTaskResult result, const std::string& message);
   void report(pb::TransferStatus status);
   void report(const TransferReport& report);

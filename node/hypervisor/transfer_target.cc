@@ -3,6 +3,7 @@
 #include <array>
 #include <utility>
 
+#include "node/hypervisor/checksum.h"
 #include "node/hypervisor/hypervisor.h"
 #include "node/hypervisor/page_stamp.h"
 
@@ -135,7 +136,7 @@ bool TransferTarget::receive() {
     std::array<std::byte, kFrameHeaderBytes> bytes;
     if (!check(channel_->receive(bytes.data(), bytes.size(), kNoSilenceLimit))) return false;
     const std::optional<FrameHeader> header = decode_header(bytes);
-    if (!header) return fail_stream("a frame that is none");
+    if (!header) return fail_corrupted();
     bool good = false;
     switch (header->type) {
       case FrameType::kPages:
@@ -156,6 +157,7 @@ bool TransferTarget::receive() {
         break;
       case FrameType::kHello:
       case FrameType::kWelcome:
+      case FrameType::kRefusal:
         return fail_stream("a greeting in the middle of the stream");
     }
     if (!good) return false;
@@ -175,12 +177,10 @@ bool TransferTarget::receive_pages(const FrameHeader& header) {
   if (header.runs == 0 || header.runs > kFrameRunsMax || header.bytes > kFramePageBytesMax) {
     return fail_stream("a frame that is too large");
   }
-  run_bytes_.resize(header.runs * kRunBytes);
-  if (!check(channel_->receive(run_bytes_.data(), run_bytes_.size(), kStreamSilenceLimit))) {
-    return false;
-  }
+  bytes_.resize(header.runs * kRunBytes);
+  if (!receive_body(header, bytes_)) return false;
   runs_.clear();
-  if (!decode_runs(run_bytes_, memory_->pages(), header.bytes, runs_)) {
+  if (!decode_runs(bytes_, memory_->pages(), header.bytes, runs_)) {
     return fail_stream("pages outside of the VM's memory");
   }
   pieces_.clear();
@@ -189,12 +189,35 @@ bool TransferTarget::receive_pages(const FrameHeader& header) {
   }
   if (!check(channel_->receive(pieces_.data(), pieces_.size(), kStreamSilenceLimit))) return false;
   received_bytes_ += header.bytes;
+  return receive_seals(header.bytes);
+}
+
+// The pages just came through the cache: reading them again costs little.
+bool TransferTarget::receive_seals(std::uint64_t page_bytes) {
+  bytes_.resize((page_bytes / kPageBytes + 1) * kSealBytes);
+  if (!check(channel_->receive(bytes_.data(), bytes_.size(), kStreamSilenceLimit))) return false;
+  seals_.clear();
+  if (!decode_seals(bytes_, seals_)) return fail_corrupted();
+  auto seal = seals_.begin();
+  for (const PageRun& run : runs_) {
+    for (std::uint64_t page = run.first; page < run.first + run.count; ++page, ++seal) {
+      if (*seal == kUnsettledSeal) continue;  // it comes again
+      if (*seal != fast_crc32c(0, {memory_->page(page), kPageBytes})) {
+        return fail_corrupted();
+      }
+    }
+  }
   return true;
+}
+
+bool TransferTarget::receive_body(const FrameHeader& header, std::span<std::byte> body) {
+  if (!check(channel_->receive(body.data(), body.size(), kStreamSilenceLimit))) return false;
+  return fast_crc32c(0, body) == header.body_checksum || fail_corrupted();
 }
 
 bool TransferTarget::receive_message(const FrameHeader& header, std::string& payload) {
   payload.resize(header.bytes);
-  return check(channel_->receive(payload.data(), payload.size(), kStreamSilenceLimit));
+  return receive_body(header, std::as_writable_bytes(std::span(payload)));
 }
 
 bool TransferTarget::receive_device_state(const FrameHeader& header) {
@@ -284,9 +307,23 @@ bool TransferTarget::check(Io outcome) {
 }
 
 bool TransferTarget::fail_stream(const std::string& what) {
-  return fail(VMTaskResult::kIllegalValueError, "the stream of VM '" + order_.vm + "' from " +
-                                                    site_.peer + " to " + site_.node +
-                                                    " contains " + what);
+  return fail_stream(VMTaskResult::kIllegalValueError, "contains " + what);
+}
+
+bool TransferTarget::fail_corrupted() {
+  return fail_stream(VMTaskResult::kUnexpectedError,
+                     "was corrupted on the way, as the checksum of a frame shows; see that the "
+                     "network between them is sound");
+}
+
+bool TransferTarget::fail_stream(VMTaskResult result, const std::string& what) {
+  const std::string message =
+      "the stream of VM '" + order_.vm + "' from " + site_.peer + " to " + site_.node + " " + what;
+  std::vector<std::byte> frame = message_frame(FrameType::kRefusal, message);
+  iovec piece{frame.data(), frame.size()};
+  // It fits into the socket; a source that cannot be told sees the connection end.
+  channel_->send(&piece, 1, 0);
+  return fail(result, message);
 }
 
 bool TransferTarget::fail(VMTaskResult result, const std::string& message) {

@@ -1,7 +1,11 @@
 // The receiving side of a live migration: one thread, from the reservation to the image.
 //
-//   reserve, map, pre-fault -> ready -> connection accepted -> pages straight into guest memory ->
-//   device state, release -> (check before the resume) -> holds all
+//   reserve, map, pre-fault -> ready -> connection accepted -> pages, device state, release ->
+//   (check before the resume) -> holds all
+//
+// Pages go straight into the guest's memory, and nothing else of a frame is used before its
+// checksum is known to be right. A frame that is not as it was sent ends the transfer, and the
+// memory with it.
 //
 // The image then waits here for the guest order that makes it the guest (take_image), or for the
 // drop. What arrives is not trusted: every number is checked before it is used.
@@ -11,6 +15,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -59,7 +64,9 @@ class TransferTarget {
   bool receive();
   bool welcome();
   bool receive_pages(const FrameHeader& header);
+  bool receive_seals(std::uint64_t page_bytes);
   bool receive_message(const FrameHeader& header, std::string& payload);
+  bool receive_body(const FrameHeader& header, std::span<std::byte> body);
   bool receive_device_state(const FrameHeader& header);
   bool receive_release(const FrameHeader& header);
   bool hold();
@@ -67,6 +74,8 @@ class TransferTarget {
   bool check(Io outcome);
   bool fail(VMTaskResult result, const std::string& message);
   bool fail_stream(const std::string& what);
+  bool fail_stream(VMTaskResult result, const std::string& what);
+  bool fail_corrupted();
   void report(const TransferReport& report);
   void give_back(std::shared_ptr<GuestMemory> memory);
 
@@ -92,9 +101,11 @@ class TransferTarget {
   pb::TransferRelease release_;
   bool released_ = false;
   std::uint64_t received_bytes_ = 0;
-  std::vector<std::byte> run_bytes_;  // reused
-  std::vector<PageRun> runs_;         // reused
-  std::vector<iovec> pieces_;         // reused
+  // Reused.
+  std::vector<std::byte> bytes_;
+  std::vector<PageRun> runs_;
+  std::vector<iovec> pieces_;
+  std::vector<std::uint64_t> seals_;
 };
 
 }  // namespace failsim::node

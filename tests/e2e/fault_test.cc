@@ -203,10 +203,16 @@ TEST_F(Faults, APageThatWasForgottenIsNoticed) {
   });
 }
 
-TEST_F(Faults, APageThatWasCorruptedOnTheWayIsNoticed) {
+TEST_F(Faults, AFrameThatWasCorruptedOnTheWayEndsTheMigration) {
   create("web", "node-1");
+  const std::unique_ptr<Program> migration = begin_slow("web", "node-2");
   inject("link-corrupt node-1->node-2 share=100% class=data");
-  EXPECT_NE(run("migrate web --to node-2").exit, 0);
+  const Outcome outcome = migration->wait();
+  EXPECT_EQ(outcome.exit, 21);
+  EXPECT_NE(outcome.err.find("corrupted on the way"), std::string::npos) << outcome.err;
+  EXPECT_EQ(owner("web"), "node-1");
+  EXPECT_FALSE(array("fault heal --all").empty());
+  EXPECT_EQ(run("migrate web --to node-2").exit, 0);
 }
 
 TEST_F(Faults, MemoryThatSomebodyElseTookIsMissed) {

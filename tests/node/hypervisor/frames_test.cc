@@ -35,6 +35,32 @@ TEST(Frames, ABrokenHeaderIsRefused) {
   EXPECT_FALSE(decode_header(bytes).has_value());
 }
 
+TEST(Frames, AHeaderWithAnyBitFlippedIsRefused) {
+  const auto sent = header_bytes({FrameType::kDeviceState, 0, 28672, 0xabcdef});
+  EXPECT_EQ(decode_header(sent)->body_checksum, 0xabcdefu);
+  for (std::size_t bit = 0; bit < 8 * kFrameHeaderBytes; ++bit) {
+    auto bytes = sent;
+    bytes[bit / 8] ^= static_cast<std::byte>(1 << (bit % 8));
+    EXPECT_FALSE(decode_header(bytes).has_value()) << bit;
+  }
+}
+
+TEST(Frames, SealsComeBackAsTheyWereOrNotAtAll) {
+  const std::vector<std::uint64_t> seals = {17, kUnsettledSeal, 0xffffffff};
+  std::vector<std::byte> bytes;
+  append_seals(seals, bytes);
+  EXPECT_EQ(bytes.size(), (seals.size() + 1) * kSealBytes);
+  std::vector<std::uint64_t> decoded;
+  ASSERT_TRUE(decode_seals(bytes, decoded));
+  EXPECT_EQ(decoded, seals);
+  for (std::size_t bit = 0; bit < 8 * bytes.size(); ++bit) {
+    std::vector<std::byte> spoilt = bytes;
+    spoilt[bit / 8] ^= static_cast<std::byte>(1 << (bit % 8));
+    EXPECT_FALSE(decode_seals(spoilt, decoded)) << bit;
+  }
+  EXPECT_FALSE(decode_seals({}, decoded));
+}
+
 TEST(Frames, RunsMustLieInMemoryAndSumUp) {
   const auto decode = [](std::vector<PageRun> runs, std::uint64_t pages, std::uint64_t bytes) {
     std::vector<std::byte> encoded;

@@ -98,7 +98,7 @@ std::string TestNode::address(NodeId id) {
 }
 
 TestNode::TestNode(VolumeInMemory& volume, NodeId id, std::uint64_t memory_bytes,
-                   std::function<void(GuestMemory&)> image_fault) {
+                   std::function<void(GuestMemory&)> image_fault, HypervisorFaults* faults) {
   HypervisorConfig config;
   config.self = id;
   config.cluster_id = 77;
@@ -106,6 +106,7 @@ TestNode::TestNode(VolumeInMemory& volume, NodeId id, std::uint64_t memory_bytes
   config.data_port = kPort;
   config.peer_address = [](NodeId peer) { return address(peer); };
   config.memory_bytes = memory_bytes;
+  config.faults = faults;
   HypervisorSeams seams;
   seams.volume = volume.port();
   seams.image_fault = std::move(image_fault);

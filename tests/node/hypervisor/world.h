@@ -60,7 +60,8 @@ class VolumeInMemory {
 class TestNode {
  public:
   TestNode(VolumeInMemory& volume, NodeId id, std::uint64_t memory_bytes,
-           std::function<void(GuestMemory&)> image_fault = nullptr);
+           std::function<void(GuestMemory&)> image_fault = nullptr,
+           HypervisorFaults* faults = nullptr);
 
   void order(const GuestOrder& order) { hypervisor_->order(order); }
   void order(const TransferOrder& order) { hypervisor_->order(order); }
