@@ -3,20 +3,11 @@
 #include <algorithm>
 #include <bit>
 #include <cassert>
-#include <limits>
 
 namespace failsim {
 namespace {
 
-__extension__ typedef unsigned __int128 Wide;  // products of bytes and nanoseconds
-
 constexpr std::uint64_t kBitsPerWord = 64;
-constexpr std::uint64_t kNanosecondsPerSecond = 1'000'000'000;
-
-std::uint64_t saturate(Wide value) {
-  constexpr std::uint64_t kMost = std::numeric_limits<std::uint64_t>::max();
-  return value > kMost ? kMost : static_cast<std::uint64_t>(value);
-}
 
 // The lowest `most` set bits of `word`.
 std::uint64_t lowest_bits(std::uint64_t word, std::uint64_t most) {
@@ -111,45 +102,6 @@ bool PrecopyRound::take(DirtyBitmap& dirty, std::uint64_t byte_budget, PageRuns&
   next_page_ = dirty.take_runs(next_page_, most, out);
   bytes_taken_ += (out.pages - before) * kPageBytes;
   return out.pages > before;
-}
-
-PrecopyLimits limits_of(const pb::MigrationParameters& parameters) {
-  PrecopyLimits limits;
-  limits.bandwidth_bytes_per_second = parameters.bandwidth_bytes_per_second();
-  if (parameters.downtime_limit_ns() > 0) limits.downtime_limit = parameters.downtime_limit_ns();
-  if (parameters.max_rounds() > 0) limits.max_rounds = parameters.max_rounds();
-  return limits;
-}
-
-std::uint64_t rate_of(std::uint64_t bytes, Duration duration) {
-  if (duration <= 0) return 0;
-  return saturate(Wide{bytes} * kNanosecondsPerSecond / static_cast<std::uint64_t>(duration));
-}
-
-Duration time_to_send(std::uint64_t bytes, std::uint64_t bytes_per_second) {
-  if (bytes == 0) return 0;
-  if (bytes_per_second == 0) return kNever;
-  const Wide time = (Wide{bytes} * kNanosecondsPerSecond + bytes_per_second - 1) / bytes_per_second;
-  return time >= Wide{static_cast<std::uint64_t>(kNever)} ? kNever : static_cast<Duration>(time);
-}
-
-std::uint64_t expected_rate(const PrecopyLimits& limits, const RoundEnd& round) {
-  const std::uint64_t measured = rate_of(round.bytes_sent, round.duration);
-  const bool telling = round.bytes_sent >= kTellingRoundBytes || round.earlier_rate == 0;
-  const std::uint64_t rate = telling ? measured : round.earlier_rate;
-  const std::uint64_t limit = limits.bandwidth_bytes_per_second;
-  if (limit == 0) return rate;
-  return rate == 0 ? limit : std::min(rate, limit);
-}
-
-PrecopyDecision decide_at_round_end(const PrecopyLimits& limits, const RoundEnd& round) {
-  if (round.dirty_bytes == 0) return PrecopyDecision::kSwitch;
-  const Duration rest = time_to_send(round.dirty_bytes, expected_rate(limits, round));
-  if (rest <= limits.downtime_limit && round.fixed_downtime <= limits.downtime_limit - rest) {
-    return PrecopyDecision::kSwitch;
-  }
-  return round.round + 1 >= limits.max_rounds ? PrecopyDecision::kSwitchForced
-                                              : PrecopyDecision::kContinue;
 }
 
 }  // namespace failsim

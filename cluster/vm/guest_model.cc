@@ -1,19 +1,18 @@
 #include "cluster/vm/guest_model.h"
 
 #include <algorithm>
-#include <array>
 #include <cassert>
 #include <limits>
 #include <utility>
 
 #include "cluster/migration/precopy.h"
+#include "cluster/migration/saturation.h"
+#include "cluster/migration/transfer_rate.h"
 #include "cluster/proto/guest.pb.h"
 #include "cluster/random.h"
 
 namespace failsim {
 namespace {
-
-__extension__ typedef unsigned __int128 Wide;  // products of bytes and nanoseconds
 
 constexpr std::uint64_t kNanosecondsPerSecond = 1'000'000'000;
 constexpr std::uint64_t kByteNanosecondsPerWrite = kPageBytes * kNanosecondsPerSecond;
@@ -25,74 +24,10 @@ std::uint64_t hot_pages(std::uint64_t working_set_pages) {
   return std::max<std::uint64_t>(1, working_set_pages / kHotSetDivisor);
 }
 
-// e^-(2^k) for k = 5, 4 ... -32, as multiples of 2^-62. Integers, because the exp() of a library
-// differs between machines and a run must not.
-constexpr std::array<std::uint64_t, 38> kExponentials = {58403u,
-                                                         518976891834u,
-                                                         1547048310802923u,
-                                                         84465975781740359u,
-                                                         624123833502197200u,
-                                                         1696544475317221319u,
-                                                         2797128963144291325u,
-                                                         3591584682430698961u,
-                                                         4069798626954855183u,
-                                                         4332278087304955805u,
-                                                         4469799356029710115u,
-                                                         4540188453729421605u,
-                                                         4575797593107614195u,
-                                                         4593706758521714574u,
-                                                         4602687609541841169u,
-                                                         4607184617107619806u,
-                                                         4609434768280048980u,
-                                                         4610560255948314624u,
-                                                         4611123102832306901u,
-                                                         4611404552040437080u,
-                                                         4611545283086494379u,
-                                                         4611615650220078421u,
-                                                         4611650834189516459u,
-                                                         4611668426274897877u,
-                                                         4611677222342754299u,
-                                                         4611681620382973951u,
-                                                         4611683819404656640u,
-                                                         4611684918915891200u,
-                                                         4611685468671606784u,
-                                                         4611685743549489152u,
-                                                         4611685880988436480u,
-                                                         4611685949707911680u,
-                                                         4611685984067649664u,
-                                                         4611686001247518752u,
-                                                         4611686009837453320u,
-                                                         4611686014132420610u,
-                                                         4611686016279904256u,
-                                                         4611686017353646080u};
-constexpr unsigned kFractionBits = 62;
-
-// 1 - e^-(written / size), as a multiple of 2^-62.
-std::uint64_t covered_fraction(Wide written, std::uint64_t size) {
-  constexpr std::uint64_t kOne = std::uint64_t{1} << kFractionBits;
-  if (written / 64 >= size) return kOne;
-  const Wide exponent = (written << 32) / size;  // below 64 * 2^32
-  std::uint64_t rest = kOne;
-  for (unsigned i = 0; i < kExponentials.size(); ++i) {
-    const unsigned bit = 37 - i;
-    if (((exponent >> bit) & 1) == 0) continue;
-    rest = static_cast<std::uint64_t>((Wide{rest} * kExponentials[i]) >> kFractionBits);
-  }
-  return kOne - rest;
-}
-
 // Whole pages out of `pages` touched by `writes` uniform page writes, expected.
 std::uint64_t expected_pages(std::uint64_t pages, Wide writes) {
   const Wide touched = Wide{pages} * covered_fraction(writes, pages);
   return static_cast<std::uint64_t>(touched >> kFractionBits);
-}
-
-std::uint64_t written_bytes(const pb::VmConfig& config, Duration elapsed) {
-  if (elapsed <= 0) return 0;
-  const Wide bytes = Wide{config.dirty_bytes_per_second()} * static_cast<std::uint64_t>(elapsed) /
-                     kNanosecondsPerSecond;
-  constexpr std::uint64_t kMost = std::numeric_limits<std::uint64_t>::max();
-  return bytes > kMost ? kMost : static_cast<std::uint64_t>(bytes);
 }
 
 }  // namespace
@@ -154,7 +89,7 @@ DeviceState fresh_device_state(const pb::VmConfig& config, std::uint64_t boot_id
 
 std::uint64_t expected_dirty_bytes(const pb::VmConfig& config, Duration elapsed) {
   const std::uint64_t pages = working_set_pages_of(config);
-  const std::uint64_t writes = written_bytes(config, elapsed) / kPageBytes;
+  const std::uint64_t writes = bytes_in(elapsed, config.dirty_bytes_per_second()) / kPageBytes;
   if (config.pattern() == pb::PATTERN_SEQUENTIAL) return std::min(pages, writes) * kPageBytes;
   const std::uint64_t hot = hot_pages(pages);
   if (config.pattern() != pb::PATTERN_HOT_SET || hot == pages) {

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "cluster/error.h"
+#include "cluster/migration/precopy_policy.h"
 #include "node/hypervisor/guest.h"
 #include "node/hypervisor/hypervisor.h"
 
@@ -59,7 +60,7 @@ void Guest::report_resumed(Time now) {
   report.attempt = resumed_->attempt;
   report.status = pb::TRANSFER_RESUMED;
   resumed_->statistics.set_downtime_ns(now - resumed_->frozen_at);
-  const Duration limit = limits_of(resumed_->parameters).downtime_limit;
+  const Duration limit = settings_of(resumed_->parameters).downtime_limit;
   if (now - resumed_->frozen_at > limit) {
     resumed_->statistics.set_downtime_cause(downtime_cause(now, limit));
   }

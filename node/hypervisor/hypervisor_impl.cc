@@ -206,10 +206,7 @@ pb::PeerMessage::LiveReply HypervisorImpl::live(const std::string& vm) const {
   reply.set_has_transfer(true);
   reply.set_migration_progress(progress.percent.load());
   reply.set_bytes_remaining(progress.bytes_remaining.load());
-  reply.set_dirty_bytes_per_second(progress.dirty_bytes_per_second.load());
-  reply.set_sent_bytes_per_second(progress.sent_bytes_per_second.load());
-  reply.mutable_statistics()->set_rounds(progress.rounds.load());
-  reply.mutable_statistics()->set_bytes_sent(progress.bytes_sent.load());
+  *reply.mutable_statistics() = found->second.source->statistics();
   return reply;
 }
 

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "cluster/migration/precopy.h"
+#include "cluster/migration/transfer_rate.h"
 #include "cluster/time.h"
 
 namespace failsim::node {

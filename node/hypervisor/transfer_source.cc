@@ -15,8 +15,6 @@ namespace {
 constexpr Duration kShortestPause = 2 * kMillisecond;
 constexpr Duration kLongestPause = 20 * kMillisecond;
 constexpr Duration kReportEvery = 100 * kMillisecond;  // how far it is, whatever the round
-// Device state, two hops, a commit and a registration.
-constexpr Duration kExpectedFixedDowntime = 20 * kMillisecond;
 
 // The pages of `runs` that are not zero.
 PageRuns written_pages(const GuestMemory& memory, const PageRuns& runs) {
@@ -35,9 +33,10 @@ TransferSource::TransferSource(TransferOrder order, Route route, GuestScheduler&
                                ReportTransfer report)
     : order_(std::move(order)),
       route_(std::move(route)),
-      limits_(limits_of(order_.parameters)),
       scheduler_(scheduler),
-      report_(std::move(report)) {}
+      report_(std::move(report)),
+      policy_(settings_of(order_.parameters), order_.config.memory_bytes(),
+              order_.config.modelled() ? DirtyReading::kAtOnce : DirtyReading::kPageByPage) {}
 
 // ---- from any thread ----------------------------------------------------------------------------
 
@@ -86,7 +85,7 @@ void TransferSource::run() {
 
 bool TransferSource::stream() {
   if (!find_guest() || !connect()) return false;
-  PageSender sender(*channel_, limits_.bandwidth_bytes_per_second);
+  PageSender sender(*channel_, order_.parameters.bandwidth_bytes_per_second());
   report(pb::TRANSFER_STREAMING);
   return send_rounds(sender) && send_rest(sender) && release(sender);
 }
@@ -159,24 +158,10 @@ bool TransferSource::send_rounds(PageSender& sender) {
     const std::uint64_t sent_before = sender.bytes_sent();
     if (!send_round(sender, round)) return false;
     const Duration duration = boottime_now() - started;
-    const std::uint64_t sent = sender.bytes_sent() - sent_before;
-
-    RoundEnd end;
-    end.round = round;
-    end.bytes_sent = sent;
-    end.duration = duration;
-    end.dirty_bytes = dirty_bytes(started);
-    end.fixed_downtime = std::min(kExpectedFixedDowntime, limits_.downtime_limit / 4);
-    end.earlier_rate = earlier_rate_;
-    earlier_rate_ = expected_rate(limits_, end);
-    note_round(round, sent, duration, end.dirty_bytes);
-
-    const PrecopyDecision decision = decide_at_round_end(limits_, end);
-    if (!converged_ && decision != PrecopyDecision::kContinue) {
-      converged_ = true;
-      forced_ = decision == PrecopyDecision::kSwitchForced;
-      report(pb::TRANSFER_CONVERGED);
-    }
+    const RoundEnd end{sender.bytes_sent() - sent_before, duration, dirty_bytes(started)};
+    progress_.rounds.store(round + 1);
+    progress_.bytes_remaining.store(end.dirty_bytes);
+    if (!converged_ && !decide(end)) return false;
     if (finish_ordered_.load(std::memory_order_acquire)) return true;
     if (!converged_) continue;
     const Duration pause = std::clamp(duration, kShortestPause, kLongestPause);
@@ -186,6 +171,25 @@ bool TransferSource::send_rounds(PageSender& sender) {
     }
     if (finish_ordered_.load(std::memory_order_acquire)) return true;
   }
+}
+
+bool TransferSource::decide(const RoundEnd& end) {
+  const PrecopyDecision decision = policy_.round_ended(end);
+  forced_ = decision == PrecopyDecision::kSwitchForced;
+  note_estimates();
+  switch (decision) {
+    case PrecopyDecision::kContinue:
+      return true;
+    case PrecopyDecision::kFail:
+      return fail(VMTaskResult::kTimeOutError,
+                  not_converging_message(order_.vm, route_.node, route_.peer, policy_));
+    case PrecopyDecision::kSwitch:
+    case PrecopyDecision::kSwitchForced:
+      converged_ = true;
+      report(pb::TRANSFER_CONVERGED);
+      return true;
+  }
+  return false;
 }
 
 bool TransferSource::send_round(PageSender& sender, std::uint32_t round) {
@@ -277,9 +281,8 @@ bool TransferSource::release(PageSender& sender) {
   release.set_job(order_.job);
   release.set_attempt(order_.attempt);
   release.set_released_at_ns(boottime_now());
-  release.set_rounds(progress_.rounds.load());
-  release.set_bytes_sent(sender.bytes_sent());
-  release.set_forced_switch(forced_);
+  progress_.bytes_sent.store(sender.bytes_sent());
+  *release.mutable_statistics() = statistics();
   if (!check(sender.send_message(FrameType::kRelease, release.SerializeAsString()),
              "sending the release")) {
     return false;
@@ -342,12 +345,10 @@ void TransferSource::forget_page(PageRuns& runs) {
   runs = std::move(rest);
 }
 
-void TransferSource::note_round(std::uint32_t round, std::uint64_t bytes, Duration duration,
-                                std::uint64_t dirty) {
-  progress_.rounds.store(round + 1);
-  progress_.bytes_remaining.store(dirty);
-  progress_.sent_bytes_per_second.store(rate_of(bytes, duration));
-  progress_.dirty_bytes_per_second.store(rate_of(dirty, duration));
+void TransferSource::note_estimates() {
+  const std::lock_guard lock(mutex_);
+  keep_estimates(policy_, estimates_);
+  estimates_.set_forced_switch(forced_);
 }
 
 // The share of what has to be sent that was sent. It may fall when the guest dirties faster than
@@ -418,10 +419,10 @@ void TransferSource::report(const TransferReport& report) {
 }
 
 pb::MigrationStatistics TransferSource::statistics() const {
-  pb::MigrationStatistics statistics;
+  const std::lock_guard lock(mutex_);
+  pb::MigrationStatistics statistics = estimates_;
   statistics.set_rounds(progress_.rounds.load());
   statistics.set_bytes_sent(progress_.bytes_sent.load());
-  statistics.set_forced_switch(forced_);
   return statistics;
 }
 

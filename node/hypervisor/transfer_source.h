@@ -17,6 +17,7 @@
 
 #include "cluster/effects.h"
 #include "cluster/migration/precopy.h"
+#include "cluster/migration/precopy_policy.h"
 #include "node/hypervisor/channel.h"
 #include "node/hypervisor/guest_scheduler.h"
 #include "node/hypervisor/page_sender.h"
@@ -24,14 +25,12 @@
 
 namespace failsim::node {
 
-// What live() shows of a transfer; written by its thread.
+// What is shown of a transfer while it goes on; written by its thread.
 struct TransferProgress {
   std::atomic<std::uint32_t> percent = 0;  // never falls
   std::atomic<std::uint32_t> rounds = 0;
   std::atomic<std::uint64_t> bytes_sent = 0;
   std::atomic<std::uint64_t> bytes_remaining = 0;
-  std::atomic<std::uint64_t> sent_bytes_per_second = 0;
-  std::atomic<std::uint64_t> dirty_bytes_per_second = 0;
 };
 
 class TransferSource : public FreezeObserver, public std::enable_shared_from_this<TransferSource> {
@@ -59,6 +58,7 @@ class TransferSource : public FreezeObserver, public std::enable_shared_from_thi
 
   const TransferOrder& order() const { return order_; }
   const TransferProgress& progress() const { return progress_; }
+  pb::MigrationStatistics statistics() const;
 
   // ---- FreezeObserver ----
   void guest_stopped(Time at) override;
@@ -93,7 +93,9 @@ class TransferSource : public FreezeObserver, public std::enable_shared_from_thi
   pb::VmConfig modelled_config() const;
   // For the fault forget-page: leaves one page out of every round.
   void forget_page(PageRuns& runs);
-  void note_round(std::uint32_t round, std::uint64_t bytes, Duration duration, std::uint64_t dirty);
+  // Asks the policy; false if the transfer has failed.
+  bool decide(const RoundEnd& end);
+  void note_estimates();
   void note_sent(const PageSender& sender);
 
   // Turns an outcome into true (go on) or false (over; failed, unless dropped).
@@ -102,11 +104,9 @@ class TransferSource : public FreezeObserver, public std::enable_shared_from_thi
   bool fail(VMTaskResult result, const std::string& message);
   void report(pb::TransferStatus status);
   void report(const TransferReport& report);
-  pb::MigrationStatistics statistics() const;
 
   const TransferOrder order_;
   const Route route_;
-  const PrecopyLimits limits_;
   GuestScheduler& scheduler_;
   const ReportTransfer report_;
 
@@ -115,13 +115,14 @@ class TransferSource : public FreezeObserver, public std::enable_shared_from_thi
   mutable std::mutex mutex_;
   GuestAnswers answers_;
   std::optional<TransferReport> last_report_;
+  pb::MigrationStatistics estimates_;  // of the latest round
 
   // ---- of its thread ----
   std::optional<Channel> channel_;
   std::shared_ptr<GuestMemory> memory_;
   bool converged_ = false;
   bool forced_ = false;
-  std::uint64_t earlier_rate_ = 0;
+  PrecopyPolicy policy_;
   std::optional<std::uint64_t> forgotten_page_;  // of a fault
   Time dirty_since_ = 0;                         // modelled: when the latest round began
   std::uint64_t round_bytes_left_ = 0;

@@ -251,9 +251,7 @@ bool TransferTarget::hold() {
   image.attempt = order_.attempt;
   image.boot_id = order_.boot_id;
   image.parameters = order_.parameters;
-  image.statistics.set_rounds(release_.rounds());
-  image.statistics.set_bytes_sent(release_.bytes_sent());
-  image.statistics.set_forced_switch(release_.forced_switch());
+  image.statistics = release_.statistics();
   image.frozen_at = release_.frozen_at_ns();
   image.released_at = release_.released_at_ns();
   image.received_at = boottime_now();

@@ -15,7 +15,7 @@
 #include "cluster/ids.h"
 #include "cluster/invariants.h"
 #include "cluster/migration/handover.h"
-#include "cluster/migration/precopy.h"
+#include "cluster/migration/precopy_policy.h"
 #include "cluster/proto/raft.pb.h"
 #include "cluster/proto/state.pb.h"
 #include "cluster/time.h"

@@ -39,7 +39,9 @@ std::string event_text(const pb::EventRecord& event) {
       if (field.number() != 0) rest += ", job " + value;
     } else if (field.name() != "vm" && field.name() != "vm_id" && !value.empty()) {
       rest += ", " +
-              (field.name() == "name" || field.name() == "value" || field.name() == "reason" ? "" : field.name() + " ") +
+              (field.name() == "name" || field.name() == "value" || field.name() == "reason"
+                   ? ""
+                   : field.name() + " ") +
               value;
     }
   }
@@ -214,6 +216,7 @@ void Timeline::draw(const RoundEnded& fact) {
   const char* decision = fact.is_decided                                   ? "waits for the switch"
                          : fact.decision == PrecopyDecision::kContinue     ? "goes on"
                          : fact.decision == PrecopyDecision::kSwitchForced ? "is switched by force"
+                         : fact.decision == PrecopyDecision::kFail         ? "is given up"
                                                                            : "is switched";
   note(Moment::Class::kRound, fact.node,
        "round " + std::to_string(fact.round + 1) + " of job " + std::to_string(fact.job) +

@@ -14,7 +14,6 @@ constexpr std::uint64_t kModelledSlicesPerSecond = 4;  // pieces of a round, to 
 constexpr std::uint64_t kGreetingBytes = 64;
 constexpr Duration kSayEvery = 100 * kMillisecond;  // how far it is, within a round
 constexpr Duration kIdleRound = 20 * kMillisecond;  // nothing is dirty: look again then
-constexpr Duration kFixedDowntime = 20 * kMillisecond;
 // Checking the pages of an image: 4 GiB a second.
 constexpr std::uint64_t kPagesCheckedPerMillisecond = 1024;
 
@@ -25,6 +24,12 @@ std::uint32_t number(VMTaskResult result) {
 }  // namespace
 
 // ---- The source ---------------------------------------------------------------------------------
+
+Sender::Sender(Host& host, const TransferOrder& order)
+    : host_(host),
+      order_(order),
+      policy_(settings_of(order.parameters), order.config.memory_bytes(),
+              order.config.modelled() ? DirtyReading::kAtOnce : DirtyReading::kPageByPage) {}
 
 Sender::~Sender() {
   GuestRunner* runner = host_.runner(order_.vm);
@@ -59,6 +64,7 @@ void Sender::say(pb::TransferStatus status) {
 
 pb::MigrationStatistics Sender::statistics() const {
   pb::MigrationStatistics statistics;
+  keep_estimates(policy_, statistics);
   statistics.set_rounds(round_);
   statistics.set_bytes_sent(bytes_sent_);
   statistics.set_forced_switch(forced_switch_);
@@ -66,14 +72,16 @@ pb::MigrationStatistics Sender::statistics() const {
 }
 
 void Sender::fail(const std::string& why) {
+  fail(VMTaskResult::kUnexpectedError, "The transfer of VM '" + order_.vm + "' from " +
+                                           node_name(host_.self()) + " to " +
+                                           node_name(order_.peer) + " ended: " + why + ".");
+}
+
+void Sender::fail(VMTaskResult result, const std::string& message) {
   if (status_ == pb::TRANSFER_FAILED) return;
   status_ = pb::TRANSFER_FAILED;
   host_.report(TransferReport{order_.vm, order_.job, order_.attempt, pb::TRANSFER_FAILED,
-                              number(VMTaskResult::kUnexpectedError),
-                              "The transfer of VM '" + order_.vm + "' from " +
-                                  node_name(host_.self()) + " to " + node_name(order_.peer) +
-                                  " ended: " + why + ".",
-                              statistics()});
+                              number(result), message, statistics()});
 }
 
 void Sender::connect() {
@@ -193,25 +201,18 @@ void Sender::end_round() {
   if (!has_guest()) return fail("the guest is not here any more");
   GuestRunner* runner = host_.runner(order_.vm);
   runner->catch_up();
-  RoundEnd end;
-  end.round = round_;
-  end.bytes_sent = round_bytes_;
-  end.duration = host_.now() - round_started_at_;
-  end.dirty_bytes = runner->guest()->dirty_bytes();
-  end.fixed_downtime = kFixedDowntime;
-  PrecopyLimits limits;
-  limits.bandwidth_bytes_per_second = order_.parameters.bandwidth_bytes_per_second();
-  if (order_.parameters.downtime_limit_ns() > 0) {
-    limits.downtime_limit = order_.parameters.downtime_limit_ns();
-  }
-  if (order_.parameters.max_rounds() > 0) limits.max_rounds = order_.parameters.max_rounds();
-  ++round_;
+  const RoundEnd end{round_bytes_, host_.now() - round_started_at_, runner->guest()->dirty_bytes()};
   const bool is_decided = status_ == pb::TRANSFER_CONVERGED;
-  const PrecopyDecision decision =
-      is_decided ? PrecopyDecision::kSwitch : decide_at_round_end(limits, end);
-  host_.observer().round_ended({host_.self(), order_.vm, order_.job, order_.attempt, end.round,
-                                limits.max_rounds, end.bytes_sent, end.dirty_bytes, is_decided,
-                                decision});
+  const PrecopyDecision decision = is_decided ? PrecopyDecision::kSwitch : policy_.round_ended(end);
+  host_.observer().round_ended({host_.self(), order_.vm, order_.job, order_.attempt, round_,
+                                settings_of(order_.parameters).max_rounds, end.bytes_sent,
+                                end.dirty_bytes, is_decided, decision});
+  ++round_;
+  if (decision == PrecopyDecision::kFail) {
+    return fail(VMTaskResult::kTimeOutError,
+                not_converging_message(order_.vm, node_name(host_.self()), node_name(order_.peer),
+                                       policy_));
+  }
   if (!is_decided) {
     forced_switch_ = decision == PrecopyDecision::kSwitchForced;
     say(decision == PrecopyDecision::kContinue ? pb::TRANSFER_STREAMING : pb::TRANSFER_CONVERGED);
@@ -262,9 +263,7 @@ void Sender::send_release(PageCounts rest) {
   release->started_at = started_at_;
   release->paused_at = runner->paused_at();
   release->sent_at = host_.now();
-  release->rounds = round_;
-  release->bytes_sent = bytes_sent_;
-  release->forced_switch = forced_switch_;
+  release->statistics = statistics();
   const std::uint64_t bytes = rest.size() * kPageBytes;
   send_pages(std::move(rest), bytes);
   host_.send_data(
@@ -334,9 +333,7 @@ void Receiver::take_release(Release release) {
   holds_all_ = true;
   host_.observer().target_holds_all(host_.process(), order_.vm, order_.job);
   status_ = pb::TRANSFER_HOLDS_ALL;
-  statistics_.set_rounds(release_.rounds);
-  statistics_.set_bytes_sent(release_.bytes_sent);
-  statistics_.set_forced_switch(release_.forced_switch);
+  statistics_ = release_.statistics;
   say(pb::TRANSFER_HOLDS_ALL);
 }
 

@@ -1,8 +1,8 @@
 // The virtual data path of a live migration: what the two ends do for the stages of a
 // TransferOrder.
 //
-// The sender copies write counts page by page, with the bitmap, the rounds and the decision of
-// cluster/migration/precopy.h, at the pace of its link. The receiver keeps the counts it was sent;
+// The sender copies write counts page by page, with the bitmap, the rounds and the policy of
+// cluster/migration/, at the pace of its link. The receiver keeps the counts it was sent;
 // at the resume they are compared with those in the source's device state, so that a forgotten page
 // is found. Of a modelled VM only sizes travel.
 #pragma once
@@ -15,7 +15,9 @@
 
 #include "cluster/effects.h"
 #include "cluster/migration/precopy.h"
+#include "cluster/migration/precopy_policy.h"
 #include "cluster/vm/guest_model.h"
+#include "cluster/vm/task_result.h"
 #include "tools/sim/guest.h"
 #include "tools/sim/host.h"
 
@@ -31,14 +33,12 @@ struct Release {
   Time started_at = 0;
   Time paused_at = 0;
   Time sent_at = 0;
-  std::uint32_t rounds = 0;
-  std::uint64_t bytes_sent = 0;
-  bool forced_switch = false;
+  pb::MigrationStatistics statistics;  // of the source
 };
 
 class Sender {
  public:
-  Sender(Host& host, const TransferOrder& order) : host_(host), order_(order) {}
+  Sender(Host& host, const TransferOrder& order);
   ~Sender();
 
   void order(const TransferOrder& order);
@@ -64,6 +64,7 @@ class Sender {
   Duration time_for(std::uint64_t bytes) const;
   bool has_guest();
   void fail(const std::string& why);
+  void fail(VMTaskResult result, const std::string& message);
   void say(pb::TransferStatus status);
   pb::MigrationStatistics statistics() const;
   std::function<void()> guarded(void (Sender::*step)());
@@ -81,6 +82,7 @@ class Sender {
   Time started_at_ = 0;
   Time said_at_ = 0;
   std::uint64_t bytes_sent_ = 0;
+  PrecopyPolicy policy_;
   bool forced_switch_ = false;
 };
 

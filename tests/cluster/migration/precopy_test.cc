@@ -12,9 +12,6 @@
 namespace failsim {
 namespace {
 
-constexpr std::uint64_t kMiB = 1024 * 1024;
-constexpr std::uint64_t kGiB = 1024 * kMiB;
-
 std::vector<std::uint64_t> pages_in(const PageRuns& runs) {
   std::vector<std::uint64_t> pages;
   for (const PageRun& run : runs.runs) {
@@ -125,86 +122,6 @@ TEST(DirtyBitmap, AWriterThatRunsBesideTheSenderLosesNothing) {
   send_round();
   guest.join();
   for (std::uint64_t page = 0; page < kPages; ++page) EXPECT_EQ(copy[page], memory[page].load());
-}
-
-TEST(Rate, IsBytesPerSecondAndNothingWithoutTime) {
-  EXPECT_EQ(rate_of(kGiB, kSecond), kGiB);
-  EXPECT_EQ(rate_of(kGiB, 500 * kMillisecond), 2 * kGiB);
-  EXPECT_EQ(rate_of(kGiB, 0), 0u);
-  EXPECT_EQ(rate_of(~std::uint64_t{0}, 1), ~std::uint64_t{0});
-}
-
-TEST(TimeToSend, RoundsUpAndKnowsNoRate) {
-  EXPECT_EQ(time_to_send(0, 0), 0);
-  EXPECT_EQ(time_to_send(1, 0), kNever);
-  EXPECT_EQ(time_to_send(1, 3), 333'333'334);
-  EXPECT_EQ(time_to_send(64 * kMiB, 128 * kMiB), 500 * kMillisecond);
-}
-
-RoundEnd round_of(std::uint64_t sent, Duration duration, std::uint64_t dirty) {
-  RoundEnd round;
-  round.bytes_sent = sent;
-  round.duration = duration;
-  round.dirty_bytes = dirty;
-  return round;
-}
-
-// W <= R L, the rule that every measured row of QEMU obeys.
-TEST(Decision, SwitchesWhenTheRestFitsTheDowntimeLimit) {
-  const PrecopyLimits limits;  // 300 ms
-  const RoundEnd fits = round_of(kGiB, kSecond, 300 * kGiB / 1000);
-  EXPECT_EQ(decide_at_round_end(limits, fits), PrecopyDecision::kSwitch);
-  const RoundEnd misfits = round_of(kGiB, kSecond, 301 * kGiB / 1000);
-  EXPECT_EQ(decide_at_round_end(limits, misfits), PrecopyDecision::kContinue);
-}
-
-TEST(Decision, TheFixedPartCountsToo) {
-  RoundEnd round = round_of(kGiB, kSecond, 280 * kGiB / 1000);
-  round.fixed_downtime = 30 * kMillisecond;
-  EXPECT_EQ(decide_at_round_end(PrecopyLimits{}, round), PrecopyDecision::kContinue);
-}
-
-TEST(Decision, NothingLeftIsAlwaysTheMoment) {
-  RoundEnd round = round_of(0, 0, 0);
-  round.fixed_downtime = kSecond;
-  EXPECT_EQ(decide_at_round_end(PrecopyLimits{}, round), PrecopyDecision::kSwitch);
-}
-
-TEST(Decision, TheRoundLimitForcesTheSwitch) {
-  PrecopyLimits limits;
-  limits.max_rounds = 3;
-  RoundEnd round = round_of(kGiB, kSecond, kGiB);
-  round.round = 1;
-  EXPECT_EQ(decide_at_round_end(limits, round), PrecopyDecision::kContinue);
-  round.round = 2;
-  EXPECT_EQ(decide_at_round_end(limits, round), PrecopyDecision::kSwitchForced);
-}
-
-TEST(Decision, ATinyRoundIsJudgedByTheRateBeforeIt) {
-  RoundEnd round = round_of(kPageBytes, kMillisecond, 100 * kMiB);  // 4 MiB/s by itself
-  EXPECT_EQ(decide_at_round_end(PrecopyLimits{}, round), PrecopyDecision::kContinue);
-  round.earlier_rate = kGiB;
-  EXPECT_EQ(decide_at_round_end(PrecopyLimits{}, round), PrecopyDecision::kSwitch);
-}
-
-TEST(Decision, NoRateIsAboveTheBandwidthLimit) {
-  PrecopyLimits limits;
-  limits.bandwidth_bytes_per_second = 128 * kMiB;
-  // A burst looked faster than the limit; 64 MiB need 500 ms all the same.
-  EXPECT_EQ(decide_at_round_end(limits, round_of(kGiB, kSecond, 64 * kMiB)),
-            PrecopyDecision::kContinue);
-}
-
-TEST(Limits, ZeroInTheParametersIsTheDefault) {
-  pb::MigrationParameters parameters;
-  EXPECT_EQ(limits_of(parameters).downtime_limit, 300 * kMillisecond);
-  EXPECT_EQ(limits_of(parameters).max_rounds, 30u);
-  parameters.set_downtime_limit_ns(50 * kMillisecond);
-  parameters.set_max_rounds(5);
-  parameters.set_bandwidth_bytes_per_second(kMiB);
-  EXPECT_EQ(limits_of(parameters).downtime_limit, 50 * kMillisecond);
-  EXPECT_EQ(limits_of(parameters).max_rounds, 5u);
-  EXPECT_EQ(limits_of(parameters).bandwidth_bytes_per_second, kMiB);
 }
 
 }  // namespace

@@ -62,6 +62,24 @@ TEST_F(Migration, AFullSpeedDirtierIsForcedOverAndStillWhole) {
   EXPECT_NE(checked.statistics.downtime_cause(), "");
 }
 
+TEST_F(Migration, AFullSpeedDirtierThatMustConvergeIsGivenUpAndRunsOn) {
+  vm.config.set_dirty_bytes_per_second(std::uint64_t{4} << 30);
+  vm.config.set_working_set_bytes(0);
+  vm.config.set_memory_bytes(16 * kMiB);
+  vm.parameters.set_bandwidth_bytes_per_second(64 * kMiB);
+  vm.parameters.set_downtime_limit_ns(10 * kMillisecond);
+  vm.parameters.set_on_no_convergence(pb::NO_CONVERGENCE_FAIL);
+  start();
+  two.order(vm.transfer(TransferRole::kTarget, TransferStage::kPrepare, 1));
+  two.await(pb::TRANSFER_READY);
+  one.order(vm.transfer(TransferRole::kSource, TransferStage::kStream, 2));
+  const TransferReport failed = one.await(pb::TRANSFER_FAILED);
+  EXPECT_EQ(failed.task_result, static_cast<std::uint32_t>(VMTaskResult::kTimeOutError));
+  EXPECT_NE(failed.error.find("what would do is"), std::string::npos) << failed.error;
+  EXPECT_EQ(failed.statistics.rounds(), 3u);
+  EXPECT_TRUE(one.hypervisor().live(vm.name).executing());
+}
+
 TEST_F(Migration, ZeroPagesAreNotSent) {
   vm.config.set_fill(pb::FILL_ZERO);
   start();
