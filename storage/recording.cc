@@ -103,9 +103,10 @@ std::string encode_recording_start(const MemberConfig& config, const Recovered& 
   return bytes;
 }
 
-std::string encode_recorded_step(Time now, const Event& event) {
+std::string encode_recorded_step(Time now, const Event& event, Duration clock_ahead) {
   pb::RecordingItem item;
   item.mutable_step()->set_now_ns(now);
+  item.mutable_step()->set_clock_ahead_ns(clock_ahead);
   *item.mutable_step()->mutable_event() = encode_event(event);
   return encode(item);
 }
@@ -145,7 +146,8 @@ Recording::Step Recording::step(std::size_t number) const {
   assert(is_read);  // as it was when the recording was decoded
   std::optional<Event> event = decode_event(item.step().event());
   assert(event.has_value());
-  return {item.step().now_ns(), std::move(*event), stored.effects_hash};
+  return {item.step().now_ns(), item.step().clock_ahead_ns(), std::move(*event),
+          stored.effects_hash};
 }
 
 }  // namespace failsim

@@ -38,7 +38,8 @@ std::string recording_name(std::uint64_t starts);
 
 std::string encode_recording_start(const MemberConfig& config, const Recovered& recovered,
                                    Time now);
-std::string encode_recorded_step(Time now, const Event& event);
+// `clock_ahead`: how far the member's clock is ahead of the kernel's.
+std::string encode_recorded_step(Time now, const Event& event, Duration clock_ahead = 0);
 std::string encode_recorded_hash(std::uint64_t effects_hash);
 std::string encode_recording_end(std::string_view reason);
 
@@ -48,6 +49,7 @@ class Recording {
  public:
   struct Step {
     Time now = 0;
+    Duration clock_ahead = 0;  // of the kernel's clock: now is its time, but for a fault
     Event event;
     // hash_effects() of this step, continued from the one before, the first from kHashSeed; nothing
     // if the recording ends before it.
