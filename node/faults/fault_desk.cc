@@ -93,6 +93,7 @@ std::vector<FaultInForce> FaultDesk::heal_all() {
 void FaultDesk::note(pb::Request::NoteFault::What what, const FaultInForce& fault) {
   const std::string order = fault::to_text(fault.order);
   log(Level::kWarning, "fault: " + std::to_string(fault.id) + " " + text_of(what) + ": " + order);
+  observe(what, fault);
   pb::Request request;
   request.set_client(client_);
   request.set_sequence(++sequence_);
@@ -105,6 +106,21 @@ void FaultDesk::note(pb::Request::NoteFault::What what, const FaultInForce& faul
   untold_.push_back(std::move(request));
   if (untold_.size() > kUntoldMax) untold_.pop_front();
   if (!is_telling_) tell_next();
+}
+
+void FaultDesk::observe(pb::Request::NoteFault::What what, const FaultInForce& fault) const {
+  if (outside_.observations == nullptr) return;
+  pb::Observation observation;
+  if (what == pb::Request::NoteFault::INJECTED) {
+    observation.mutable_fault_began()->set_id(fault.id);
+    observation.mutable_fault_began()->set_order(fault::to_text(fault.order));
+  } else {
+    const bool is_late =
+        what == pb::Request::NoteFault::EXPIRED && fault.until < switchboard_.now();
+    observation.mutable_fault_ended()->set_id(fault.id);
+    if (is_late) observation.mutable_fault_ended()->set_since_ns(fault.until);
+  }
+  outside_.observations->note(std::move(observation));
 }
 
 // One at a time, in order, and again until the cluster has it.

@@ -14,6 +14,7 @@
 #include "cluster/error.h"
 #include "cluster/proto/command.pb.h"
 #include "node/faults/switchboard.h"
+#include "storage/observations.h"
 
 namespace failsim::node {
 
@@ -22,7 +23,8 @@ class FaultDesk {
   struct Outside {
     std::function<void(pb::Request, std::function<void(pb::Reply)>)> ask;
     std::function<void(Duration, std::function<void()>)> call_after;
-    std::function<void()> changed;  // a fault has begun or ended
+    std::function<void()> changed;           // a fault has begun or ended
+    ObservationLog* observations = nullptr;  // null: nobody watches
   };
 
   FaultDesk(NodeId self, Incarnation incarnation, Switchboard& switchboard, Outside outside);
@@ -40,6 +42,7 @@ class FaultDesk {
   std::uint64_t own_id() const;
   void look();
   void note(pb::Request::NoteFault::What what, const FaultInForce& fault);
+  void observe(pb::Request::NoteFault::What what, const FaultInForce& fault) const;
   void tell_next();
 
   const NodeId self_;

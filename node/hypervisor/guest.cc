@@ -47,6 +47,7 @@ Guest::~Guest() {
 }
 
 void Guest::begin() {
+  note_held(true);
   report_condition();
   advance();
 }
@@ -157,6 +158,7 @@ void Guest::start_executing() {
 }
 
 void Guest::stop_executing() {
+  note_stops();
   executing_ = false;
   waiting_for_lease_ = false;
   view_->runnable.store(false);
@@ -180,11 +182,13 @@ void Guest::lease_extended(Time now) {
 
 void Guest::quantum(Time now) {
   if (!host_.may_execute()) {
+    note_stops();
     waiting_for_lease_ = true;
     return;
   }
   waiting_for_lease_ = false;
   if (!executed_) on_first_quantum(now);
+  note_executes();
   if (host_.faults() != nullptr) {
     suffer_faults();
     if (!executing_) return;
@@ -262,6 +266,37 @@ void Guest::on_appended(std::uint64_t counter, const pb::VolumeReply& reply) {
   if (executing_) schedule(boottime_now());
 }
 
+// ---- for those who watch ------------------------------------------------------------------------
+
+void Guest::note_executes() {
+  if (host_.observations() == nullptr || std::exchange(noted_executing_, true)) return;
+  pb::Observation observation;
+  auto& executes = *observation.mutable_guest_executes();
+  executes.set_vm(order_.vm);
+  *executes.mutable_epoch() = record_of(*registered_);
+  executes.set_counter(model_->state().counter);
+  executes.set_is_first(!std::exchange(has_begun_, true));
+  host_.observations()->note(std::move(observation));
+}
+
+void Guest::note_stops() {
+  if (host_.observations() == nullptr || !std::exchange(noted_executing_, false)) return;
+  pb::Observation observation;
+  observation.mutable_guest_stops()->set_vm(order_.vm);
+  observation.mutable_guest_stops()->set_last_quantum_ns(true_boottime_of(last_ran_));
+  host_.observations()->note(std::move(observation));
+}
+
+void Guest::note_held(bool held) {
+  if (host_.observations() == nullptr || std::exchange(noted_held_, held) == held) return;
+  pb::Observation observation;
+  auto& noted = *observation.mutable_guest_held();
+  noted.set_vm(order_.vm);
+  noted.set_boot_id(order_.boot_id);
+  noted.set_held(held);
+  host_.observations()->note(std::move(observation));
+}
+
 // ---- faults -------------------------------------------------------------------------------------
 
 bool Guest::is_refused(HypervisorFaults::Step step) {
@@ -306,6 +341,7 @@ void Guest::fail(VMTaskResult result, const std::string& error, pb::GuestConditi
 }
 
 void Guest::drop_memory() {
+  note_held(false);
   if (building_aborted_ != nullptr) building_aborted_->store(true);
   abandon_check();
   model_.reset();

@@ -87,6 +87,10 @@ class Guest : public std::enable_shared_from_this<Guest> {
 
   bool should_execute() const;
   void start_executing();
+  // For those who watch; each change once.
+  void note_executes();
+  void note_stops();
+  void note_held(bool held);
   void stop_executing();
   void quantum(Time now);
   void on_first_quantum(Time now);
@@ -143,6 +147,9 @@ class Guest : public std::enable_shared_from_this<Guest> {
 
   bool executing_ = false;
   bool executed_ = false;  // since it started executing
+  bool noted_executing_ = false;
+  bool noted_held_ = false;
+  bool has_begun_ = false;  // has ever executed here
   bool waiting_for_lease_ = false;
   Time last_ran_ = 0;
   Duration guest_time_ = 0;

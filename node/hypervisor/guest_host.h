@@ -15,6 +15,7 @@
 #include "node/hypervisor/memory_budget.h"
 #include "node/hypervisor/threads.h"
 #include "node/hypervisor/volume_port.h"
+#include "storage/observations.h"
 
 namespace failsim::node {
 
@@ -28,7 +29,8 @@ class GuestHost {
   virtual MemoryBudget& budget() = 0;
   virtual Workers& workers() = 0;
   virtual VolumePort& volume() = 0;
-  virtual HypervisorFaults* faults() = 0;  // usually null
+  virtual HypervisorFaults* faults() = 0;      // usually null
+  virtual ObservationLog* observations() = 0;  // usually null
 
   virtual void report(const GuestReport& report) = 0;
   virtual void report(const TransferReport& report) = 0;

@@ -18,7 +18,8 @@ GuestScheduler::GuestScheduler(std::string node, MemoryBudget& budget, Workers& 
                                VolumePort& volume,
                                std::function<void(const GuestReport&)> report_guest,
                                std::function<void(const TransferReport&)> report_transfer,
-                               TakeImage take_image, HypervisorFaults* faults)
+                               TakeImage take_image, HypervisorFaults* faults,
+                               ObservationLog* observations)
     : node_(std::move(node)),
       budget_(budget),
       workers_(workers),
@@ -27,6 +28,7 @@ GuestScheduler::GuestScheduler(std::string node, MemoryBudget& budget, Workers& 
       report_transfer_(std::move(report_transfer)),
       take_image_(std::move(take_image)),
       faults_(faults),
+      observations_(observations),
       thread_([this] { run(); }) {}
 
 GuestScheduler::~GuestScheduler() {

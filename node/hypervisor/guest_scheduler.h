@@ -33,7 +33,7 @@ class GuestScheduler : public GuestHost {
   GuestScheduler(std::string node, MemoryBudget& budget, Workers& workers, VolumePort& volume,
                  std::function<void(const GuestReport&)> report_guest,
                  std::function<void(const TransferReport&)> report_transfer, TakeImage take_image,
-                 HypervisorFaults* faults);
+                 HypervisorFaults* faults, ObservationLog* observations);
   ~GuestScheduler() override;
 
   // ---- from any thread ----
@@ -55,6 +55,7 @@ class GuestScheduler : public GuestHost {
   Workers& workers() override { return workers_; }
   VolumePort& volume() override { return volume_; }
   HypervisorFaults* faults() override { return faults_; }
+  ObservationLog* observations() override { return observations_; }
   void report(const GuestReport& report) override { report_guest_(report); }
   void report(const TransferReport& report) override { report_transfer_(report); }
   void post(std::function<void()> task) override;
@@ -82,6 +83,7 @@ class GuestScheduler : public GuestHost {
   const std::function<void(const TransferReport&)> report_transfer_;
   const TakeImage take_image_;
   HypervisorFaults* const faults_;
+  ObservationLog* const observations_;
 
   std::atomic<Time> lease_until_ = 0;
   std::atomic<bool> stopping_ = false;

@@ -36,6 +36,12 @@ void Guest::freeze_for(const std::shared_ptr<FreezeObserver>& observer, TaskId j
   hold_job_ = job;
   hold_attempt_ = attempt;
   stop_executing();
+  if (host_.observations() != nullptr) {
+    pb::Observation observation;
+    observation.mutable_guest_paused()->set_vm(order_.vm);
+    observation.mutable_guest_paused()->set_job(job);
+    host_.observations()->note(std::move(observation));
+  }
   observer_ = observer;
   observer->guest_stopped(boottime_now());
   advance();

@@ -32,6 +32,10 @@
 #include "cluster/proto/message.pb.h"
 #include "cluster/time.h"
 
+namespace failsim {
+class ObservationLog;  // storage/observations.h
+}
+
 namespace failsim::node {
 
 class HypervisorFaults;  // fault_seam.h
@@ -44,8 +48,10 @@ struct HypervisorConfig {
   std::function<std::string(NodeId)> peer_address;
   std::string volume_address;  // of the shared volume process
   std::uint16_t volume_port = 3260;
-  std::uint64_t memory_bytes = 0;      // what guests and reservations may use
-  HypervisorFaults* faults = nullptr;  // outlives the hypervisor; null: nothing is ever broken
+  std::uint64_t memory_bytes = 0;          // what guests and reservations may use
+  HypervisorFaults* faults = nullptr;      // outlives the hypervisor; null: nothing is ever broken
+  Incarnation incarnation = 0;             // of this process, said to the volume
+  ObservationLog* observations = nullptr;  // outlives the hypervisor; null: nobody watches
 };
 
 class Hypervisor {

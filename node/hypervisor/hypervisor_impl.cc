@@ -16,7 +16,8 @@ bool is_same(const TransferOrder& a, const TransferOrder& b) {
 Result<std::unique_ptr<Hypervisor>> Hypervisor::open(const HypervisorConfig& config,
                                                      Report report) {
   HypervisorSeams seams;
-  seams.volume = connect_volume(config.volume_address, config.volume_port);
+  seams.volume =
+      connect_volume(config.volume_address, config.volume_port, {config.self, config.incarnation});
   if (config.faults != nullptr) seams.volume = config.faults->around(std::move(seams.volume));
   Result<std::unique_ptr<HypervisorImpl>> opened =
       HypervisorImpl::open(config, std::move(seams), std::move(report));
@@ -49,7 +50,7 @@ HypervisorImpl::HypervisorImpl(const HypervisorConfig& config, HypervisorSeams s
       [this](const std::string& vm, TaskId job, std::uint64_t attempt, std::string& why) {
         return take_image(vm, job, attempt, why);
       },
-      config.faults);
+      config.faults, config.observations);
 }
 
 HypervisorImpl::~HypervisorImpl() {
@@ -111,9 +112,11 @@ void HypervisorImpl::start_source(const TransferOrder& order) {
   route.port = config_.data_port;
   route.peer_id = order.peer;
   route.faults = config_.faults;
+  route.observations = config_.observations;
   auto source =
       std::make_shared<TransferSource>(order, std::move(route), *scheduler_, transfer_reporter());
   transfers_[order.vm].source = source;
+  note_transfer(order, true);
   threads_.spawn([source] { source->run(); });
 }
 
@@ -128,6 +131,7 @@ void HypervisorImpl::start_target(const TransferOrder& order) {
   auto target = std::make_shared<TransferTarget>(order, std::move(site), budget_, workers_,
                                                  transfer_reporter());
   transfers_[order.vm].target = target;
+  note_transfer(order, true);
   threads_.spawn([target] { target->run(); });
 }
 
@@ -138,6 +142,7 @@ void HypervisorImpl::drop(const TransferOrder& order) {
   const bool known = found != transfers_.end() && found->second.order().job == order.job &&
                      found->second.order().attempt == order.attempt;
   if (known) {
+    note_transfer(found->second.order(), false);
     found->second.drop();
     transfers_.erase(found);
   }
@@ -208,6 +213,17 @@ pb::PeerMessage::LiveReply HypervisorImpl::live(const std::string& vm) const {
   reply.set_bytes_remaining(progress.bytes_remaining.load());
   *reply.mutable_statistics() = found->second.source->statistics();
   return reply;
+}
+
+void HypervisorImpl::note_transfer(const TransferOrder& order, bool held) const {
+  if (config_.observations == nullptr) return;
+  pb::Observation observation;
+  auto& noted = *observation.mutable_transfer_held();
+  noted.set_vm(order.vm);
+  noted.set_job(order.job);
+  noted.set_is_source(order.role == TransferRole::kSource);
+  noted.set_held(held);
+  config_.observations->note(std::move(observation));
 }
 
 ReportTransfer HypervisorImpl::transfer_reporter() {

@@ -61,6 +61,7 @@ class HypervisorImpl : public Hypervisor {
   std::optional<Image> take_image(const std::string& vm, TaskId job, std::uint64_t attempt,
                                   std::string& why);
   ReportTransfer transfer_reporter();
+  void note_transfer(const TransferOrder& order, bool held) const;
 
   const HypervisorConfig config_;
   const HypervisorSeams seams_;

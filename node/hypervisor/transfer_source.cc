@@ -161,7 +161,11 @@ bool TransferSource::send_rounds(PageSender& sender) {
     const RoundEnd end{sender.bytes_sent() - sent_before, duration, dirty_bytes(started)};
     progress_.rounds.store(round + 1);
     progress_.bytes_remaining.store(end.dirty_bytes);
-    if (!converged_ && !decide(end)) return false;
+    const bool is_decided = converged_;
+    const PrecopyDecision decision =
+        is_decided ? PrecopyDecision::kSwitch : policy_.round_ended(end);
+    observe_round(round, end, is_decided, decision);
+    if (!is_decided && !perform(decision)) return false;
     if (finish_ordered_.load(std::memory_order_acquire)) return true;
     if (!converged_) continue;
     const Duration pause = std::clamp(duration, kShortestPause, kLongestPause);
@@ -173,8 +177,7 @@ bool TransferSource::send_rounds(PageSender& sender) {
   }
 }
 
-bool TransferSource::decide(const RoundEnd& end) {
-  const PrecopyDecision decision = policy_.round_ended(end);
+bool TransferSource::perform(PrecopyDecision decision) {
   forced_ = decision == PrecopyDecision::kSwitchForced;
   note_estimates();
   switch (decision) {
@@ -349,6 +352,23 @@ void TransferSource::note_estimates() {
   const std::lock_guard lock(mutex_);
   keep_estimates(policy_, estimates_);
   estimates_.set_forced_switch(forced_);
+}
+
+void TransferSource::observe_round(std::uint32_t number, const RoundEnd& end, bool is_decided,
+                                   PrecopyDecision decision) const {
+  if (route_.observations == nullptr) return;
+  pb::Observation observation;
+  auto& round = *observation.mutable_round_ended();
+  round.set_vm(order_.vm);
+  round.set_job(order_.job);
+  round.set_attempt(order_.attempt);
+  round.set_round(number);
+  round.set_max_rounds(settings_of(order_.parameters).max_rounds);
+  round.set_bytes_sent(end.bytes_sent);
+  round.set_dirty_bytes(end.dirty_bytes);
+  round.set_is_decided(is_decided);
+  round.set_decision(static_cast<std::uint32_t>(decision));
+  route_.observations->note(std::move(observation));
 }
 
 // The share of what has to be sent that was sent. It may fall when the guest dirties faster than

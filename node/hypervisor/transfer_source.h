@@ -43,7 +43,8 @@ class TransferSource : public FreezeObserver, public std::enable_shared_from_thi
     std::string peer_address;
     std::uint16_t port = 0;
     NodeId peer_id = kNoNode;
-    HypervisorFaults* faults = nullptr;  // usually none
+    HypervisorFaults* faults = nullptr;      // usually none
+    ObservationLog* observations = nullptr;  // usually none
   };
 
   TransferSource(TransferOrder order, Route route, GuestScheduler& scheduler,
@@ -94,9 +95,11 @@ class TransferSource : public FreezeObserver, public std::enable_shared_from_thi
   // For the fault forget-page: leaves one page out of every round.
   void forget_page(PageRuns& runs);
   // Asks the policy; false if the transfer has failed.
-  bool decide(const RoundEnd& end);
+  bool perform(PrecopyDecision decision);
   void note_estimates();
   void note_sent(const PageSender& sender);
+  void observe_round(std::uint32_t number, const RoundEnd& end, bool is_decided,
+                     PrecopyDecision decision) const;
 
   // Turns an outcome into true (go on) or false (over; failed, unless dropped).
   bool check(Io outcome, const std::string& doing);

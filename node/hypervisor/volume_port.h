@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "cluster/ids.h"
 #include "storage/proto/volume.pb.h"
 
 namespace failsim::node {
@@ -22,7 +23,14 @@ class VolumePort {
   virtual void stop() = 0;
 };
 
+// Who asks; the volume decides nothing by it.
+struct VolumeAsker {
+  NodeId node = kNoNode;
+  Incarnation incarnation = 0;
+};
+
 // The volume process at this address.
-std::shared_ptr<VolumePort> connect_volume(const std::string& address, std::uint16_t port);
+std::shared_ptr<VolumePort> connect_volume(const std::string& address, std::uint16_t port,
+                                           VolumeAsker asker);
 
 }  // namespace failsim::node

@@ -7,6 +7,7 @@
 
 #include "cluster/effects_hash.h"
 #include "cluster/state/field_hash.h"
+#include "node/hypervisor/hypervisor.h"
 #include "node/runtime/log.h"
 #include "storage/recording.h"
 
@@ -34,7 +35,7 @@ Recorder::Recorder(std::string path, std::uint64_t limit_bytes, const MemberConf
 
 void Recorder::begin_step(Time now, const Event& event) {
   if (!is_recording()) return;
-  const std::string step = encode_recorded_step(now, event);
+  const std::string step = encode_recorded_step(now, event, now - true_boottime_of(now));
   if (step.size() > kMaximumRecordedBytes) {
     end("an event of " + std::to_string(step.size()) + " bytes is too long for it");
   } else {

@@ -29,6 +29,7 @@
 #include "node/runtime/recorder.h"
 #include "node/transport/heartbeat_socket.h"
 #include "node/transport/peer_links.h"
+#include "storage/observations.h"
 #include "storage/recording.h"
 
 namespace failsim::node {
@@ -93,6 +94,7 @@ class Runtime final : public NodeService {
   const Member& member() const { return loop_.member(); }
   MemberConfig member_config() const;
   Recorder recorder(const Recovered& recovered) const;
+  std::unique_ptr<ObservationLog> observation_log() const;
   MemberLoop::Outside outside();
   LiveQueries::Config live_config();
   std::optional<Error> open_transport();
@@ -116,6 +118,7 @@ class Runtime final : public NodeService {
   const NodeId self_;
   boost::asio::io_context io_{1};
   Admission admission_;
+  const std::unique_ptr<ObservationLog> observations_;  // null: not recorded
   std::unique_ptr<HypervisorFaults> hypervisor_faults_;
   std::unique_ptr<Hypervisor> hypervisor_;
   std::unique_ptr<PeerLinks> links_;
@@ -144,6 +147,7 @@ Runtime::Runtime(const RuntimeConfig& config, Store& store, const Recovered& rec
       self_(identity_.node),
       admission_(self_, identity_.bootstrap,
                  [this] { return member().state().cluster().recovery_epoch(); }),
+      observations_(observation_log()),
       live_queries_(live_config()),
       member_config_(member_config()),
       started_at_(boottime_now()),
@@ -166,6 +170,16 @@ Recorder Runtime::recorder(const Recovered& recovered) const {
   if (config_.record_limit_bytes == 0) return {};
   return Recorder(config_.directory + "/" + recording_name(identity_.starts),
                   config_.record_limit_bytes, member_config_, recovered, started_at_);
+}
+
+std::unique_ptr<ObservationLog> Runtime::observation_log() const {
+  if (config_.record_limit_bytes == 0) return nullptr;
+  auto created =
+      ObservationLog::create(config_.directory + "/" + observations_name(identity_.starts),
+                             config_.record_limit_bytes, self_, config_.incarnation);
+  if (created) return created.take();
+  log(Level::kWarning, "record: what guests do is not written down: " + created.error().message);
+  return nullptr;
 }
 
 MemberLoop::Outside Runtime::outside() {
@@ -245,6 +259,7 @@ void Runtime::put_faults_around_transport() {
 
 void Runtime::open_fault_desk() {
   FaultDesk::Outside outside;
+  outside.observations = observations_.get();
   outside.ask = [this](pb::Request request, std::function<void(pb::Reply)> answer) {
     ask(std::move(request), std::move(answer));
   };
@@ -279,6 +294,8 @@ std::optional<Error> Runtime::open_hypervisor() {
   config.volume_address = config_.volume_address;
   config.volume_port = config_.volume_port;
   config.memory_bytes = own.memory_bytes();
+  config.incarnation = config_.incarnation;
+  config.observations = observations_.get();
   if (config_.faults != nullptr) {
     hypervisor_faults_ = hypervisor_faults(self_, *config_.faults);
     config.faults = hypervisor_faults_.get();

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "node/volume/volume_server.h"
+#include "storage/observations.h"
 #include "storage/volume.h"
 #include "storage/volume_files.h"
 
@@ -58,13 +59,26 @@ int check(const std::string& directory) {
   return exit_code;
 }
 
-int serve(const std::string& directory, const Endpoint& endpoint) {
+// A file of its own for each start: named by the time, because nothing here counts the starts.
+Result<std::unique_ptr<ObservationLog>> observation_log(const std::string& directory,
+                                                        std::uint64_t limit_bytes) {
+  if (limit_bytes == 0) return std::unique_ptr<ObservationLog>();
+  const auto number = static_cast<std::uint64_t>(observation_clock());
+  return ObservationLog::create(directory + "/" + observations_name(number), limit_bytes, kNoNode,
+                                0);
+}
+
+int serve(const std::string& directory, const Endpoint& endpoint,
+          std::uint64_t record_limit_bytes) {
   auto disk = VolumeFiles::open(directory);
   if (!disk) return refuse(disk.error());
   auto opened = Volume::open(*disk.value());
   if (!opened) return refuse(opened.error());
   const std::unique_ptr<Volume> volume = opened.take();
-  auto server = VolumeServer::open(*volume, endpoint.address, endpoint.port);
+  const auto observations = observation_log(directory, record_limit_bytes);
+  if (!observations) return refuse(observations.error());
+  auto server =
+      VolumeServer::open(*volume, endpoint.address, endpoint.port, observations.value().get());
   if (!server) return refuse(server.error());
 
   server.value()->stop_on_signals();
@@ -83,9 +97,12 @@ int volume_main(int argc, char** argv) {
   std::string directory;
   std::string listen;
   bool only_check = false;
+  std::uint64_t record_limit_bytes = 0;
   app.add_option("--dir", directory, "Directory of the volume; created if it is missing")
       ->required();
   CLI::Option* const listen_option = app.add_option("--listen", listen, "ADDRESS:PORT to serve on");
+  app.add_option("--record-limit", record_limit_bytes,
+                 "Write down what is written, up to so many bytes; 0 = do not [0]");
   app.add_flag("--check", only_check, "Only check the journals")->excludes(listen_option);
   try {
     app.parse(argc, argv);
@@ -99,7 +116,7 @@ int volume_main(int argc, char** argv) {
                    "Give for example --listen 127.0.0.1:3260."},
                   kExitUsage);
   }
-  return serve(directory, *endpoint);
+  return serve(directory, *endpoint, record_limit_bytes);
 }
 
 }  // namespace failsim::node

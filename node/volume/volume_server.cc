@@ -147,7 +147,8 @@ Error not_loopback(const std::string& address) {
 
 class VolumeServer::Service : public Desk {
  public:
-  explicit Service(Volume& volume) : volume_(volume) {}
+  Service(Volume& volume, ObservationLog* observations)
+      : volume_(volume), observations_(observations) {}
   ~Service() override { close_all(); }
 
   std::optional<Error> listen(const std::string& address, std::uint16_t port) {
@@ -216,6 +217,9 @@ class VolumeServer::Service : public Desk {
 
   void perform() {
     const std::vector<pb::VolumeReply> replies = volume_.handle_batch(requests_);
+    if (observations_ != nullptr) {
+      for (std::size_t i = 0; i < replies.size(); ++i) observe(requests_[i], replies[i]);
+    }
     requests_.clear();
     std::vector<std::shared_ptr<Connection>> askers = std::exchange(askers_, {});
     for (std::size_t i = 0; i < askers.size(); ++i) askers[i]->answer(replies[i]);
@@ -227,12 +231,28 @@ class VolumeServer::Service : public Desk {
     for (const auto& connection : std::set(askers.begin(), askers.end())) connection->go_on();
   }
 
+  // Before the answer: whoever rests on it comes after.
+  void observe(const pb::VolumeRequest& request, const pb::VolumeReply& reply) {
+    const bool is_of_journal = request.has_register_() || request.has_append();
+    if (!is_of_journal || reply.code() != 0) return;
+    pb::Observation observation;
+    pb::Observation::VolumeWrote& wrote = *observation.mutable_volume_wrote();
+    wrote.set_vm(request.vm());
+    *wrote.mutable_epoch() = request.epoch();
+    wrote.set_counter(request.append().counter());
+    wrote.set_last_counter(reply.last_counter());
+    wrote.set_node(request.node());
+    wrote.set_writer(request.writer());
+    observations_->note(std::move(observation));
+  }
+
   void close_all() {
     for (const auto& connection : connections_) connection->close();
     connections_.clear();
   }
 
   Volume& volume_;
+  ObservationLog* const observations_;
   asio::io_context context_{1};  // outlives everything that has a place in it
   tcp::acceptor acceptor_{context_};
   asio::steady_timer pause_{context_};
@@ -244,8 +264,9 @@ class VolumeServer::Service : public Desk {
 };
 
 Result<std::unique_ptr<VolumeServer>> VolumeServer::open(Volume& volume, const std::string& address,
-                                                         std::uint16_t port) {
-  auto service = std::make_unique<Service>(volume);
+                                                         std::uint16_t port,
+                                                         ObservationLog* observations) {
+  auto service = std::make_unique<Service>(volume, observations);
   if (auto error = service->listen(address, port)) return *error;
   return std::unique_ptr<VolumeServer>(new VolumeServer(std::move(service)));
 }

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "cluster/error.h"
+#include "storage/observations.h"
 #include "storage/volume.h"
 
 namespace failsim::node {
@@ -18,8 +19,10 @@ namespace failsim::node {
 class VolumeServer {
  public:
   // Listens on an IPv4 address; port 0 takes any free one. `volume` must outlive the server.
+  // `observations`, if any, get what is written, and outlive it too.
   static Result<std::unique_ptr<VolumeServer>> open(Volume& volume, const std::string& address,
-                                                    std::uint16_t port);
+                                                    std::uint16_t port,
+                                                    ObservationLog* observations = nullptr);
   ~VolumeServer();
 
   std::uint16_t port() const;
