@@ -8,7 +8,8 @@
 //   processes.json   there while a supervisor runs: every process by id and start time
 //   lock             held by the supervisor as long as it lives
 //   control.sock     where the supervisor takes commands
-//   node-K/          store, node.log, run.json and recordings (*.fsrec) of a node
+//   observed-*.fsobs what the supervisor noted, if the cluster is recorded; the same in volume/
+//   node-K/          store, node.log, run.json and recordings (*.fsrec, *.fsobs) of a node
 //   volume/          the shared volume
 #pragma once
 

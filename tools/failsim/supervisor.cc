@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "storage/observations.h"
 #include "tools/failsim/birth.h"
 #include "tools/failsim/control.h"
 #include "tools/failsim/errors.h"
@@ -94,6 +95,9 @@ class Supervisor {
   int poll_timeout() const;
 
   void publish();
+  void open_observations();
+  void observe_end(const Child& child, int status);
+  void observe_fault(const json::object& note);
   void follow_logs();
   void close_down();
   void say(const std::string& text) const;
@@ -116,7 +120,8 @@ class Supervisor {
   steady_clock::time_point stop_deadline_;
   int quick_deaths_ = 0;
   std::vector<std::pair<std::string, LogFollower>> logs_;
-  std::optional<FaultTeller> teller_;  // both only with --faults
+  std::unique_ptr<ObservationLog> observations_;  // null: not recorded
+  std::optional<FaultTeller> teller_;             // both only with --faults
   std::optional<ProcessFaults> faults_;
 };
 
@@ -168,6 +173,7 @@ void Supervisor::open() {
   Registry(state_directory())
       .note({options_.description.name, options_.directory.path(), options_.description.nodes,
              *mark_of(::getpid())});
+  if (options_.description.record_limit_bytes > 0) open_observations();
   if (options_.faults) open_faults();
   if (!options_.follow_logs) return;
   for (std::uint32_t node = 1; node <= options_.description.nodes; ++node) {
@@ -206,7 +212,8 @@ void Supervisor::start_volume() {
   start_child(
       std::move(child),
       {program_.string(), "volume", "--dir", options_.directory.volume().string(), "--listen",
-       options_.description.volume_address() + ":" + std::to_string(kVolumePort)});
+       options_.description.volume_address() + ":" + std::to_string(kVolumePort), "--record-limit",
+       std::to_string(options_.description.record_limit_bytes)});
 }
 
 void Supervisor::start_node(std::uint32_t node) {
@@ -370,6 +377,7 @@ void Supervisor::open_faults() {
     return options_.directory.node(*options_.description.node_named(name)) / "db";
   };
   outside.note = [this](const json::object& note) {
+    if (observations_) observe_fault(note);
     say("fault " + std::to_string(number_in(note, "fault")) + " " + text_in(note, "what") + ": " +
         text_in(note, "order"));
     teller_->tell(note);
@@ -413,6 +421,7 @@ void Supervisor::reap() {
 
 void Supervisor::ended(const Child& child, int status) {
   say(child.name + " (process " + std::to_string(child.pid) + ") " + describe_end(status));
+  if (observations_ && child.node != 0) observe_end(child, status);
   if (stage_ != Stage::kRunning) return;
   const bool is_silent =
       faults_ &&
@@ -490,6 +499,36 @@ void Supervisor::publish() {
   if (!ready_ || stage_ != Stage::kRunning) return;
   const json::object endpoints = endpoints_of(options_.directory, options_.description, running);
   replace_file(options_.directory.endpoints_file(), json::serialize(endpoints) + "\n");
+}
+
+// What only the parent of the processes sees, for who judges the cluster afterwards.
+void Supervisor::open_observations() {
+  const auto number = static_cast<std::uint64_t>(observation_clock());
+  auto created =
+      ObservationLog::create((options_.directory.path() / observations_name(number)).string(),
+                             options_.description.record_limit_bytes, kNoNode, 0);
+  if (!created) fail(created.error());
+  observations_ = created.take();
+}
+
+void Supervisor::observe_end(const Child& child, int status) {
+  pb::Observation observation;
+  auto& ended = *observation.mutable_process_ended();
+  ended.set_node(child.node);
+  ended.set_instance(child.instance);
+  if (WIFSIGNALED(status)) ended.set_signal(static_cast<std::uint32_t>(WTERMSIG(status)));
+  observations_->note(std::move(observation));
+}
+
+void Supervisor::observe_fault(const json::object& note) {
+  pb::Observation observation;
+  if (text_in(note, "what") == "injected") {
+    observation.mutable_fault_began()->set_id(number_in(note, "fault"));
+    observation.mutable_fault_began()->set_order(text_in(note, "order"));
+  } else {
+    observation.mutable_fault_ended()->set_id(number_in(note, "fault"));
+  }
+  observations_->note(std::move(observation));
 }
 
 void Supervisor::follow_logs() {
