@@ -94,7 +94,7 @@ class TransferSource : public FreezeObserver, public std::enable_shared_from_thi
   pb::VmConfig modelled_config() const;
   // For the fault forget-page: leaves one page out of every round.
   void forget_page(PageRuns& runs);
-  // Asks the policy; false if the transfer has failed.
+  // What the policy decided; false if that ends the transfer.
   bool perform(PrecopyDecision decision);
   void note_estimates();
   void note_sent(const PageSender& sender);

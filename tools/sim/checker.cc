@@ -72,13 +72,13 @@ void describe_log_message(const pb::RaftMessage& message, history::Sent& sent) {
 
 }  // namespace
 
-Checker::Checker(const EventQueue& queue, history::Sink* sink)
-    : queue_(queue),
+Checker::Checker(std::function<Time()> now, history::Sink* sink)
+    : now_(std::move(now)),
       sink_(sink),
       handover_feed_(judge_.handover(), [this](const auto& fact) { tell(fact); }) {}
 
 void Checker::tell(const history::Fact& fact) {
-  const Time now = queue_.now();
+  const Time now = now_();
   judge_.take(now, fact);
   if (sink_ == nullptr) return;
   sink_->take(now, fact);
@@ -236,7 +236,7 @@ void Checker::volume_recorded(const pb::VolumeRequest& request, NodeId node, Inc
 void Checker::guest_executes(const handover::Process& process, const std::string& vm,
                              const Epoch& epoch, Time until) {
   tell(history::Executes{process.node, vm, until, process.incarnation, epoch});
-  coverage_.guest_executes(process.node, vm, queue_.now(), until);
+  coverage_.guest_executes(process.node, vm, now_(), until);
 }
 
 void Checker::lease_lasts(const handover::Process& process, Time until) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <utility>
@@ -16,7 +17,6 @@
 #include "tools/report/fact.h"
 #include "tools/report/judge.h"
 #include "tools/sim/coverage.h"
-#include "tools/sim/event_queue.h"
 #include "tools/sim/handover_feed.h"
 #include "tools/sim/observer.h"
 
@@ -24,8 +24,8 @@ namespace failsim::sim {
 
 class Checker : public Observer {
  public:
-  // `sink`, if any, gets every fact and outlives the world.
-  Checker(const EventQueue& queue, history::Sink* sink);
+  // `sink`, if any, gets every fact and outlives the world; `now` is the time of the world.
+  Checker(std::function<Time()> now, history::Sink* sink);
 
   void process_started(NodeId node);
   void process_ended(NodeId node, Incarnation incarnation);
@@ -87,6 +87,7 @@ class Checker : public Observer {
   const invariants::Findings& findings() const { return judge_.findings(); }
   const std::vector<invariants::Violation>& violations() const { return findings().violations(); }
   Coverage& coverage() { return coverage_; }
+  const Coverage& coverage() const { return coverage_; }
   // Every event of record so far, each once, in order.
   const std::vector<pb::EventRecord>& events() const { return events_; }
 
@@ -107,7 +108,7 @@ class Checker : public Observer {
   void look_at_vm(const Member& member, const std::string& name);
   void look_at_events(const Member& member, const Effects& effects);
 
-  const EventQueue& queue_;
+  const std::function<Time()> now_;
   history::Sink* sink_;
   history::Judge judge_;
   HandoverFeed handover_feed_;

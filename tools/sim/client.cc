@@ -3,22 +3,13 @@
 #include <cassert>
 #include <utility>
 
+#include "tools/report/answer.h"
+
 namespace failsim::sim {
 namespace {
 
 constexpr Duration kPatience = 1500 * kMillisecond;
 constexpr Duration kPause = 100 * kMillisecond;  // before the next node is asked
-
-// Everything that an answer says.
-std::string outcome_text(const pb::Reply& reply) {
-  std::string text = "code " + std::to_string(reply.code());
-  text += ", task " + std::to_string(reply.task());
-  text += ", returns " + std::to_string(reply.return_value());
-  text += ", job state " + std::to_string(reply.job_state());
-  text += ", entry " + std::to_string(reply.index());
-  if (!reply.message().empty()) text += ": " + reply.message() + " " + reply.next();
-  return text;
-}
 
 }  // namespace
 
@@ -27,13 +18,6 @@ NodeId Client::any_node() {
 }
 
 // "Try again" is no outcome, unless an entry of the log says it.
-bool Client::is_outcome(const pb::Reply& reply) {
-  const auto code = static_cast<Code>(reply.code());
-  if (reply.index() != 0) return true;
-  return code != Code::kNotReady && code != Code::kNoQuorum && code != Code::kClusterBusy &&
-         code != Code::kTimeout;
-}
-
 void Client::again(Duration delay, std::function<void()> action) {
   world_.queue().after(delay, [this, attempt = attempt_, action = std::move(action)] {
     if (attempt == attempt_) action();
@@ -71,13 +55,13 @@ void Client::try_to_ask() {
 }
 
 void Client::answered(std::uint64_t sequence, const pb::Reply& reply) {
-  if (!is_outcome(reply)) {
+  if (!history::is_outcome(reply)) {
     if (sequence != request_.sequence() || !done_) return;
     ++attempt_;
     return again(kPause, [this] { try_to_ask(); });
   }
   world_.checker().tell(
-      history::Answered{name_ + ":" + std::to_string(sequence), outcome_text(reply)});
+      history::Answered{name_ + ":" + std::to_string(sequence), history::outcome_text(reply)});
   if (sequence != request_.sequence() || !done_) return;  // a late answer to an old attempt
   ++attempt_;
   is_busy_ = false;

@@ -33,7 +33,6 @@ class Client {
   std::string waits_for() const;
 
  private:
-  static bool is_outcome(const pb::Reply& reply);
   NodeId any_node();
   void try_to_ask();
   void answered(std::uint64_t sequence, const pb::Reply& reply);

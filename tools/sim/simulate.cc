@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "tools/report/run_recorder.h"
+#include "tools/report/verdict.h"
 #include "tools/sim/chaos.h"
 
 namespace failsim::sim {
@@ -133,7 +134,7 @@ int simulate_one(const SimulateOptions& options, std::ostream& out, std::ostream
     err << violation_line(violation) << '\n';
   }
   if (options.report || !result.violations.empty()) write_report(options, config.seed, err);
-  return result.violations.empty() ? 0 : 1;
+  return static_cast<int>(history::verdict_of(result.violations));
 }
 
 // ---- Many seeds ---------------------------------------------------------------------------------
@@ -173,6 +174,15 @@ void print_failure(const Failure& failure, const SimulateOptions& options, std::
   if (!failure.violations.empty()) err << ' ' << violation_line(failure.violations.front());
   if (failure.violations.size() > 1) err << " (and " << failure.violations.size() - 1 << " more)";
   err << "\n  " << replay_line(failure.seed, options) << '\n';
+}
+
+history::Verdict worst_of(const std::vector<Failure>& failures) {
+  history::Verdict worst = history::Verdict::kPass;
+  for (const Failure& failure : failures) {
+    worst = history::worse(worst, history::verdict_of(failure.violations));
+    if (!failure.is_repeatable) worst = history::worse(worst, history::Verdict::kNotDeterministic);
+  }
+  return worst;
 }
 
 int simulate_many(const SimulateOptions& options, std::ostream& out, std::ostream& err) {
@@ -219,7 +229,7 @@ int simulate_many(const SimulateOptions& options, std::ostream& out, std::ostrea
       }
     }
   }
-  return campaign.failures.empty() ? 0 : 1;
+  return static_cast<int>(worst_of(campaign.failures));
 }
 
 }  // namespace

@@ -25,8 +25,8 @@ struct SimulateOptions {
 
 // A seed that fails always gets a report, and `err` says where it is; of many, the first few do.
 //
-// Returns the exit code: 0 when nothing was violated and every seed replayed alike, 1 otherwise,
-// 64 for options that make no sense.
+// Returns the exit code: that of the worst verdict (tools/report/verdict.h), 64 for options that make
+// no sense.
 int simulate_main(const SimulateOptions& options, std::ostream& out, std::ostream& err);
 
 }  // namespace failsim::sim

@@ -4,6 +4,7 @@
 
 #include "cluster/migration/migration_state.h"
 #include "cluster/vm/lifecycle.h"
+#include "tools/report/answer.h"
 
 namespace failsim::sim {
 namespace {

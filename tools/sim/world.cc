@@ -2,8 +2,8 @@
 
 #include <cassert>
 
-#include "cluster/migration/job.h"
 #include "cluster/property/clusprop.h"
+#include "tools/report/answer.h"
 
 namespace failsim::sim {
 namespace {
@@ -27,14 +27,6 @@ enum Purpose : std::uint64_t {
 
 std::uint64_t stream(std::uint64_t seed, std::uint64_t purpose) {
   return Random(seed * 0x2545f4914f6cdd1du + purpose).next();
-}
-
-bool is_cancel(const pb::Request& request) {
-  if (request.has_cancel_migration() || request.has_cancel_task()) return true;
-  if (!request.has_request_state_change()) return false;
-  const std::uint32_t asked = request.request_state_change().requested_state();
-  return asked == static_cast<std::uint32_t>(RequestedState::kTerminate) ||
-         asked == static_cast<std::uint32_t>(RequestedState::kKill);
 }
 
 }  // namespace
@@ -66,7 +58,7 @@ World::World(const WorldConfig& config)
       trace_(config.trace_lines),
       network_(queue_, stream(config.seed, kNetwork)),
       volume_(queue_, network_, stream(config.seed, kVolume), config.mistakes),
-      checker_(queue_, config.sink),
+      checker_([this] { return queue_.now(); }, config.sink),
       failpoints_(stream(config.seed, kFailpoints)),
       random_(stream(config.seed, kWorld)) {
   history::ClusterFormed formed;
@@ -240,13 +232,11 @@ void World::clock_changed(NodeId node) {
 bool World::ask(NodeId node, const pb::Request& request, Process::Replied replied) {
   Process* running = process(node);
   if (running == nullptr || !is_reachable(node)) return false;
-  if (is_cancel(request)) {
-    // Whoever asked: what was accepted has to end as a cancel.
-    replied = [this, tell = std::move(replied)](const pb::Reply& reply) {
-      if (reply.code() == 0 && reply.return_value() == 0) checker_.cancel_accepted(reply.task());
-      tell(reply);
-    };
-  }
+  // Whoever asked: a cancel that was accepted has to end as one.
+  replied = [this, request, tell = std::move(replied)](const pb::Reply& reply) {
+    if (history::is_accepted_cancel(request, reply)) checker_.cancel_accepted(reply.task());
+    tell(reply);
+  };
   running->ask(request, std::move(replied));
   return true;
 }
