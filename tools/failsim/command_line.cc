@@ -364,9 +364,9 @@ int run_command_line(int count, const char* const* words) {
     print_error(failure.error, json);
     return failure.exit;
   } catch (const std::exception& error) {
-    print_error({Code::kWriteFault, std::string("The command stopped: ") + error.what() + ".", ""},
-                json);
-    return kExitFailed;
+    const Failure failure = unexpected(error.what());
+    print_error(failure.error, json);
+    return failure.exit;
   }
 }
 

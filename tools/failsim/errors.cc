@@ -26,6 +26,12 @@ void fail_errno(const std::string& what, std::string next) {
   fail(code, what + ": " + std::strerror(reason) + ".", std::move(next));
 }
 
+Failure unexpected(const std::string& what) {
+  return {{Code::kOperationAborted, "The command stopped for a reason of its own: " + what + ".",
+           "Please report it, with the command line and what it printed."},
+          kExitInternal};
+}
+
 boost::json::object to_json(const Error& error) {
   return {{"code", static_cast<std::uint32_t>(error.code)},
           {"name", code_name(error.code)},

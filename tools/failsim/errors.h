@@ -16,7 +16,8 @@ inline constexpr int kExitOnSource = 21;   // it failed and the VM is on the sou
 inline constexpr int kExitElsewhere = 22;  // it failed and the VM was restarted elsewhere
 inline constexpr int kExitUsage = 64;
 inline constexpr int kExitNotReachable = 69;
-inline constexpr int kExitDamaged = 70;  // a recording that cannot be replayed
+inline constexpr int kExitDamaged = 70;   // a recording that cannot be replayed
+inline constexpr int kExitInternal = 70;  // what should not have happened here
 inline constexpr int kExitTryAgain = 75;
 inline constexpr int kExitTimeout = 124;
 inline constexpr int kExitInterrupted = 130;
@@ -33,6 +34,9 @@ struct Failure {
 [[noreturn]] void fail_usage(std::string message, std::string next);
 // Throws when errno tells why `what` could not be done.
 [[noreturn]] void fail_errno(const std::string& what, std::string next);
+
+// What an exception that nobody expected comes to (exit 70).
+Failure unexpected(const std::string& what);
 
 // {code, name, message, next}, as the node's interface shows it.
 boost::json::object to_json(const Error& error);

@@ -1,8 +1,8 @@
 #include "tools/failsim/files.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
-#include <vector>
 
 #include <fcntl.h>
 #include <sys/random.h>
@@ -69,6 +69,22 @@ void remove_file(const fs::path& path) {
   if (::unlink(path.c_str()) != 0 && errno != ENOENT) {
     fail_errno("Removing " + path.string() + " failed", "Check the permissions there.");
   }
+}
+
+std::vector<fs::path> files_below(const fs::path& directory, std::string_view extension) {
+  // Step by step: the files of a running node come and go meanwhile.
+  std::vector<fs::path> found;
+  std::error_code error;
+  fs::recursive_directory_iterator entry(directory, error);
+  for (; !error && entry != fs::recursive_directory_iterator(); entry.increment(error)) {
+    if (entry->path().extension() == extension) found.push_back(entry->path());
+  }
+  if (error) {
+    fail(Code::kAccessDenied, "Reading " + directory.string() + " failed: " + error.message() + ".",
+         "Check its permissions.");
+  }
+  std::sort(found.begin(), found.end());
+  return found;
 }
 
 void make_directories(const fs::path& path) {

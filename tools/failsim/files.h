@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace failsim::cli {
 
@@ -17,6 +18,9 @@ std::optional<std::string> read_file(const fs::path& path);
 void replace_file(const fs::path& path, std::string_view content, unsigned mode = 0644);
 
 void remove_file(const fs::path& path);  // it may be gone already
+
+// The files below a directory whose names end so, by path; an unreadable one is a Failure.
+std::vector<fs::path> files_below(const fs::path& directory, std::string_view extension);
 
 void make_directories(const fs::path& path);  // those that are missing, for the owner only
 

@@ -17,6 +17,7 @@ using scenario::Complaint;
 constexpr Duration kBirth = 30 * kSecond;  // until all nodes are Up, until a VM runs
 constexpr int kElections = 50;             // until the wanted node leads
 constexpr int kAttempts = 5;               // to create a VM
+constexpr std::uint64_t kRecordLimitBytes = std::uint64_t{1} << 30;  // of a process
 constexpr std::chrono::milliseconds kNodeStarts{30'000};
 constexpr std::chrono::milliseconds kAskLimit{500};
 
@@ -70,6 +71,7 @@ ClusterDescription launch_stage(const scenario::Scenario& scenario,
     options.birth.properties.push_back(name + "=" + value);
   }
   options.faults = true;
+  options.record_limit_bytes = kRecordLimitBytes;
   launch_in_background(options, Life::kUntilCallerEnds);
   return *directory.description();
 }
@@ -96,12 +98,15 @@ std::optional<Complaint> ProcessStage::settle_leader() {
     if (wanted.empty() || leading == wanted) return std::nullopt;
     const auto process = process_of_node(client_.directory(), leading);
     if (!process || !send_signal(*process, SIGSTOP)) continue;
+    const NodeId stopped = node_number(client_.description(), leading);
+    facts_.tell(history::ProcessStopped{stopped});
     const bool is_deposed = wait_(
         [&] {
           const std::string now = watch_.sight().leader();
           return !now.empty() && now != leading;
         },
         kBirth);
+    facts_.tell(history::ProcessContinued{stopped});
     send_signal(*process, SIGCONT);
     if (!is_deposed) return Complaint{"L1", leading + " was stopped, and no other node led."};
   }

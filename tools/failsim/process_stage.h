@@ -9,6 +9,7 @@
 
 #include "tools/failsim/fault_injector.h"
 #include "tools/failsim/process_watch.h"
+#include "tools/failsim/seen_facts.h"
 #include "tools/scenario/judge.h"
 
 namespace failsim::cli {
@@ -23,9 +24,14 @@ class ProcessStage {
   // Looks again and again until the condition holds; false if it does not within the time.
   using Wait = std::function<bool(const std::function<bool()>&, Duration at_most)>;
 
+  // What it does to processes is told as facts.
   ProcessStage(const scenario::Scenario& scenario, Client& client, const ProcessWatch& watch,
-               Wait wait)
-      : scenario_(scenario), client_(client), watch_(watch), wait_(std::move(wait)) {}
+               SeenFacts& facts, Wait wait)
+      : scenario_(scenario),
+        client_(client),
+        watch_(watch),
+        facts_(facts),
+        wait_(std::move(wait)) {}
 
   // The wanted node leads and every VM is as it should be; or why not.
   std::optional<scenario::Complaint> prepare();
@@ -48,6 +54,7 @@ class ProcessStage {
   const scenario::Scenario& scenario_;
   Client& client_;
   const ProcessWatch& watch_;
+  SeenFacts& facts_;
   const Wait wait_;
 };
 

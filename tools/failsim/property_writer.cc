@@ -16,8 +16,12 @@ bool is_absent(const Failure& failure) {
 
 }  // namespace
 
-PropertyWriter::PropertyWriter(Client client, std::string object, std::uint64_t seed)
-    : client_(std::move(client)), object_(std::move(object)) {
+PropertyWriter::PropertyWriter(Client client, std::string object, std::uint64_t seed,
+                               SeenFacts& facts)
+    : client_(std::move(client)),
+      object_(std::move(object)),
+      register_("Description of " + object_),
+      facts_(facts) {
   thread_ = std::jthread([this, seed](const std::stop_token& stop) { run(stop, seed); });
 }
 
@@ -33,16 +37,16 @@ std::string PropertyWriter::target() const {
 
 void PropertyWriter::write(const std::stop_token& stop) {
   const std::string value = "value " + std::to_string(++written_);
-  register_.write_begins(value);
+  facts_.tell(history::WriteBegan{register_, value});
   // An attempt that was not answered may have been carried out: the same value again does no harm.
   while (true) {
     try {
       client_.write("PUT", target(), {{"value", value}});
-      register_.write_acknowledged(value);
+      facts_.tell(history::WriteAcknowledged{register_, value});
       ++acknowledged_;
       return;
     } catch (const Failure& failure) {
-      if (!is_absent(failure)) findings_.add("answer", object_ + ": " + failure.error.message);
+      if (!is_absent(failure)) complain(failure);
     }
     if (!pause(stop, kAgain)) return;
   }
@@ -51,11 +55,14 @@ void PropertyWriter::write(const std::stop_token& stop) {
 void PropertyWriter::read() {
   try {
     const json::value property = client_.get(target());
-    register_.read("Description of " + object_, text_in(property.as_object(), "value"), findings_);
+    facts_.tell(history::ReadSaw{register_, text_in(property.as_object(), "value")});
   } catch (const Failure& failure) {
-    if (!is_absent(failure))
-      findings_.add("answer", object_ + " was read: " + failure.error.message);
+    if (!is_absent(failure)) complain(failure);
   }
+}
+
+void PropertyWriter::complain(const Failure& failure) {
+  facts_.tell(history::Expectation{"answer", false, object_ + ": " + failure.error.message});
 }
 
 // False: it is to stop.

@@ -8,20 +8,20 @@
 #include <string>
 #include <thread>
 
-#include "cluster/invariants.h"
 #include "tools/failsim/client.h"
+#include "tools/failsim/seen_facts.h"
 
 namespace failsim::cli {
 
 class PropertyWriter {
  public:
   // `object`: "cluster" or "node/NAME". A thread of its own until stop().
-  PropertyWriter(Client client, std::string object, std::uint64_t seed);
+  // What it writes and reads is told as facts.
+  PropertyWriter(Client client, std::string object, std::uint64_t seed, SeenFacts& facts);
 
   // Returns when the write or read under way has ended, and has read the final value.
   void stop();
   // After stop().
-  const invariants::Findings& findings() const { return findings_; }
   std::uint64_t acknowledged() const { return acknowledged_; }
 
  private:
@@ -29,12 +29,13 @@ class PropertyWriter {
   void write(const std::stop_token& stop);
   bool pause(const std::stop_token& stop, Client::Milliseconds time);
   void read();
+  void complain(const Failure& failure);
   std::string target() const;
 
   Client client_;
   const std::string object_;
-  invariants::Register register_;
-  invariants::Findings findings_;
+  const std::string register_;  // as facts name it
+  SeenFacts& facts_;
   std::uint64_t written_ = 0;
   std::uint64_t acknowledged_ = 0;
   std::mutex mutex_;

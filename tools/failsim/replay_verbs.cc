@@ -18,21 +18,11 @@ std::vector<fs::path> recordings_of(const fs::path& given) {
          "Name a recording, or the directory of a cluster that was started with --record.");
   }
   if (!fs::is_directory(given)) return {given};
-  // Step by step: the files of a running node come and go meanwhile.
-  std::vector<fs::path> found;
-  fs::recursive_directory_iterator entry(given, error);
-  for (; !error && entry != fs::recursive_directory_iterator(); entry.increment(error)) {
-    if (entry->path().extension() == kRecordingExtension) found.push_back(entry->path());
-  }
-  if (error) {
-    fail(Code::kAccessDenied, "Reading " + given.string() + " failed: " + error.message() + ".",
-         "Check its permissions.");
-  }
+  std::vector<fs::path> found = files_below(given, kRecordingExtension);
   if (found.empty()) {
     fail(Code::kNotFound, "There is no recording (*.fsrec) below " + given.string() + ".",
          "A cluster is recorded with: failsim up --record");
   }
-  std::sort(found.begin(), found.end());
   return found;
 }
 

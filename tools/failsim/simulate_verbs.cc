@@ -1,12 +1,17 @@
 // simulate: the same members in virtual time, by seed.
+#include <chrono>
+#include <functional>
 #include <iostream>
 #include <limits>
 
+#include "tools/failsim/side_by_side.h"
 #include "tools/failsim/verb.h"
 #include "tools/sim/simulate.h"
 
 namespace failsim::cli {
 namespace {
+
+constexpr std::chrono::milliseconds kNoTimeout{std::chrono::hours(24 * 365)};
 
 // Only in a build that can make mistakes on purpose.
 #ifdef FAILSIM_PLANTED_MISTAKES
@@ -52,6 +57,32 @@ std::vector<Argument> with_planting(std::vector<Argument> arguments) {
 
 #endif
 
+std::chrono::milliseconds timeout_of(const Arguments& arguments) {
+  if (!arguments.given("--timeout")) return kNoTimeout;
+  return std::chrono::milliseconds(arguments.duration("--timeout") / kMillisecond);
+}
+
+// An assertion that fails, and a run that does not end, end a process of its own.
+int in_child(std::chrono::milliseconds timeout, const std::function<int()>& work) {
+  int exit = kExitInternal;
+  const auto run = [&work](std::size_t) { return json::object{{"exit", work()}}; };
+  side_by_side(1, 1, timeout, run, [&exit](std::size_t, const ChildEnd& end) {
+    if (end.failure) throw *end.failure;
+    if (end.result) {
+      exit = static_cast<int>(number_in(*end.result, "exit"));
+    } else if (end.timed_out) {
+      throw Failure{{Code::kTimeout, "The simulation had not ended within its --timeout.",
+                     "Give it more time, or fewer seeds."},
+                    kExitTimeout};
+    } else {
+      throw Failure{{Code::kOperationAborted, "The process of the simulation " + end.how + ".",
+                     "See what it said before; failsim explore tells which seed it was."},
+                    kExitFailed};
+    }
+  });
+  return exit;
+}
+
 int simulate(Context& context, const Arguments& arguments) {
   if (listed_mistakes(arguments)) return 0;
   if (arguments.given("--seed") == arguments.given("--seeds")) {
@@ -70,7 +101,8 @@ int simulate(Context& context, const Arguments& arguments) {
   options.report = arguments.given("--report");
   if (!arguments.text("--report").empty()) options.runs = arguments.text("--report");
   plant(arguments, options);
-  return sim::simulate_main(options, std::cout, std::cerr);
+  return in_child(timeout_of(arguments),
+                  [&options] { return sim::simulate_main(options, std::cout, std::cerr); });
 }
 
 }  // namespace
@@ -81,6 +113,7 @@ std::vector<Verb> simulate_verbs() {
                {option("--seeds", "COUNT", "Run the seeds 1 to COUNT, each twice"),
                 option("--seed", "SEED", "Run or replay one seed"),
                 option("--nodes", "COUNT", "How many nodes the cluster has", "3"),
+                option("--timeout", "DURATION", "How long all of it may take [for ever]"),
                 optional_option("--report", "DIR",
                                 "With --seed: write a report into DIR [runs], as --report=DIR; a "
                                 "seed that fails gets one in any case"),

@@ -1,0 +1,40 @@
+#include "tools/failsim/process_actions.h"
+
+#include <csignal>
+
+#include "tools/failsim/action_requests.h"
+#include "tools/failsim/errors.h"
+#include "tools/failsim/nodes.h"
+
+namespace failsim::cli {
+namespace {
+
+Performed perform_node_action(const scenario::Action& action, Client& client) {
+  const std::string& node = action.words[0];
+  const std::uint32_t number = node_number(client.description(), node);
+  if (action.verb == "node kill") end_node(client.directory(), node, SIGKILL);
+  if (action.verb == "node stop") end_node(client.directory(), node, SIGTERM);
+  if (action.verb == "node start" && !process_of_node(client.directory(), node)) {
+    start_node(client.directory(), client.description(), number, kActionLimit);
+  }
+  return {};
+}
+
+}  // namespace
+
+Performed perform_action(const scenario::Action& action, Client& client) {
+  try {
+    if (action.verb.starts_with("node ")) return perform_node_action(action, client);
+    const auto call = api_call_of(action, [&client](const std::string& vm) {
+      const json::value newest = client.get("/v1/migrations/" + percent_encoded(vm));
+      return number_in(newest.as_object(), "job_id");
+    });
+    if (!call) return {call.error().code, call.error().message, nullptr};
+    return {Code::kOk, "",
+            client.write(call.value().method, call.value().target, call.value().body)};
+  } catch (const Failure& failure) {
+    return {failure.error.code, failure.error.message, nullptr};
+  }
+}
+
+}  // namespace failsim::cli

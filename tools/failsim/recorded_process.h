@@ -1,0 +1,73 @@
+// A node process that was recorded: its member is taken through the same steps again, and a witness
+// sees each of them as it sees those of the virtual world.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <tuple>
+
+#include "cluster/member.h"
+#include "cluster/migration/handover.h"
+#include "node/runtime/release_queue.h"
+#include "storage/recording.h"
+#include "tools/failsim/recorded_guests.h"
+
+namespace failsim::cli {
+
+// Messages under way, by content: a recording says what was sent and what came, not which it was.
+class RecordedMail {
+ public:
+  void sent(const pb::PeerMessage& message, std::uint64_t id);
+  // The oldest that was sent so and has not come yet; nothing if there is none.
+  std::optional<std::uint64_t> received(const pb::PeerMessage& message);
+
+ private:
+  static std::size_t digest(const pb::PeerMessage& message);
+  std::map<std::tuple<NodeId, NodeId, std::size_t>, std::deque<std::uint64_t>> under_way_;
+};
+
+class RecordedProcess {
+ public:
+  // `origin`: the time, by the kernel's clock, that is 0 on the clock of the run. `has_crashed`: a
+  // last step whose end was not recorded ended it, and would end this process, too.
+  RecordedProcess(const Recording& recording, Time origin, bool has_crashed);
+
+  const handover::Process& process() const { return process_; }
+  // By the kernel's clock: of the next step; nothing when the last is taken.
+  std::optional<Time> next_at() const;
+  // True once the store is opened and until it has ended.
+  bool is_running() const { return member_ != nullptr; }
+  const Member& member() const { return *member_; }
+
+  void start(sim::Checker& checker);
+  // Takes the step at next_at(). A sentence if the replay wants something else than the recorded
+  // process did: then nothing that follows can be believed.
+  std::optional<std::string> step(sim::Checker& checker, RecordedGuests& guests,
+                                  RecordedMail& mail);
+  void end(sim::Checker& checker, RecordedGuests& guests);
+
+ private:
+  void look_at_event(const Event& event, sim::Checker& checker, RecordedMail& mail);
+  void look_at_effects(const Effects& effects, Duration clock_ahead, sim::Checker& checker,
+                       RecordedGuests& guests, RecordedMail& mail);
+  void say(const After& said, sim::Checker& checker, RecordedMail& mail);
+
+  const Recording& recording_;
+  const Time origin_;
+  const handover::Process process_;
+  std::unique_ptr<Member> member_;
+  std::size_t steps_;  // to be taken
+  std::size_t taken_ = 0;
+  std::optional<Recording::Step> next_;
+  std::uint64_t hash_;
+  std::uint64_t submitted_ = 0;  // batches
+  std::uint64_t written_ = 0;
+  node::ReleaseQueue releases_;
+  std::map<std::uint64_t, pb::Request> asked_;  // by token
+};
+
+}  // namespace failsim::cli

@@ -1,0 +1,181 @@
+#include "tools/failsim/scenario_runs.h"
+
+#include <chrono>
+#include <cstdlib>
+#include <iostream>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include <boost/json/serialize.hpp>
+
+#include "cluster/units.h"
+#include "tools/failsim/files.h"
+#include "tools/failsim/process_judge.h"
+#include "tools/failsim/process_skip.h"
+#include "tools/failsim/side_by_side.h"
+#include "tools/report/run_recorder.h"
+#include "tools/scenario/folder.h"
+#include "tools/scenario/virtual_run.h"
+
+namespace failsim::cli {
+namespace {
+
+using scenario::Outcome;
+using scenario::Scenario;
+using scenario::Verdict;
+using std::chrono::milliseconds;
+
+// On processes a run ends itself, in order; this is for one that cannot.
+constexpr milliseconds kLastResort{120'000};
+
+json::object counts(const std::map<std::string, std::uint64_t>& of) {
+  json::object object;
+  for (const auto& [name, count] : of) object[name] = count;
+  return object;
+}
+
+json::object to_json(const Scenario& run, const Outcome& outcome) {
+  json::array violations;
+  for (const invariants::Violation& violation : outcome.violations) {
+    violations.push_back(json::object{{"label", violation.label},
+                                      {"at_ms", violation.at / kMillisecond},
+                                      {"text", violation.text}});
+  }
+  return {{"name", run.name},
+          {"verdict", json::string(scenario::name(outcome.verdict))},
+          {"exit", static_cast<int>(outcome.verdict)},
+          {"violations", std::move(violations)},
+          {"coverage", counts(outcome.coverage)},
+          {"evaluations", counts(outcome.evaluations)}};
+}
+
+// `tell` tells the facts of the run once more: recording changes nothing of it.
+void write_report(const Scenario& run, const Outcome& outcome, const char* world,
+                  const std::string& runs, const std::function<void(history::Sink&)>& tell) {
+  history::RunRecorder::About about;
+  about.run.title = run.name;
+  about.run.world = world;
+  about.run.replay = "failsim scenario run " + run.file;
+  if (about.run.world == "processes") about.run.replay += " --on processes";
+  about.options = json::serialize(json::object{
+      {"world", world}, {"scenario", run.name}, {"seed", run.seed}, {"nodes", run.topology.nodes}});
+  about.scenario = read_file(run.file).value_or("");
+  auto created =
+      history::RunRecorder::create(runs, std::chrono::system_clock::now(), std::move(about));
+  if (!created) fail(created.error());
+  const std::unique_ptr<history::RunRecorder> recorder = created.take();
+  tell(*recorder);
+  const auto page = recorder->finish(outcome.violations, outcome.evaluations);
+  if (!page) fail(page.error());
+  std::cerr << "The report of " << run.name << " is " << page.value().string()
+            << ": open it in a browser.\n";
+}
+
+// Where a report is wanted: asked for, or because the run has failed. Empty: nowhere.
+std::string report_place(const Arguments& arguments, const Outcome& outcome) {
+  if (!arguments.given("--report") && outcome.verdict == Verdict::kPass) return "";
+  const std::string chosen = arguments.text("--report");
+  return chosen.empty() ? "runs" : chosen;
+}
+
+json::object run_virtual(const Scenario& run, const Arguments& arguments) {
+  scenario::VirtualRunOptions options;
+  if (arguments.flag("--verbose")) options.trace_lines = &std::cerr;
+  Outcome outcome = scenario::run_virtual_twice(run, options);
+  if (outcome.verdict == Verdict::kPass) {  // otherwise its events tell nothing more
+    if (!arguments.flag("--rewrite")) {
+      scenario::check_events(run.file, outcome);
+    } else if (const auto written = scenario::rewrite_events(run.file, outcome); !written) {
+      fail(written.error());
+    }
+  }
+  if (const std::string runs = report_place(arguments, outcome); !runs.empty()) {
+    write_report(run, outcome, "virtual", runs, [&run](history::Sink& sink) {
+      scenario::VirtualRunOptions recorded;
+      recorded.sink = &sink;
+      scenario::run_virtual(run, recorded);
+    });
+  }
+  json::object result = to_json(run, outcome);
+  result["virtual_ms"] = outcome.duration / kMillisecond;
+  result["trace_hash"] = std::to_string(outcome.trace_hash);
+  return result;
+}
+
+milliseconds timeout_of(const Arguments& arguments) {
+  return milliseconds(arguments.duration("--timeout") / kMillisecond);
+}
+
+// /var/tmp is on a disk where /tmp may be memory, and nodes sync what they write.
+fs::path temporary_directory() {
+  const char* chosen = std::getenv("TMPDIR");
+  std::string pattern =
+      fs::path(chosen != nullptr ? chosen : "/var/tmp") / "failsim-scenario-XXXXXX";
+  if (::mkdtemp(pattern.data()) == nullptr) {
+    fail_errno("Creating a temporary directory failed", "Set TMPDIR to one that can be written.");
+  }
+  return pattern;
+}
+
+json::object run_in_directory(const Scenario& run, const Arguments& arguments) {
+  const fs::path place = temporary_directory();
+  const ClusterDirectory directory(place / "cluster");
+  const ProcessStory story = run_on_processes(run, directory, timeout_of(arguments));
+  const Outcome outcome = judge_process_run(directory, story, nullptr);
+  if (const std::string runs = report_place(arguments, outcome); !runs.empty()) {
+    write_report(run, outcome, "processes", runs,
+                 [&](history::Sink& sink) { judge_process_run(directory, story, &sink); });
+  }
+  json::object result = to_json(run, outcome);
+  result["real_ms"] = outcome.duration / kMillisecond;
+  if (outcome.verdict == Verdict::kPass) {
+    fs::remove_all(place);
+  } else {
+    result["directory"] = directory.path().string();
+  }
+  return result;
+}
+
+// A run that gave no result: ended by the clock, or by itself.
+json::object lost(const Scenario& run, const ChildEnd& end, milliseconds timeout) {
+  Outcome outcome;
+  if (end.timed_out) {
+    outcome.add("timeout", run.name + " had not ended after " +
+                               show_duration_ms(static_cast<std::uint64_t>(timeout.count())) + ".");
+  } else {
+    outcome.add("crash", "The process of the run " + end.how + ".");
+  }
+  return to_json(run, outcome);
+}
+
+}  // namespace
+
+void run_scenarios(const std::vector<Scenario>& scenarios, bool on_processes,
+                   const Arguments& arguments, const std::function<void(json::object)>& add) {
+  std::vector<const Scenario*> played;
+  for (const Scenario& one : scenarios) {
+    const auto reason = on_processes ? reason_to_skip(one) : std::nullopt;
+    if (!reason) played.push_back(&one);
+    if (reason) add({{"name", one.name}, {"verdict", "skipped"}, {"skipped", *reason}});
+  }
+  std::optional<Failure> failure;
+  milliseconds timeout = timeout_of(arguments);
+  if (on_processes) timeout += kLastResort;
+  side_by_side(
+      played.size(), arguments.count("--jobs", 1, 64), timeout,
+      [&](std::size_t i) {
+        return on_processes ? run_in_directory(*played[i], arguments)
+                            : run_virtual(*played[i], arguments);
+      },
+      [&](std::size_t i, const ChildEnd& end) {
+        if (end.failure) {
+          failure = end.failure;
+        } else {
+          add(end.result ? *end.result : lost(*played[i], end, timeout));
+        }
+      });
+  if (failure) throw *failure;
+}
+
+}  // namespace failsim::cli
