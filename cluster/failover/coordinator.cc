@@ -69,6 +69,17 @@ pb::Command advance(const pb::MigrationJob& job, TaskId id, MigrationState to,
   return command;
 }
 
+pb::Command not_converging(const pb::MigrationJob& job, TaskId id,
+                           const pb::MigrationStatistics& statistics) {
+  pb::Command command;
+  pb::Command::ReportNotConverging& report = *command.mutable_report_not_converging();
+  report.set_vm(job.vm());
+  report.set_job(id);
+  report.set_attempt(job.attempt());
+  *report.mutable_statistics() = statistics;
+  return command;
+}
+
 }  // namespace
 
 struct Coordinator::Decision {
@@ -463,6 +474,10 @@ void Coordinator::decide_migration(Decision& decision, const pb::Vm& vm, const p
   }
   if (phase == MigrationState::kSetup && status(target) == pb::TRANSFER_READY) {
     return propose(decision, key, advance(job, id, MigrationState::kDataTransfer, nullptr));
+  }
+  if (phase == MigrationState::kDataTransfer && status(source) == pb::TRANSFER_STREAMING &&
+      !source->statistics().not_converging().empty() && job.statistics().not_converging().empty()) {
+    return propose(decision, key, not_converging(job, id, source->statistics()));
   }
   // The check of the image the guest came from ends before the guest leaves.
   if (verification_open(view.state, vm)) return;

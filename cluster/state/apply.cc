@@ -93,6 +93,9 @@ Applied apply(ClusterState& state, const pb::Command& command, Index index, Mist
     case pb::Command::kReportDigest:
       apply_report_digest(change, command.report_digest());
       break;
+    case pb::Command::kReportNotConverging:
+      apply_report_not_converging(change, command.report_not_converging());
+      break;
     case pb::Command::kLowerLeaseBound:
       apply_lower_lease_bound(change, command.lower_lease_bound());
       break;

@@ -8,68 +8,11 @@
 #include <utility>
 
 #include "cluster/state/change.h"
+#include "cluster/state/object_name.h"
+#include "cluster/state/planned_migration.h"
 
 namespace failsim {
 namespace {
-
-Error no_such_vm(const std::string& name) {
-  return {Code::kGroupNotFound, "There is no VM called '" + name.substr(0, 80) + "'.",
-          "See 'failsim vm list'."};
-}
-
-std::string mebibytes(std::uint64_t bytes) {
-  return std::to_string(bytes >> 20) + " MiB";
-}
-
-// Everything that can be known before a job exists.
-std::optional<Error> migration_refused(ClusterState& state, const pb::Vm& vm,
-                                       const pb::Request::Migrate& request) {
-  const pb::Node* target = state.node(request.target());
-  const std::string asked =
-      request.target_name().empty() ? node_name(request.target()) : request.target_name();
-  if (target == nullptr) {
-    return Error{Code::kNodeNotFound, "There is no node called '" + asked.substr(0, 80) + "'.",
-                 "See 'failsim node list'."};
-  }
-  if (vm.job() != 0) {
-    return Error{
-        Code::kClusterBusy,
-        "VM '" + vm.name() + "' is being migrated already (job " + std::to_string(vm.job()) + ").",
-        "Wait for it, or 'failsim migrate cancel " + vm.name() + "'."};
-  }
-  if (state_of(vm) != VmState::kRunning || vm.has_operation()) {
-    return Error{Code::kInvalidState,
-                 "VM '" + vm.name() + "' is " + std::string(name(state_of(vm))) +
-                     " and only a Running VM can be migrated live.",
-                 "Start it first: 'failsim vm start " + vm.name() + "'."};
-  }
-  if (target->id() == vm.owner()) {
-    return Error{Code::kInvalidParameter,
-                 "VM '" + vm.name() + "' is on " + target->name() + " already.",
-                 "Choose another node: 'failsim node list'."};
-  }
-  if (target->state() != pb::NODE_UP) {
-    return Error{
-        Code::kNodeNotAvailable,
-        "VM '" + vm.name() + "' cannot be migrated to " + target->name() + ": it is not Up.",
-        "Start it ('failsim node start " + target->name() + "') or choose another node."};
-  }
-  const pb::Node* source = state.node(vm.owner());
-  if (source->state() != pb::NODE_UP || source->incarnation() != vm.owner_incarnation()) {
-    return Error{Code::kNodeNotAvailable,
-                 "The owner of VM '" + vm.name() + "', " + source->name() + ", is not Up.",
-                 "Wait until the VM has failed over."};
-  }
-  const std::uint64_t used = state.memory_in_use(target->id());
-  const std::uint64_t free = target->memory_bytes() - std::min(used, target->memory_bytes());
-  if (vm.config().memory_bytes() > free) {
-    return Error{Code::kNoSystemResources,
-                 target->name() + " has " + mebibytes(free) + " of memory free and VM '" +
-                     vm.name() + "' needs " + mebibytes(vm.config().memory_bytes()) + ".",
-                 "Choose another node or stop a VM there."};
-  }
-  return std::nullopt;
-}
 
 std::int64_t deadline(const pb::MigrationJob& job, Duration now, Duration phase_limit) {
   std::int64_t deadline = phase_limit == 0 ? 0 : now + phase_limit;
@@ -125,11 +68,9 @@ void cancel(Change& change, const pb::Vm& found, JobState ends_in) {
 
 void apply_migrate(Change& change, const pb::Request::Migrate& request) {
   ClusterState& state = change.state();
-  const pb::Vm* found = state.vm(request.vm());
-  if (found == nullptr) return change.refuse(no_such_vm(request.vm()));
-  if (const auto error = migration_refused(state, *found, request)) return change.refuse(*error);
+  if (const auto error = migration_refused(state, request)) return change.refuse(*error);
 
-  pb::Vm vm = *found;
+  pb::Vm vm = *state.vm(request.vm());
   const TaskId id = change.create_task("migrate", "vm/" + vm.name());
   pb::Task task = *state.task(id);
   pb::MigrationJob& job = *task.mutable_job();
@@ -227,6 +168,22 @@ void apply_advance_migration(Change& change, const pb::Command::AdvanceMigration
   change.state().put(std::move(job_of->task));
   change.progress(id, moving ? 90 : 5);
   change.set_migration_state(job_of->vm, to, id);
+}
+
+void apply_report_not_converging(Change& change, const pb::Command::ReportNotConverging& command) {
+  std::optional<InFlight> job_of = in_flight(change, command);
+  if (!job_of.has_value()) return;
+  pb::MigrationJob& job = *job_of->task.mutable_job();
+  const bool is_news = job.phase() == static_cast<std::uint32_t>(MigrationState::kDataTransfer) &&
+                       job.statistics().not_converging().empty();
+  if (!is_news) return change.too_late();
+  keep_statistics(job, command.statistics());
+  const TaskId id = job_of->task.id();
+  change.state().put(std::move(job_of->task));
+  change.vm_event("not-converging", job_of->vm)
+      .text("vm", job_of->vm.name())
+      .number("job_id", id)
+      .text("detail", command.statistics().not_converging());
 }
 
 void apply_complete_migration(Change& change, const pb::Command::CompleteMigration& command) {

@@ -55,11 +55,6 @@ std::optional<Error> config_refused(const pb::VmConfig& config) {
   return std::nullopt;
 }
 
-Error no_such_vm(const std::string& name) {
-  return {Code::kGroupNotFound, "There is no VM called '" + name.substr(0, 80) + "'.",
-          "See 'failsim vm list'."};
-}
-
 std::optional<Error> no_room(ClusterState& state, NodeId node, std::uint64_t bytes) {
   const pb::Node* row = state.node(node);
   assert(row != nullptr);

@@ -121,6 +121,7 @@ void apply_complete_migration(Change& change, const pb::Command::CompleteMigrati
 void apply_abort_migration(Change& change, const pb::Command::AbortMigration& command);
 void apply_finish_migration(Change& change, const pb::Command::FinishMigration& command);
 void apply_report_digest(Change& change, const pb::Command::ReportDigest& command);
+void apply_report_not_converging(Change& change, const pb::Command::ReportNotConverging& command);
 
 void apply_set_property(Change& change, const pb::Request::SetProperty& request);
 void apply_note_fault(Change& change, const pb::Request::NoteFault& request);

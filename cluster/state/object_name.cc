@@ -44,4 +44,9 @@ std::optional<Error> vm_name_refused(std::string_view name) {
   return std::nullopt;
 }
 
+Error no_such_vm(const std::string& name) {
+  return {Code::kGroupNotFound, "There is no VM called '" + name.substr(0, 80) + "'.",
+          "See 'failsim vm list'."};
+}
+
 }  // namespace failsim

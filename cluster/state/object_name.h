@@ -15,4 +15,7 @@ inline constexpr std::size_t kVmNameMax = 64;
 // letter or digit, not a word of the command line. Otherwise kInvalidParameter.
 std::optional<Error> vm_name_refused(std::string_view name);
 
+// Of a request that names a VM.
+Error no_such_vm(const std::string& name);
+
 }  // namespace failsim

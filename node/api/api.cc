@@ -62,6 +62,8 @@ const std::vector<Api::Route>& Api::routes() {
       {"GET", "/v1/vms/{}", &Api::get_vm, "one VM"},
       {"DELETE", "/v1/vms/{}", &Api::delete_vm, "delete a VM that is off"},
       {"POST", "/v1/vms/{}/migrate", &Api::migrate, "live-migrate a VM"},
+      {"POST", "/v1/vms/{}/forecast-migration", &Api::forecast_migration,
+       "what a migration would be like"},
       {"POST", "/v1/vms/{}/cancel-migration", &Api::cancel_migration, "cancel its migration"},
       {"POST", "/v1/vms/{}/{}", &Api::vm_method, "start, save, pause, resume, reset, turn-off"},
       {"GET", "/v1/migrations", &Api::get_migrations, "every migration that is remembered"},

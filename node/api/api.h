@@ -84,6 +84,8 @@ class Api {
   void delete_vm(const CallPtr& call);
   void vm_method(const CallPtr& call);
   void migrate(const CallPtr& call);
+  void forecast_migration(const CallPtr& call);
+  std::optional<pb::Request> migration_asked(const CallPtr& call);
   void cancel_migration(const CallPtr& call);
   void request_state_change(const CallPtr& call);
   CallPtr within(const CallPtr& call, Duration period, TaskId job);

@@ -6,6 +6,7 @@
 #include <boost/json/value.hpp>
 
 #include "cluster/migration/job.h"
+#include "cluster/state/planned_migration.h"
 #include "cluster/vm/lifecycle.h"
 #include "node/api/api.h"
 #include "node/api/render.h"
@@ -63,6 +64,10 @@ pb::MigrationParameters parameters_of(Arguments& arguments) {
   parameters.set_max_rounds(
       static_cast<std::uint32_t>(arguments.number("max_rounds", kDefaultMaxRounds, kMost32)));
   parameters.set_timeout_ns(of_ms(arguments.number("timeout_ms", 0, kMostMs)));
+  parameters.set_max_downtime_ns(of_ms(arguments.number("max_downtime_ms", 0, kMostMs)));
+  parameters.set_max_bytes(arguments.number("max_bytes", 0, kMostBytes));
+  parameters.set_on_no_convergence(static_cast<pb::OnNoConvergence>(
+      arguments.choice("on_no_convergence", {"go-on", "fail", "switch"}, 0)));
   parameters.set_verify(
       static_cast<pb::VerifyMode>(arguments.choice("verify", {"background", "before-resume"}, 0)));
   return parameters;
@@ -133,18 +138,35 @@ void Api::vm_method(const CallPtr& call) {
   ask_for_task(call, std::move(request));
 }
 
-void Api::migrate(const CallPtr& call) {
+// Nothing if the arguments are wrong: the call is answered then.
+std::optional<pb::Request> Api::migration_asked(const CallPtr& call) {
   Arguments arguments = Arguments::of_body(call->request.body);
   pb::Request request;
   pb::Request::Migrate& migrate = *request.mutable_migrate();
   migrate.set_vm(call->names[0]);
   migrate.set_target_name(arguments.required_text("to"));
   *migrate.mutable_parameters() = parameters_of(arguments);
-  if (!accepts(call, arguments)) return;
+  if (!accepts(call, arguments)) return std::nullopt;
   // An unknown name stays 0 and is refused where all targets are judged.
   const pb::Node* const target = node_.state().node_named(migrate.target_name());
   if (target != nullptr) migrate.set_target(target->id());
-  ask_for_task(call, std::move(request));
+  return request;
+}
+
+void Api::migrate(const CallPtr& call) {
+  std::optional<pb::Request> request = migration_asked(call);
+  if (request) ask_for_task(call, std::move(*request));
+}
+
+// A read, although it takes what the write takes.
+void Api::forecast_migration(const CallPtr& call) {
+  const std::optional<pb::Request> request = migration_asked(call);
+  if (!request) return;
+  after_read(call, [this, call, request] {
+    const auto plan = plan_migration(node_.state(), request->migrate());
+    if (!plan) return refuse(call, plan.error());
+    answer(call, render::forecast(node_.state(), request->migrate(), plan.value()));
+  });
 }
 
 void Api::cancel_migration(const CallPtr& call) {

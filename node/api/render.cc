@@ -222,6 +222,24 @@ json::object migration(const ClusterState& state, const pb::Task& task, const Li
           {"error", task_error(task)}};
 }
 
+json::object forecast(const ClusterState& state, const pb::Request::Migrate& asked,
+                      const PlannedMigration& plan) {
+  const MigrationForecast& told = plan.forecast;
+  return {{"vm", asked.vm()},
+          {"from", name_of(state, state.vm(asked.vm())->owner())},
+          {"to", name_of(state, asked.target())},
+          {"converges", told.ends_with == PrecopyDecision::kSwitch},
+          {"succeeds", told.ends_with != PrecopyDecision::kFail},
+          {"rounds", told.rounds},
+          {"bytes_sent", told.sent_bytes},
+          {"total_ms", milliseconds(told.total)},
+          {"downtime_ms", milliseconds(told.downtime)},
+          {"dirty_bytes_per_second", plan.guest.bytes_per_second},
+          {"working_set_bytes", plan.guest.working_set_bytes},
+          {"sent_bytes_per_second", plan.link_bytes_per_second},
+          {"not_converging", told.not_converging}};
+}
+
 json::object task(const pb::Task& task) {
   return {{"id", task.id()},          {"kind", task.kind()},
           {"object", task.object()},  {"progress", task.progress()},

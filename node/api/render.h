@@ -15,6 +15,7 @@
 #include "cluster/proto/message.pb.h"
 #include "cluster/proto/state.pb.h"
 #include "cluster/state/cluster_state.h"
+#include "cluster/state/planned_migration.h"
 #include "node/transport/admission.h"
 
 namespace failsim::node::render {
@@ -35,6 +36,8 @@ boost::json::object transport(const TransportCounters& counters);
 boost::json::object vm(const ClusterState& state, const pb::Vm& vm, const Live& live);
 // `task` holds a migration job; `live` is of its VM's owner.
 boost::json::object migration(const ClusterState& state, const pb::Task& task, const Live& live);
+boost::json::object forecast(const ClusterState& state, const pb::Request::Migrate& asked,
+                             const PlannedMigration& plan);
 boost::json::object task(const pb::Task& task);
 boost::json::object event(const pb::EventRecord& event);
 boost::json::object property(const PropertySpec& spec, const Value& value);

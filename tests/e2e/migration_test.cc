@@ -132,8 +132,25 @@ TEST_F(Migration, TheRoundLimitForcesTheSwitch) {
   EXPECT_FALSE(text_in(moved, "downtime_cause").empty());
 }
 
+TEST_F(Migration, ThatMustConvergeAndWillNotIsForecastAndFails) {
+  create("web", "node-1", "--dirty-rate 200MiB/s");
+  const std::string command =
+      "migrate web --to node-2 --bandwidth 20MiB/s --downtime-limit 10ms --on-no-convergence fail";
+  const json::object forecast = object(command + " --dry-run");
+  EXPECT_FALSE(flag_in(forecast, "succeeds"));
+  EXPECT_EQ(number_in(forecast, "rounds"), 3u);
+  const Outcome outcome = run(command);
+  EXPECT_EQ(outcome.exit, 21) << outcome.err;
+  const json::object failed = cli::parse_object(outcome.out).value_or(json::object{});
+  EXPECT_EQ(enum_value_in(failed, "migration_state"), 5u);
+  EXPECT_EQ(number_in(failed, "rounds"), 3u);
+  EXPECT_FALSE(text_in(failed, "not_converging").empty());
+  EXPECT_EQ(owner("web"), "node-1");
+}
+
 TEST_F(Migration, WhatCannotBeIsRefusedAndChangesNothing) {
   create("web", "node-1");
+  expect_refused("migrate web --to node-2 --max-downtime 100ms", 1, Code::kInvalidParameter);
   const std::uint64_t before = last_event();
   expect_refused("migrate web --to node-1", 1, Code::kInvalidParameter);
   expect_refused("migrate web --to node-9", 105, Code::kNodeNotFound);

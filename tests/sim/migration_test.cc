@@ -1,5 +1,8 @@
 // Live migrations that nothing disturbs, and those that only the guest makes hard.
 
+#include <algorithm>
+
+#include "cluster/vm/task_result.h"
 #include "tests/sim/story.h"
 
 namespace failsim::sim {
@@ -7,7 +10,23 @@ namespace {
 
 using Names = std::vector<std::string>;
 
-class Migration : public Story {};
+class Migration : public Story {
+ protected:
+  // Writes faster than slow() sends.
+  static pb::VmConfig busy_vm() {
+    pb::VmConfig busy = small_vm();
+    busy.set_working_set_bytes(4 * kMebibyte);
+    busy.set_dirty_bytes_per_second(64 * kMebibyte);
+    return busy;
+  }
+  // Events that say a migration will not converge.
+  std::ptrdiff_t told_since(std::uint64_t since) {
+    const auto& events = world().checker().events();
+    return std::count_if(events.begin(), events.end(), [&](const pb::EventRecord& event) {
+      return event.kind() == "not-converging" && event.number() > since;
+    });
+  }
+};
 
 TEST_F(Migration, MovesARunningGuestThatGoesOnCounting) {
   begin();
@@ -78,10 +97,7 @@ TEST_F(Migration, AGuestThatDirtiesFasterThanTheLinkIsSwitchedAtTheRoundLimit) {
   begin();
   const NodeId source = leader();
   const NodeId target = node_beside({source});
-  pb::VmConfig busy = small_vm();
-  busy.set_working_set_bytes(4 * kMebibyte);
-  busy.set_dirty_bytes_per_second(64 * kMebibyte);
-  run_vm("web", source, busy);
+  run_vm("web", source, busy_vm());
   pb::MigrationParameters parameters = slow();
   parameters.set_max_rounds(3);
   wait_for_task(migrate("web", target, parameters).task());
@@ -89,6 +105,60 @@ TEST_F(Migration, AGuestThatDirtiesFasterThanTheLinkIsSwitchedAtTheRoundLimit) {
   EXPECT_TRUE(last_job("web").statistics().forced_switch());
   EXPECT_GT(last_job("web").statistics().downtime_ns(), 300 * kMillisecond);
   EXPECT_NE(last_job("web").statistics().downtime_cause(), "");
+}
+
+TEST_F(Migration, ThatItWillNotConvergeIsAnEventAndKeptWithTheJob) {
+  begin();
+  const NodeId source = leader();
+  const NodeId target = node_beside({source});
+  run_vm("web", source, busy_vm());
+  pb::MigrationParameters parameters = slow();
+  parameters.set_max_rounds(6);
+  const std::uint64_t since = last_event();
+  const TaskId job = migrate("web", target, parameters).task();
+  wait("it is told", [&] { return told_since(since) == 1; });
+  EXPECT_FALSE(state().task(job)->complete()) << "it goes on";
+  wait_for_task(job);
+  EXPECT_EQ(told_since(since), 1) << "once";
+  const pb::MigrationStatistics& statistics = last_job("web").statistics();
+  EXPECT_NE(statistics.not_converging(), "");
+  EXPECT_EQ(statistics.rounds(), 6u);
+  EXPECT_GE(statistics.dirty_bytes_per_second(), 8 * kMebibyte) << "at least";
+  EXPECT_GE(statistics.working_set_bytes(), 3 * kMebibyte);
+  EXPECT_LE(statistics.working_set_bytes(), 5 * kMebibyte);
+}
+
+TEST_F(Migration, ThatMustConvergeAndDoesNotFailsInThreeRounds) {
+  begin();
+  const NodeId source = leader();
+  const NodeId target = node_beside({source});
+  run_vm("web", source, busy_vm());
+  pb::MigrationParameters parameters = slow();
+  parameters.set_on_no_convergence(pb::NO_CONVERGENCE_FAIL);
+  const TaskId job = migrate("web", target, parameters).task();
+  wait_for_task(job);
+  EXPECT_EQ(migration_state("web"), MigrationState::kFailure);
+  EXPECT_EQ(state().task(job)->result(), static_cast<std::uint32_t>(VMTaskResult::kTimeOutError));
+  EXPECT_NE(state().task(job)->error_message().find("what would do is"), std::string::npos);
+  EXPECT_EQ(last_job("web").statistics().rounds(), 3u);
+  expect_alive("web", source);
+}
+
+TEST_F(Migration, WithImpossibleLimitsIsRefused) {
+  begin();
+  const NodeId source = leader();
+  run_vm("web", source);
+  const NodeId target = node_beside({source});
+  constexpr auto kRefused = static_cast<std::uint32_t>(Code::kInvalidParameter);
+  pb::MigrationParameters parameters = slow();
+  parameters.set_max_downtime_ns(100 * kMillisecond);
+  EXPECT_EQ(migrate("web", target, parameters).code(), kRefused);
+  parameters = slow();
+  parameters.set_timeout_ns(-1);
+  EXPECT_EQ(migrate("web", target, parameters).code(), kRefused);
+  parameters = slow();
+  parameters.set_on_no_convergence(static_cast<pb::OnNoConvergence>(9));
+  EXPECT_EQ(migrate("web", target, parameters).code(), kRefused);
 }
 
 TEST_F(Migration, AModelledGuestOfManyGibibytesMovesToo) {

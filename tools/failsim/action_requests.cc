@@ -38,6 +38,7 @@ ApiCall migrate(const Action& action) {
   json::object body = {{"to", action.option("--to")},
                        {"downtime_limit_ms",
                         parse_duration(action.option("--downtime-limit")).take() / kMillisecond},
+                       {"on_no_convergence", action.option("--on-no-convergence")},
                        {"verify", action.option("--verify")}};
   if (action.has("--bandwidth")) {
     body["bandwidth_bytes_per_second"] = parse_rate(action.option("--bandwidth")).take();
@@ -47,6 +48,12 @@ ApiCall migrate(const Action& action) {
   }
   if (action.has("--timeout")) {
     body["timeout_ms"] = parse_duration(action.option("--timeout")).take() / kMillisecond;
+  }
+  if (action.has("--max-downtime")) {
+    body["max_downtime_ms"] = parse_duration(action.option("--max-downtime")).take() / kMillisecond;
+  }
+  if (action.has("--max-bytes")) {
+    body["max_bytes"] = parse_size(action.option("--max-bytes")).take();
   }
   return {"POST", vm_target(action.words[0]) + "/migrate", std::move(body)};
 }

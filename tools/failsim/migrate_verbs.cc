@@ -27,6 +27,16 @@ json::object parameters(const Arguments& arguments) {
   if (arguments.given("--timeout")) {
     body["timeout_ms"] = arguments.duration("--timeout") / kMillisecond;
   }
+  if (arguments.given("--max-downtime")) {
+    body["max_downtime_ms"] = arguments.duration("--max-downtime") / kMillisecond;
+  }
+  if (arguments.given("--max-bytes")) body["max_bytes"] = arguments.size("--max-bytes");
+  const std::string action = arguments.text("--on-no-convergence");
+  if (action != "go-on" && action != "fail" && action != "switch") {
+    fail_usage("--on-no-convergence cannot be \"" + shortened(action) + "\".",
+               "Give go-on, fail or switch.");
+  }
+  body["on_no_convergence"] = action;
   const std::string verify = arguments.text("--verify");
   if (verify != "background" && verify != "before-resume") {
     fail_usage("--verify cannot be \"" + shortened(verify) + "\".",
@@ -45,6 +55,32 @@ int conclude(Context& context, const json::object& migration) {
   return 0;
 }
 
+std::string forecast_sentence(const json::object& told) {
+  const std::string route =
+      text_in(told, "vm") + " from " + text_in(told, "from") + " to " + text_in(told, "to");
+  const std::string reason = text_in(told, "not_converging");
+  if (!flag_in(told, "succeeds")) {
+    return "The migration of " + route + " would be given up after " +
+           show_duration_ms(number_in(told, "total_ms")) + ": " + reason + ".";
+  }
+  return "The migration of " + route + " would take " +
+         show_duration_ms(number_in(told, "total_ms")) + " and " + plain_in(told, "rounds") +
+         " rounds, send " + show_size(number_in(told, "bytes_sent")) + ", and stop the guest for " +
+         show_duration_ms(number_in(told, "downtime_ms")) +
+         (flag_in(told, "converges") ? "." : "; it would not converge: " + reason + ".");
+}
+
+int dry_run(Context& context, const std::string& vm, const json::object& body) {
+  const json::value told = context.client().write(
+      "POST", "/v1/vms/" + percent_encoded(vm) + "/forecast-migration", body);
+  if (context.json() || !told.is_object()) {
+    context.output().data(told);
+  } else {
+    context.output().line(forecast_sentence(told.get_object()));
+  }
+  return 0;
+}
+
 int migrate(Context& context, const Arguments& arguments) {
   const std::string vm = arguments.text("VM");
   if (!arguments.given("--to")) {
@@ -55,6 +91,7 @@ int migrate(Context& context, const Arguments& arguments) {
     fail_usage("--wait and --no-wait exclude each other.", "Give one of them; --wait is usual.");
   }
   const json::object body = parameters(arguments);
+  if (arguments.flag("--dry-run")) return dry_run(context, vm, body);
   const json::value answer =
       context.client().write("POST", "/v1/vms/" + percent_encoded(vm) + "/migrate", body);
   const std::uint64_t job = task_in(answer);
@@ -133,14 +170,21 @@ std::vector<Verb> migrate_verbs() {
        {vm, option("--to", "NODE", "The node it moves to"),
         option("--bandwidth", "RATE", "At most so many bytes a second (default: unlimited)"),
         option("--downtime-limit", "DURATION", "How long the guest may stand still", "300ms"),
+        option("--max-downtime", "DURATION", "Never switch over beyond it (default: any downtime)"),
         option("--max-rounds", "COUNT", "Switch over after so many pre-copy rounds"),
+        option("--max-bytes", "SIZE", "Switch over when so much was sent (default: any)"),
         option("--timeout", "DURATION", "Give up after that time (default: never)"),
+        option("--on-no-convergence", "ACTION",
+               "If it will not fit the downtime limit: go-on to the limits, fail, or switch",
+               "go-on"),
         option("--verify", "WHEN", "Check every page at the target: background or before-resume",
                "background"),
+        flag("--dry-run", "Begin nothing; say what it would be like"),
         flag("--wait", "Wait for the end and the check of every page (the default)"),
         flag("--no-wait", "Print the job id and return at once")},
        "  failsim migrate web --to node-2\n"
        "  failsim migrate web --to node-3 --bandwidth 100MiB/s --downtime-limit 50ms\n"
+       "  failsim migrate web --to node-2 --on-no-convergence switch --max-downtime 2s\n"
        "  failsim migrate cancel web\n",
        migrate},
       {"migrate cancel",

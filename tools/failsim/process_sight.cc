@@ -73,6 +73,9 @@ Text look_at_migration(const Sight& sight, const std::string& name, const std::s
   if (field == "source") return or_none(text_in(*migration, "from"));
   if (field == "target") return or_none(text_in(*migration, "to"));
   if (field == "round") return std::to_string(number_in(*migration, "rounds"));
+  if (field == "not_converging") {
+    return flag_text(!text_in(*migration, "not_converging").empty());
+  }
   if (field == "restarted") return flag_text(flag_in(*migration, "restarted_elsewhere"));
   if (field == "digest") return digest_text(*migration);
   return std::nullopt;

@@ -170,7 +170,11 @@ void PhaseLines::print_new() {
 
 void PhaseLines::print(const json::object& event) {
   since_ = std::max(since_, number_in(event, "number"));
-  if (text_in(event, "kind") != "migration-state" || number_in(event, "job_id") != job_) return;
+  if (number_in(event, "job_id") != job_) return;
+  if (text_in(event, "kind") == "not-converging") {
+    progress_.phase(text_in(event, "vm") + ": Not converging: " + text_in(event, "detail"));
+  }
+  if (text_in(event, "kind") != "migration-state") return;
   const bool done = enum_value_in(event, "to") == kNoMigration;
   progress_.phase(text_in(event, "vm") + ": " + (done ? "Done" : enum_name_in(event, "to")));
 }
@@ -181,7 +185,8 @@ std::string progress_line(const json::object& migration) {
          ", " + show_size(number_in(migration, "bytes_sent")) + " sent, " +
          show_size(number_in(migration, "bytes_remaining")) + " left, " +
          show_rate(number_in(migration, "sent_bytes_per_second")) + ", dirtied at " +
-         show_rate(number_in(migration, "dirty_bytes_per_second"));
+         show_rate(number_in(migration, "dirty_bytes_per_second")) +
+         (text_in(migration, "not_converging").empty() ? "" : ", not converging");
 }
 
 json::object follow_migration(Client& client, const std::string& vm, std::uint64_t job,
@@ -233,7 +238,11 @@ std::string migration_sentence(const json::object& migration) {
              show_duration_ms(number_in(migration, "downtime_ms")) + " downtime, " +
              (is_null_in(migration, "digest_match")
                   ? "its pages not checked: it was lost there meanwhile."
-                  : "every page checked.");
+                  : "every page checked.") +
+             (flag_in(migration, "forced_switch") && !text_in(migration, "not_converging").empty()
+                  ? " It was switched over without having converged: " +
+                        text_in(migration, "not_converging") + "."
+                  : "");
     case kExitFailed:
       return vm + " moved from " + route + ", but a page there differs from what was sent.";
     case kExitCanceled:

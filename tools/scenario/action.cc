@@ -18,6 +18,7 @@ using Type = ArgumentType;
 
 constexpr std::array<std::string_view, 3> kPatterns = {"uniform", "hot-set", "sequential"};
 constexpr std::array<std::string_view, 2> kFills = {"random", "zero"};
+constexpr std::array<std::string_view, 3> kNoConvergence = {"go-on", "fail", "switch"};
 constexpr std::array<std::string_view, 2> kVerifies = {"background", "before-resume"};
 
 constexpr std::array kName = {ActionArgument{"NAME", Type::kVm}};
@@ -36,8 +37,11 @@ constexpr std::array kMigrate = {
     ActionArgument{"--to", Type::kNode, {}, {}, true},
     ActionArgument{"--bandwidth", Type::kRate},
     ActionArgument{"--downtime-limit", Type::kDuration, "300ms"},
+    ActionArgument{"--max-downtime", Type::kDuration},
     ActionArgument{"--max-rounds", Type::kCount},
+    ActionArgument{"--max-bytes", Type::kSize},
     ActionArgument{"--timeout", Type::kDuration},
+    ActionArgument{"--on-no-convergence", Type::kChoice, "go-on", kNoConvergence},
     ActionArgument{"--verify", Type::kChoice, "background", kVerifies}};
 constexpr std::array kProperty = {ActionArgument{"OBJECT", Type::kObject},
                                   ActionArgument{"NAME", Type::kText},

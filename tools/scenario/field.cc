@@ -65,6 +65,7 @@ constexpr std::array kFields = {
     Field{"migration", "source", Type::kNode, {}, false, "of the newest"},
     Field{"migration", "target", Type::kNode, {}, false, "of the newest"},
     Field{"migration", "round", Type::kNumber, {}, false, "of pre-copy: how many have ended"},
+    Field{"migration", "not_converging", Type::kFlag, {}, false, "its pre-copy will not converge"},
     Field{"migration", "restarted", Type::kFlag, {}, false, "it failed and the VM was restarted"},
     Field{"migration", "digest", Type::kChoice, kDigests, false, "the check of every page"},
     Field{"node", "state", Type::kChoice, kNodeStates, false, "CLUSTER_NODE_STATE"},

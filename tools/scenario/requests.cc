@@ -72,6 +72,14 @@ pb::Request migrate(const Action& action, std::uint32_t nodes) {
                                                              action.option("--max-rounds")))
                                                        : kUsualMaxRounds);
   if (action.has("--timeout")) parameters.set_timeout_ns(duration_in(action, "--timeout"));
+  if (action.has("--max-downtime")) {
+    parameters.set_max_downtime_ns(duration_in(action, "--max-downtime"));
+  }
+  if (action.has("--max-bytes")) parameters.set_max_bytes(size_in(action, "--max-bytes"));
+  const std::string on_no_convergence = action.option("--on-no-convergence");
+  parameters.set_on_no_convergence(on_no_convergence == "fail"     ? pb::NO_CONVERGENCE_FAIL
+                                   : on_no_convergence == "switch" ? pb::NO_CONVERGENCE_SWITCH
+                                                                   : pb::NO_CONVERGENCE_GO_ON);
   parameters.set_verify(action.option("--verify") == "background" ? pb::VERIFY_BACKGROUND
                                                                   : pb::VERIFY_BEFORE_RESUME);
   return request;

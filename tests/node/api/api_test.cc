@@ -187,7 +187,8 @@ TEST_F(ApiTest, EveryMethodOfTheStateDiagramHasItsPath) {
 TEST_F(ApiTest, AMigrationIsAskedForWithItsParameters) {
   EXPECT_EQ(send("POST", "/v1/vms/web/migrate",
                  R"({"to":"node-2","bandwidth_bytes_per_second":1000,"downtime_limit_ms":50,
-                     "max_rounds":3,"timeout_ms":9,"verify":"before-resume"})"),
+                     "max_rounds":3,"timeout_ms":9,"verify":"before-resume",
+                     "max_downtime_ms":2000,"max_bytes":4096,"on_no_convergence":"switch"})"),
             200u);
   const pb::Request::Migrate& migrate = asked().migrate();
   EXPECT_EQ(migrate.target(), 2u);
@@ -196,7 +197,37 @@ TEST_F(ApiTest, AMigrationIsAskedForWithItsParameters) {
   EXPECT_EQ(migrate.parameters().max_rounds(), 3u);
   EXPECT_EQ(migrate.parameters().timeout_ns(), 9 * kMillisecond);
   EXPECT_EQ(migrate.parameters().verify(), pb::VERIFY_BEFORE_RESUME);
+  EXPECT_EQ(migrate.parameters().max_downtime_ns(), 2 * kSecond);
+  EXPECT_EQ(migrate.parameters().max_bytes(), 4096u);
+  EXPECT_EQ(migrate.parameters().on_no_convergence(), pb::NO_CONVERGENCE_SWITCH);
   EXPECT_EQ(send("POST", "/v1/vms/web/migrate", "{}"), 400u);
+}
+
+TEST_F(ApiTest, AForecastBeginsNothing) {
+  pb::Vm vm = *node_.cluster.vm("web");
+  vm.set_state(static_cast<std::uint32_t>(VmState::kRunning));
+  vm.mutable_config()->set_memory_bytes(64u << 20);
+  vm.mutable_config()->set_working_set_bytes(16u << 20);
+  vm.mutable_config()->set_dirty_bytes_per_second(64u << 20);
+  node_.cluster.put(vm);
+  for (const NodeId id : {1u, 2u}) {
+    pb::Node node = *node_.cluster.node(id);
+    node.set_state(pb::NODE_UP);
+    node.set_memory_bytes(1u << 30);
+    node_.cluster.put(node);
+  }
+  EXPECT_EQ(send("POST", "/v1/vms/web/forecast-migration", R"({"to":"node-2"})"), 404u)
+      << "nobody knows the link";
+  EXPECT_EQ(send("POST", "/v1/vms/web/forecast-migration",
+                 R"({"to":"node-2","bandwidth_bytes_per_second":8388608,
+                     "on_no_convergence":"fail"})"),
+            200u);
+  EXPECT_EQ(answer().at("succeeds"), false);
+  EXPECT_EQ(answer().at("rounds").to_number<int>(), 3);
+  EXPECT_NE(answer().at("not_converging"), "");
+  EXPECT_EQ(send("POST", "/v1/vms/web/forecast-migration", R"({"to":"node-1"})"), 400u);
+  EXPECT_EQ(send("POST", "/v1/vms/web/forecast-migration", "{}"), 400u);
+  EXPECT_TRUE(node_.asked.empty());
 }
 
 TEST_F(ApiTest, AnUnknownTargetIsLeftToTheCluster) {

@@ -69,6 +69,9 @@ class Render : public testing::Test {
     reply.set_migration_progress(55);
     reply.set_bytes_remaining(1000);
     reply.mutable_statistics()->set_rounds(4);
+    reply.mutable_statistics()->set_sent_bytes_per_second(2000);
+    reply.mutable_statistics()->set_dirty_bytes_per_second(3000);
+    reply.mutable_statistics()->set_not_converging("the guest is too fast");
     return reply;
   }
 
@@ -122,6 +125,9 @@ TEST_F(Render, AMigrationUnderWayShowsWhatItsSourceSays) {
   EXPECT_EQ(shown.at("job_state"), json::parse(R"({"value":4,"name":"Running"})"));
   EXPECT_EQ(shown.at("rounds").to_number<int>(), 4);
   EXPECT_EQ(shown.at("bytes_remaining").to_number<int>(), 1000);
+  EXPECT_EQ(shown.at("sent_bytes_per_second").to_number<int>(), 2000);
+  EXPECT_EQ(shown.at("dirty_bytes_per_second").to_number<int>(), 3000);
+  EXPECT_EQ(shown.at("not_converging"), "the guest is too fast");
   EXPECT_EQ(shown.at("downtime_limit_ms").to_number<int>(), 300);
   EXPECT_TRUE(shown.at("result").is_null());
   EXPECT_TRUE(shown.at("error").is_null());

@@ -43,7 +43,8 @@ TEST(Actions, AreThoseOfTheCommandLine) {
     for (const cli::Argument& argument : declared->arguments) {
       if (is_word(argument)) {
         words.push_back(argument.name);
-      } else if (argument.name != "--wait" && argument.name != "--no-wait") {
+      } else if (argument.name != "--wait" && argument.name != "--no-wait" &&
+                 argument.name != "--dry-run") {
         options.insert(argument.name);
       }
     }

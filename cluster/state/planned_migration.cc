@@ -1,0 +1,148 @@
+#include "cluster/state/planned_migration.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "cluster/migration/precopy.h"
+#include "cluster/state/change.h"
+#include "cluster/state/object_name.h"
+#include "cluster/vm/guest_model.h"
+
+namespace failsim {
+namespace {
+
+std::string mebibytes(std::uint64_t bytes) {
+  return std::to_string(bytes >> 20) + " MiB";
+}
+
+std::string milliseconds(Duration duration) {
+  return std::to_string(duration / kMillisecond) + " ms";
+}
+
+std::optional<Error> parameters_refused(const pb::MigrationParameters& parameters) {
+  const auto bad = [](std::string message, std::string next) {
+    return Error{Code::kInvalidParameter, std::move(message), std::move(next)};
+  };
+  if (parameters.downtime_limit_ns() < 0 || parameters.max_downtime_ns() < 0 ||
+      parameters.timeout_ns() < 0) {
+    return bad("A migration cannot have a limit of less than no time.",
+               "Leave the limit out, or give a positive one.");
+  }
+  if (!pb::OnNoConvergence_IsValid(parameters.on_no_convergence())) {
+    return bad("There is no way number " + std::to_string(parameters.on_no_convergence()) +
+                   " to deal with a migration that does not converge.",
+               "Give go-on, fail or switch.");
+  }
+  const Duration limit = settings_of(parameters).downtime_limit;
+  const Duration most = parameters.max_downtime_ns();
+  if (most != 0 && most < limit) {
+    return bad("The maximum downtime of " + milliseconds(most) +
+                   " is less than the downtime limit of " + milliseconds(limit) + ".",
+               "Give a --max-downtime of at least the --downtime-limit.");
+  }
+  return std::nullopt;
+}
+
+std::optional<Error> place_refused(const ClusterState& state, const pb::Vm& vm,
+                                   const pb::Request::Migrate& request) {
+  const pb::Node* target = state.node(request.target());
+  const std::string asked =
+      request.target_name().empty() ? node_name(request.target()) : request.target_name();
+  if (target == nullptr) {
+    return Error{Code::kNodeNotFound, "There is no node called '" + asked.substr(0, 80) + "'.",
+                 "See 'failsim node list'."};
+  }
+  if (vm.job() != 0) {
+    return Error{
+        Code::kClusterBusy,
+        "VM '" + vm.name() + "' is being migrated already (job " + std::to_string(vm.job()) + ").",
+        "Wait for it, or 'failsim migrate cancel " + vm.name() + "'."};
+  }
+  if (state_of(vm) != VmState::kRunning || vm.has_operation()) {
+    return Error{Code::kInvalidState,
+                 "VM '" + vm.name() + "' is " + std::string(name(state_of(vm))) +
+                     " and only a Running VM can be migrated live.",
+                 "Start it first: 'failsim vm start " + vm.name() + "'."};
+  }
+  if (target->id() == vm.owner()) {
+    return Error{Code::kInvalidParameter,
+                 "VM '" + vm.name() + "' is on " + target->name() + " already.",
+                 "Choose another node: 'failsim node list'."};
+  }
+  if (target->state() != pb::NODE_UP) {
+    return Error{
+        Code::kNodeNotAvailable,
+        "VM '" + vm.name() + "' cannot be migrated to " + target->name() + ": it is not Up.",
+        "Start it ('failsim node start " + target->name() + "') or choose another node."};
+  }
+  const pb::Node* source = state.node(vm.owner());
+  if (source->state() != pb::NODE_UP || source->incarnation() != vm.owner_incarnation()) {
+    return Error{Code::kNodeNotAvailable,
+                 "The owner of VM '" + vm.name() + "', " + source->name() + ", is not Up.",
+                 "Wait until the VM has failed over."};
+  }
+  const std::uint64_t used = state.memory_in_use(target->id());
+  const std::uint64_t free = target->memory_bytes() - std::min(used, target->memory_bytes());
+  if (vm.config().memory_bytes() > free) {
+    return Error{Code::kNoSystemResources,
+                 target->name() + " has " + mebibytes(free) + " of memory free and VM '" +
+                     vm.name() + "' needs " + mebibytes(vm.config().memory_bytes()) + ".",
+                 "Choose another node or stop a VM there."};
+  }
+  return std::nullopt;
+}
+
+// 0 if none was ever measured.
+std::uint64_t observed_link(const ClusterState& state, NodeId one, NodeId other) {
+  std::uint64_t observed = 0;
+  for (const auto& [id, task] : state.tasks()) {
+    const pb::MigrationJob& job = task->job();
+    const bool is_between =
+        task->has_job() && std::minmax(job.source(), job.target()) == std::minmax(one, other);
+    const std::uint64_t rate = job.statistics().sent_bytes_per_second();
+    if (is_between && job.parameters().bandwidth_bytes_per_second() == 0 && rate > 0) {
+      observed = rate;
+    }
+  }
+  return observed;
+}
+
+}  // namespace
+
+std::optional<Error> migration_refused(const ClusterState& state,
+                                       const pb::Request::Migrate& request) {
+  const pb::Vm* vm = state.vm(request.vm());
+  if (vm == nullptr) return no_such_vm(request.vm());
+  if (const auto error = parameters_refused(request.parameters())) return error;
+  return place_refused(state, *vm, request);
+}
+
+Result<PlannedMigration> plan_migration(const ClusterState& state,
+                                        const pb::Request::Migrate& request) {
+  if (const auto error = migration_refused(state, request)) return *error;
+  const pb::Vm& vm = *state.vm(request.vm());
+  const PrecopySettings settings = settings_of(request.parameters());
+  const std::uint64_t limit = settings.bandwidth_bytes_per_second;
+  const std::uint64_t observed = observed_link(state, vm.owner(), request.target());
+  PlannedMigration plan;
+  plan.link_bytes_per_second =
+      observed == 0 ? limit : std::min(observed, limit == 0 ? observed : limit);
+  if (plan.link_bytes_per_second == 0) {
+    return Error{Code::kNotFound,
+                 "Nobody knows yet how fast the link from " + node_name(vm.owner()) + " to " +
+                     node_name(request.target()) +
+                     " is: no migration without a bandwidth limit has used it.",
+                 "Give a --bandwidth to reckon with."};
+  }
+  const pb::VmConfig& config = vm.config();
+  const std::uint64_t working_set = working_set_pages_of(config) * kPageBytes;
+  plan.guest = {config.dirty_bytes_per_second(), working_set};
+  plan.forecast =
+      forecast(settings, config.fill() == pb::FILL_ZERO ? working_set : config.memory_bytes(),
+               plan.guest, config.modelled() ? DirtyReading::kAtOnce : DirtyReading::kPageByPage,
+               plan.link_bytes_per_second);
+  return plan;
+}
+
+}  // namespace failsim

@@ -1,0 +1,30 @@
+// A migration that is asked for and has not begun: whether it may, and what it will be like.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "cluster/error.h"
+#include "cluster/migration/forecast.h"
+#include "cluster/proto/command.pb.h"
+#include "cluster/state/cluster_state.h"
+
+namespace failsim {
+
+// Everything that can be known before a job exists; nothing if it may begin.
+std::optional<Error> migration_refused(const ClusterState& state,
+                                       const pb::Request::Migrate& request);
+
+struct PlannedMigration {
+  DirtyModel guest;                         // as its configuration says
+  std::uint64_t link_bytes_per_second = 0;  // within the bandwidth limit
+  MigrationForecast forecast;
+};
+
+// The link is as fast as the newest migration between the two nodes found it that was not limited;
+// without one it is the bandwidth limit of this one, and without that nobody knows (kNotFound).
+// Refused as migration_refused says.
+Result<PlannedMigration> plan_migration(const ClusterState& state,
+                                        const pb::Request::Migrate& request);
+
+}  // namespace failsim
