@@ -16,12 +16,18 @@ namespace failsim::explore {
 using Counts = std::map<std::string, std::uint64_t>;
 
 struct Sometimes {
+  std::string_view subject;
   std::string_view key;   // of Outcome::coverage
   std::string_view what;  // a sentence without its full stop
 };
 
-// Sorted by subject, as the table is printed.
-std::span<const Sometimes> sometimes();
+// Sorted by subject, as the table is printed; every kind of fault is among them.
+const std::vector<Sometimes>& sometimes();
+// The named points that have to be passed: all transitions on all sides, the blackout, the change
+// of owner, and of the rounds the first two. Few migrations have more.
+const std::vector<std::string>& points_to_pass();
+// The key of a point in Outcome::coverage.
+std::string point_key(std::string_view point);
 // The labels of the invariants, each of which has to be evaluated.
 std::span<const std::string_view> invariant_labels();
 

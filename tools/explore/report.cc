@@ -1,6 +1,7 @@
 #include "tools/explore/report.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <utility>
 
@@ -83,21 +84,57 @@ void print_failure(const Failure& failure, std::ostream& err) {
       << failure.minimising << " runs: " << failure.saved << '\n';
 }
 
-void print_coverage(const Report& report, std::ostream& out) {
-  out << "What happened\n";
-  for (const Sometimes& one : sometimes()) {
-    const auto found = report.coverage.find(std::string(one.key));
-    const std::uint64_t count = found == report.coverage.end() ? 0 : found->second;
-    char line[32];
-    std::snprintf(line, sizeof line, "  %10llu  ", static_cast<unsigned long long>(count));
-    out << line << one.what << (count == 0 ? "  <- never" : "") << '\n';
-  }
-  out << "Invariants, how often each was put to the test\n ";
-  for (const std::string_view label : invariant_labels()) {
-    const auto found = report.evaluations.find(std::string(label));
-    out << ' ' << label << ' ' << (found == report.evaluations.end() ? 0 : found->second);
-  }
+std::uint64_t count_of(const Counts& counts, std::string_view key) {
+  const auto found = counts.find(std::string(key));
+  return found == counts.end() ? 0 : found->second;
+}
+
+void print_count(std::uint64_t count, std::string_view what, std::ostream& out) {
+  char number[32];
+  std::snprintf(number, sizeof number, "  %10llu  ", static_cast<unsigned long long>(count));
+  out << number << what << (count == 0 ? "  <- never" : "") << '\n';
+}
+
+// "source.move" is a row, its five stages are the columns; other points stand alone.
+void print_points(const Counts& coverage, std::ostream& out) {
+  constexpr std::array<std::string_view, 5> kStages = {
+      "on-receive", "before-persist", "after-persist", "before-send", "after-send"};
+  const auto cell = [&out](const std::string& text) {
+    out << std::string(text.size() < 16 ? 16 - text.size() : 1, ' ') << text;
+  };
+  out << "Named points, how often each was passed\n" << std::string(18, ' ');
+  for (const std::string_view stage : kStages) cell(std::string(stage));
   out << '\n';
+  for (const std::string& point : points_to_pass()) {
+    const std::size_t dot = point.rfind('.');
+    const std::string row = point.substr(0, dot);
+    const std::string_view stage = std::string_view(point).substr(dot + 1);
+    const bool is_staged = std::find(kStages.begin(), kStages.end(), stage) != kStages.end();
+    if (!is_staged) {
+      print_count(count_of(coverage, point_key(point)), point, out);
+    } else if (stage == kStages.front()) {
+      out << "  " << row << std::string(row.size() < 16 ? 16 - row.size() : 1, ' ');
+      for (const std::string_view column : kStages) {
+        const std::uint64_t count = count_of(coverage, point_key(row + "." + std::string(column)));
+        cell(count == 0 ? "never" : std::to_string(count));
+      }
+      out << '\n';
+    }
+  }
+}
+
+void print_coverage(const Report& report, std::ostream& out) {
+  std::string_view subject;
+  for (const Sometimes& one : sometimes()) {
+    if (one.subject != subject) out << "What happened: " << one.subject << '\n';
+    subject = one.subject;
+    print_count(count_of(report.coverage, one.key), one.what, out);
+  }
+  print_points(report.coverage, out);
+  out << "Invariants, how often each was put to the test\n";
+  for (const std::string_view label : invariant_labels()) {
+    print_count(count_of(report.evaluations, label), label, out);
+  }
 }
 
 }  // namespace

@@ -17,6 +17,7 @@ Report whole() {
   report.virtual_time = 600 * kSecond;
   report.wall_time = 2 * kSecond;
   for (const Sometimes& one : sometimes()) report.coverage[std::string(one.key)] = 1;
+  for (const std::string& point : points_to_pass()) report.coverage[point_key(point)] = 1;
   for (const std::string_view label : invariant_labels())
     report.evaluations[std::string(label)] = 2;
   return report;
@@ -60,6 +61,21 @@ TEST(Report, AnInvariantThatWasNeverEvaluatedHasProvenNothing) {
   EXPECT_EQ(exit_status(report, true), 3);
   EXPECT_EQ(gaps(report.coverage, report.evaluations).never_evaluated,
             std::vector<std::string>{"S10"});
+}
+
+TEST(Report, APointThatWasNeverPassedIsSeenInItsRow) {
+  Report report = whole();
+  report.coverage.erase(point_key("source.move.before-send"));
+  EXPECT_EQ(exit_status(report, true), 3);
+  std::ostringstream out;
+  std::ostringstream err;
+  print(report, true, out, err);
+  std::istringstream lines(out.str());
+  std::string line;
+  while (std::getline(lines, line) && !line.starts_with("  source.move ")) {
+  }
+  EXPECT_NE(line.find("never"), std::string::npos) << out.str();
+  EXPECT_EQ(err.str(), "never happened: point source.move.before-send\n");
 }
 
 TEST(Report, ComesBackFromItsJson) {
