@@ -13,6 +13,8 @@ namespace {
 
 using scenario::Scenario;
 
+constexpr Duration kUsualRecovery = 20 * kSecond;
+
 // Collects variants of one scenario.
 class Variants {
  public:
@@ -119,6 +121,10 @@ bool remove_node(Scenario& scenario) {
 std::vector<Scenario> smaller_clusters(const Scenario& scenario) {
   Variants variants(scenario);
   variants.add([](Scenario& smaller) { return change(smaller.writers, 0u); });
+  // No less than what scenarios ask for: with too little time nothing recovers.
+  variants.add([](Scenario& smaller) {
+    return smaller.recovery > kUsualRecovery && change(smaller.recovery, kUsualRecovery);
+  });
   variants.add([](Scenario& smaller) {
     const bool is_damaged = !smaller.left_broken.empty();
     smaller.left_broken.clear();

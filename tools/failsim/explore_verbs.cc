@@ -57,6 +57,7 @@ int run_explore(Context& context, const Arguments& arguments) {
     campaign.budget = std::chrono::nanoseconds(arguments.duration("--budget"));
   }
   campaign.jobs = static_cast<std::uint32_t>(arguments.count("--jobs", 1, 256));
+  campaign.minimise_budget = std::chrono::nanoseconds(arguments.duration("--smaller-for"));
   campaign.stops_at_first = arguments.flag("--stop");
   if (arguments.given("--shard")) set_shard(arguments.text("--shard"), campaign);
   options.write = arguments.text("--write");
@@ -89,6 +90,7 @@ std::vector<Verb> explore_verbs() {
         option("--corpus", "DIR", "Scenarios, and a file of seeds, that are run first"),
         option("--keep", "DIR", "Where failures are saved, each made as small as it gets",
                "failures"),
+        option("--smaller-for", "DURATION", "Make each failure smaller for so long at most", "120s"),
         option("--shard", "I/N", "Take only every N-th seed, the I-th of them first"),
         option("--plant", "NAME", "Make this mistake on purpose (preset planted only)"),
         option("--seed", "SEED", "Replay this seed, twice"),
