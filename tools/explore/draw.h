@@ -8,6 +8,8 @@
 // For two thirds of its time the cluster is worked and broken (safety); then faults end, in some
 // seeds except those on a minority that stays damaged for good, and the rest has to recover
 // (liveness).
+//
+// A third of the seeds are about sequences instead: short runs in which little else happens.
 #pragma once
 
 #include <cstdint>

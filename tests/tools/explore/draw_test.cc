@@ -83,6 +83,26 @@ TEST(Draw, EveryKindOfFaultAndClusterIsDrawnSometimes) {
   }
 }
 
+// What a sequence heals or waits for is one fault of its own.
+TEST(Draw, ManySeedsAreAboutSequences) {
+  int with_sequences = 0;
+  for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    const scenario::Scenario drawn = draw(seed);
+    std::set<std::string> labels;
+    const auto note = [&](const scenario::Effect& effect) {
+      const scenario::Inject* inject = fault_of(effect);
+      if (inject == nullptr || inject->label.empty()) return;
+      EXPECT_TRUE(labels.insert(inject->label).second) << seed << ": " << inject->label;
+    };
+    for (const scenario::Step& step : drawn.steps) note(step.effect);
+    for (const scenario::Reaction& reaction : drawn.reactions) note(reaction.effect);
+    if (labels.empty()) continue;
+    ++with_sequences;
+    EXPECT_GE(drawn.topology.nodes, 3u);
+  }
+  EXPECT_GT(with_sequences, static_cast<int>(kSeeds) / 8);
+}
+
 // A seed that knows only some kinds goes deeper than one that knows all.
 TEST(Draw, ManySeedsKnowOnlyAFewKinds) {
   int few = 0;
