@@ -276,6 +276,11 @@ void FaultDrawer::fail_disk() {
 // a quorum.
 void FaultDrawer::replace_disk() {
   if (std::exchange(is_disk_replaced_, true)) return;
+  if (plan_.nodes > 2 && dice_.chance(15)) {
+    const std::string one = node();
+    return add("disk-swap " + one + "," + another_node(plan_, one, dice_) + evidence(),
+               lease(500 * kMillisecond, 4 * kSecond));
+  }
   const std::string kind = dice_.pick<std::string>(
       {"disk-replace", "disk-replace", "disk-flip", "disk-flip", "disk-restore", "disk-tear"});
   const std::string part = kind == "disk-flip" && dice_.chance(50) ? " part=table" : "";
