@@ -25,6 +25,7 @@
 #include "node/runtime/runtime.h"
 #include "node/volume/volume_main.h"
 #include "storage/directory_lock.h"
+#include "storage/failpoint_board.h"
 #include "storage/recording.h"
 #include "storage/rocks_store.h"
 
@@ -115,6 +116,13 @@ int dump(const DumpOptions& options) {
   return error ? refuse(*error) : kExitDone;
 }
 
+// Where the node's directory lies among the others.
+std::string cluster_directory(const std::string& directory) {
+  const auto path = std::filesystem::absolute(directory).lexically_normal();
+  const auto place = path.filename().empty() ? path.parent_path() : path;
+  return place.parent_path().string();
+}
+
 std::optional<Error> misplaced(const std::string& directory, const std::string& why) {
   return Error{Code::kInvalidData,
                "The store in " + directory + " does not belong here: " + why + ".",
@@ -176,6 +184,7 @@ int run(const RunOptions& options) {
   auto lock = DirectoryLock::acquire(options.directory, "a node");
   if (!lock) return refuse(lock.error());
   std::optional<Switchboard> switchboard;
+  std::unique_ptr<FailpointBoard> failpoints;
   std::unique_ptr<rocksdb::Env> disk;
   RocksStoreOptions store_options;
   if (options.faults) {
@@ -183,6 +192,10 @@ int run(const RunOptions& options) {
     disk = faulty_disk(*switchboard);
     store_options.env = disk.get();
     config.faults = &*switchboard;
+    auto board = FailpointBoard::open(cluster_directory(options.directory));
+    if (!board) return refuse(board.error());
+    failpoints = board.take();
+    config.failpoints = failpoints.get();
   }
   auto opened = RocksStore::open(store_path(options.directory), store_options);
   if (!opened) return refuse(opened.error());

@@ -87,7 +87,10 @@ A failpoint is passed where a migration passes it; `cluster/fault/failpoint.h` s
 terms are those of gofail: `1*kill` (once), `20%delay(2s)` (with this chance), `a->b` (the first that
 applies). A term is `kill`, `power-off`, `freeze(TIME)`, `cut(TIME)`, `delay(TIME)` (its loop hangs),
 `cancel` (the migration is canceled), `off`, or `return(WORD)`: `EIO` and `ENOSPC` at before-persist,
-`DROP` at on-receive and before-send, `NO_MEMORY` at the points of target.setup.
+`DROP` at on-receive and before-send, `NO_MEMORY` at the points of target.setup. A count is that of
+the whole cluster. Who is killed is started again when the lease of the failpoint is over, counted
+from then. Processes pass the same points and cannot `power-off`; `failsim fault list` says how often
+a point was passed.
 
 - `SIDE.TRANSITION.STAGE` with SIDE `leader`, `source`, `target`; TRANSITION `setup`, `transfer`,
   `move`, `complete`, `cancel`, `fail`; STAGE `on-receive`, `before-persist`, `after-persist`,

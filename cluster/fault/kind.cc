@@ -289,8 +289,7 @@ constexpr std::array kKinds = {
     Kind{"memory-pressure", "guest", Place::kNode, kPressure, kYes, kYes, true,
          "The memory is free again.", "Memory of the node is taken by somebody else."},
     // named points
-    Kind{"failpoint", "point", Place::kPoint, kTerms, kYes,
-         no("the processes do not evaluate the named points"), true, "The point is disarmed.",
+    Kind{"failpoint", "point", Place::kPoint, kTerms, kYes, kYes, true, "The point is disarmed.",
          "What the terms say happens when a migration passes the named point."},
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "node/faults/frame_queue.h"
@@ -36,6 +37,7 @@ class Links final : public FaultyLinks {
     queues_.at(peer).push(std::move(frame));
   }
   void reset(NodeId from, NodeId to) override { links_->reset(from, to); }
+  void try_now(NodeId peer) override { links_->try_now(peer); }
   bool is_flushed() const override {
     return links_->is_flushed() &&
            std::all_of(queues_.begin(), queues_.end(),
@@ -50,6 +52,7 @@ class Links final : public FaultyLinks {
     for (auto& [peer, queue] : queues_) {
       break_if_hit(self_, peer);
       break_if_hit(peer, self_);
+      connect_if_healed(peer);
       queue.pump();
     }
   }
@@ -65,11 +68,21 @@ class Links final : public FaultyLinks {
     links_->reset(from, to);
   }
 
+  // The back-off of the link has grown while it was cut; a cut is to last as long as it says.
+  void connect_if_healed(NodeId peer) {
+    if (switchboard_.is_cut(self_, peer, Traffic::kControl)) {
+      cut_.insert(peer);
+    } else if (cut_.erase(peer) > 0) {
+      links_->try_now(peer);
+    }
+  }
+
   const std::unique_ptr<PeerLinks> links_;
   const NodeId self_;
   Switchboard& switchboard_;
   std::map<NodeId, FrameQueue> queues_;
   std::map<std::pair<NodeId, NodeId>, std::uint64_t> resets_seen_;
+  std::set<NodeId> cut_;  // the links to these
 };
 
 class Heartbeats final : public FaultyHeartbeats {

@@ -80,6 +80,7 @@ class Faults final : public HypervisorFaults {
     return "the host of " + node_name(self_) + " refused to " + name + " VM '" + vm +
            "': injected fault";
   }
+  bool refuses_memory() override { return switchboard_.use_refused_memory(); }
   bool crashes(const std::string& vm) override { return switchboard_.use_guest_crash(vm); }
   bool forgets_page() override { return switchboard_.use_forget_page(); }
   std::optional<std::uint64_t> dirty_rate(const std::string& vm) override {

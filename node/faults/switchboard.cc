@@ -327,12 +327,18 @@ void Switchboard::wait_for_disk(bool is_sync) {
 
 std::optional<DiskError> Switchboard::write_error(std::uint64_t bytes) {
   const std::lock_guard lock(mutex_);
+  if (writes_fail_) return writes_fail_;
   Rule* const rule = find("disk-fail");
   if (rule == nullptr) return std::nullopt;
   rule->written_bytes += bytes;
   const auto after = static_cast<std::uint64_t>(rule->fault.order.value("after"));
   if (rule->written_bytes <= after) return std::nullopt;
   return static_cast<DiskError>(rule->fault.order.value("error"));
+}
+
+void Switchboard::fail_writes(DiskError error) {
+  const std::lock_guard lock(mutex_);
+  writes_fail_ = error;
 }
 
 // ---- the volume, clocks, guests -----------------------------------------------------------------
@@ -407,6 +413,16 @@ bool Switchboard::use_forget_page() {
   Rule* const rule = find("forget-page");
   if (rule != nullptr) rule->is_used_up = true;
   return rule != nullptr;
+}
+
+void Switchboard::refuse_memory_once() {
+  const std::lock_guard lock(mutex_);
+  refuses_memory_ = true;
+}
+
+bool Switchboard::use_refused_memory() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(refuses_memory_, false);
 }
 
 std::optional<std::uint64_t> Switchboard::dirty_rate(const std::string& vm) const {

@@ -90,6 +90,8 @@ class Switchboard {
   void wait_for_disk(bool is_sync);
   // What a write of so many bytes fails with, if it does.
   std::optional<DiskError> write_error(std::uint64_t bytes);
+  // Of a named point: every write from now on, until the process ends.
+  void fail_writes(DiskError error);
 
   bool volume_refuses_writes() const;
   Duration volume_delay();
@@ -101,6 +103,9 @@ class Switchboard {
   bool use_guest_failure(std::string_view step);
   bool use_guest_crash(const std::string& vm);
   bool use_forget_page();
+  // Of a named point: whoever wants memory next is refused it, once.
+  void refuse_memory_once();
+  bool use_refused_memory();
   std::optional<std::uint64_t> dirty_rate(const std::string& vm) const;
 
   std::uint64_t random_below(std::uint64_t n);
@@ -147,6 +152,8 @@ class Switchboard {
   std::set<std::uint64_t> healed_;
   std::uint64_t highest_id_ = 0;
   bool is_closed_ = false;
+  std::optional<DiskError> writes_fail_;
+  bool refuses_memory_ = false;
 };
 
 }  // namespace failsim::node

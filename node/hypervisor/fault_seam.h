@@ -40,6 +40,8 @@ class HypervisorFaults {
   enum class Step { kPrepare, kStart, kSave, kResume };
   // Why the step of this guest fails, if it is to fail; asking once uses the fault up.
   virtual std::optional<std::string> refusal(Step step, const std::string& vm) = 0;
+  // The next reservation for an image is to be refused; likewise.
+  virtual bool refuses_memory() = 0;
   // The guest is to stop by itself now; likewise.
   virtual bool crashes(const std::string& vm) = 0;
   // The next migration from here is to lose a page; likewise.

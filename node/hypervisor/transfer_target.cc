@@ -85,6 +85,9 @@ bool TransferTarget::prepare() {
     if (why) return fail(VMTaskResult::kUnexpectedError, *why);
   }
   const std::uint64_t bytes = order_.config.memory_bytes();
+  if (site_.faults != nullptr && site_.faults->refuses_memory()) {
+    return fail(VMTaskResult::kOutOfMemoryError, budget_.refusal(site_.node, order_.vm, bytes));
+  }
   MemoryBudget::Answer answer = budget_.reserve(bytes);
   while (answer == MemoryBudget::Answer::kSoon) {
     signal_.wait(boottime_now() + kMemoryRetryInterval);

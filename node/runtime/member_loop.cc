@@ -68,7 +68,7 @@ void MemberLoop::turn() {
   for (std::size_t rest = events_.size(); rest > 0; --rest) {
     const Event event = std::move(events_.front());
     events_.pop_front();
-    step(event);
+    if (outside_.points == nullptr || passes_receive_points(event)) step(event);
   }
   recorder_.flush();
   submit_gathered();
@@ -101,9 +101,19 @@ void MemberLoop::tell_failure(const Event& event) {
   outside_.member_failed(effects_.trace.empty() ? "" : effects_.trace.back().text + ".");
 }
 
+// False: the event is lost.
+bool MemberLoop::passes_receive_points(const Event& event) {
+  if (const auto* persisted = std::get_if<Persisted>(&event)) {
+    outside_.points->written(persisted->sequence);
+  }
+  return outside_.points->may_receive(member_, event);
+}
+
 // What waits for nothing.
 void MemberLoop::perform(Effects& effects) {
+  if (outside_.points != nullptr) outside_.points->stepped(member_, effects);
   for (const pb::PeerMessage& message : effects.send_now) outside_.send(message);
+  if (outside_.points != nullptr) outside_.points->sent();
   if (effects.lease_until) outside_.set_lease(*effects.lease_until);
   for (const TransferOrder& order : effects.transfers) outside_.transfer(order);
   for (const GuestOrder& order : effects.guests) outside_.guest(order);
@@ -114,6 +124,10 @@ void MemberLoop::perform(Effects& effects) {
 // What waits for the disk.
 void MemberLoop::gather(Effects& effects) {
   if (!effects.durable.empty()) {
+    if (outside_.points != nullptr && outside_.points->writes_alone()) {
+      submit_gathered();
+      outside_.points->before_write();
+    }
     if (gathered_sequence_ != 0 && !can_unite(gathered_, effects.durable)) submit_gathered();
     if (gathered_sequence_ == 0) {
       gathered_ = std::move(effects.durable);
@@ -122,6 +136,9 @@ void MemberLoop::gather(Effects& effects) {
     }
     gathered_sequence_ = effects.sequence;
   }
+  const std::uint64_t first =
+      std::exchange(releases_added_, releases_added_ + effects.after.size());
+  if (outside_.points != nullptr) outside_.points->awaits(effects.sequence, first, releases_added_);
   releases_.add(std::max(gathered_sequence_, submitted_), std::move(effects.after));
 }
 
@@ -132,7 +149,15 @@ void MemberLoop::submit_gathered() {
 }
 
 void MemberLoop::release() {
-  for (After& item : releases_.take(written_)) say(item);
+  for (After& item : releases_.take(written_)) {
+    const std::uint64_t number = releases_said_++;
+    if (outside_.points == nullptr) {
+      say(item);
+      continue;
+    }
+    if (outside_.points->may_say(number)) say(item);
+    outside_.points->said(number);
+  }
 }
 
 void MemberLoop::say(After& item) {

@@ -19,6 +19,7 @@
 #include "node/runtime/boottime_timer.h"
 #include "node/runtime/recorder.h"
 #include "node/runtime/release_queue.h"
+#include "node/runtime/step_points.h"
 #include "node/runtime/storage_writer.h"
 #include "storage/store.h"
 
@@ -37,6 +38,7 @@ class MemberLoop {
     std::function<void(const std::string& reason)> member_failed;
     std::function<void(Duration, std::function<void()>)> call_after;
     std::function<Duration()> timer_lateness;  // of a fault; empty: timers fire in time
+    StepPoints* points = nullptr;              // of faults, outlives the loop; usually none
   };
 
   // The recorder has recorded how the member begins: with these arguments.
@@ -60,6 +62,7 @@ class MemberLoop {
   void turn();
   void step(const Event& event);
   void tell_failure(const Event& event);
+  bool passes_receive_points(const Event& event);
   void perform(Effects& effects);
   void gather(Effects& effects);
   void submit_gathered();
@@ -85,6 +88,8 @@ class MemberLoop {
   std::uint64_t submitted_ = 0;
   std::uint64_t written_ = 0;
   ReleaseQueue releases_;
+  std::uint64_t releases_added_ = 0;  // items so far; for points
+  std::uint64_t releases_said_ = 0;
   std::uint64_t last_token_ = 0;
   Answers<pb::Reply> replies_;
   Answers<Code> reads_;

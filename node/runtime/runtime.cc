@@ -15,9 +15,11 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "cluster/fault/value.h"
 #include "node/api/api.h"
 #include "node/api/http_server.h"
 #include "node/api/service.h"
+#include "node/faults/failpoints.h"
 #include "node/faults/fault_desk.h"
 #include "node/faults/faulty_links.h"
 #include "node/faults/hypervisor_faults.h"
@@ -96,6 +98,7 @@ class Runtime final : public NodeService {
   Recorder recorder(const Recovered& recovered) const;
   std::unique_ptr<ObservationLog> observation_log() const;
   MemberLoop::Outside outside();
+  FailpointsOutside outside_of_failpoints();
   LiveQueries::Config live_config();
   std::optional<Error> open_transport();
   void put_faults_around_transport();
@@ -127,7 +130,9 @@ class Runtime final : public NodeService {
   FaultyLinks* faulty_links_ = nullptr;
   FaultyHeartbeats* faulty_heartbeats_ = nullptr;
   std::unique_ptr<FaultDesk> fault_desk_;
+  std::unique_ptr<StepPoints> step_points_;
   std::int64_t clock_drift_ppm_ = 0;
+  std::uint64_t failpoint_requests_ = 0;
   std::unique_ptr<Api> api_;
   std::unique_ptr<HttpServer> http_;
   LiveQueries live_queries_;
@@ -195,7 +200,34 @@ MemberLoop::Outside Runtime::outside() {
   };
   if (config_.faults != nullptr) {
     outside.timer_lateness = [this] { return config_.faults->timer_lateness(); };
+    step_points_ = failpoints(self_, *config_.failpoints, *config_.faults, outside_of_failpoints());
+    outside.points = step_points_.get();
   }
+  return outside;
+}
+
+FailpointsOutside Runtime::outside_of_failpoints() {
+  FailpointsOutside outside;
+  outside.reset = [this](NodeId from, NodeId to) { links_->reset(from, to); };
+  outside.isolate = [this](Duration duration) {
+    const std::string order =
+        "isolate " + node_name(self_) + " for=" + fault::exact_duration(duration);
+    const auto isolated = fault_desk_->inject(order, 0, "failpoint");
+    if (!isolated) log(Level::kError, "failpoint: " + isolated.error().message);
+  };
+  // Behind the step that passes the point.
+  outside.cancel = [this](const std::string& vm) {
+    boost::asio::post(io_, [this, vm] {
+      pb::Request request;
+      request.set_client("failpoint-" + std::to_string(self_) + "-" +
+                         std::to_string(config_.incarnation));
+      request.set_sequence(++failpoint_requests_);
+      request.mutable_cancel_migration()->set_vm(vm);
+      ask(std::move(request), [](const pb::Reply& reply) {
+        if (reply.code() != 0) log(Level::kInfo, "failpoint: cancel: " + reply.message());
+      });
+    });
+  };
   return outside;
 }
 

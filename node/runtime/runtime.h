@@ -11,6 +11,7 @@
 
 #include "cluster/error.h"
 #include "cluster/ids.h"
+#include "storage/failpoint_board.h"
 #include "storage/store.h"
 
 namespace failsim::node {
@@ -33,6 +34,7 @@ struct RuntimeConfig {
   Incarnation incarnation = 0;
   std::uint64_t record_limit_bytes = 0;  // of the recording of this start; 0 = it is not recorded
   Switchboard* faults = nullptr;  // outlives the node; null: no fault can be injected
+  FailpointBoard* failpoints = nullptr;  // likewise, and there if and only if `faults` is
 };
 
 // From now on a request to leave (SIGTERM, SIGINT) waits until run_node() listens to it: a node

@@ -155,6 +155,12 @@ void OutgoingLink::peer_heard() {
   if (is_waiting_ && !is_closed_) connect_after(kShortestPause);
 }
 
+void OutgoingLink::try_now() {
+  if (!is_waiting_ || is_closed_) return;
+  back_off_ = config_.first_back_off;
+  connect_after(std::chrono::milliseconds(0));
+}
+
 void OutgoingLink::drop_oldest() {
   queued_bytes_ -= queue_.front().frame.size();
   queue_.pop_front();

@@ -35,6 +35,8 @@ class OutgoingLink : public std::enable_shared_from_this<OutgoingLink> {
   void send(std::string frame);
   // The peer was heard: a link that waits to be tried again is tried now.
   void peer_heard();
+  // A link that waits to be tried again is tried at once, as if it had never failed.
+  void try_now();
   bool is_flushed() const { return !is_up_ || (queue_.empty() && writing_.empty()); }
   // The connection breaks, as far as there is one; the link makes a new one.
   void reset();

@@ -81,6 +81,8 @@ class Links final : public PeerLinks {
     }
   }
 
+  void try_now(NodeId peer) override { outgoing_.at(peer)->try_now(); }
+
   bool is_flushed() const override {
     return std::all_of(outgoing_.begin(), outgoing_.end(),
                        [](const auto& link) { return link.second->is_flushed(); });

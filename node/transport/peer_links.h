@@ -56,6 +56,9 @@ class PeerLinks {
   virtual void send_frame(NodeId peer, std::string frame) = 0;
   // Breaks the connection of one direction between this node and another. For faults.
   virtual void reset(NodeId from, NodeId to) = 0;
+  // The way to the peer is free again: a connection that waits to be tried again is tried now. For
+  // faults.
+  virtual void try_now(NodeId peer) = 0;
   // Nothing is queued or half written on any link that is up.
   virtual bool is_flushed() const = 0;
   virtual void close() = 0;

@@ -232,8 +232,13 @@ TEST_F(Faults, EveryKindThatProcessesPerformIsInjectedAndHealed) {
     if (kind.place == fault::Place::kNode) words += " node-3";
     if (kind.place == fault::Place::kLink) words += " node-1<->node-2";
     if (kind.place == fault::Place::kGuest) words += " web";
+    if (kind.place == fault::Place::kPoint) words += " owner.flip";
     for (const fault::Parameter& parameter : kind.parameters) {
       if (parameter.fallback) continue;
+      if (parameter.name == "terms") {
+        words += " terms=1*kill";
+        continue;
+      }
       words += " " + std::string(parameter.name) + "=" +
                fault::value_text(parameter, std::max<std::int64_t>(parameter.minimum, 0));
     }

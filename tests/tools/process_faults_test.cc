@@ -20,7 +20,8 @@ using test::Program;
 
 class ProcessFaultsTest : public testing::Test {
  protected:
-  ProcessFaultsTest() : faults(outside()) {
+  ProcessFaultsTest()
+      : board(FailpointBoard::create(testing::TempDir()).take()), faults(outside()) {
     for (const char* child : {"node-1", "node-2", "volume"}) start(child);
   }
 
@@ -34,6 +35,7 @@ class ProcessFaultsTest : public testing::Test {
     outside.start = [this](const std::string& node) { start(node); };
     outside.note = [this](const json::object& note) { notes += text_in(note, "what") + " "; };
     outside.now = [this] { return now; };
+    outside.board = board.get();
     return outside;
   }
 
@@ -66,6 +68,7 @@ class ProcessFaultsTest : public testing::Test {
   std::map<std::string, int> starts;
   std::string notes;
   bool is_silent = false;
+  std::unique_ptr<FailpointBoard> board;
   ProcessFaults faults;
 };
 
@@ -138,6 +141,52 @@ TEST_F(ProcessFaultsTest, ANodeWhoseDiskFailedIsStartedAgainHoweverLateItEnds) {
   EXPECT_EQ(starts["node-1"], 2);
 }
 
+TEST_F(ProcessFaultsTest, AProcessThatKilledItselfAtAPointStaysDownForTheLeaseOfThePoint) {
+  inject("failpoint owner.flip terms=1*kill for=5s");
+  now += seconds(1);
+  const pid_t process = processes.at("node-1")->pid();
+  board->leave_note(
+      1, {FailpointBoard::End::kKilled, static_cast<std::uint64_t>(process), 5 * kSecond});
+  ::kill(process, SIGKILL);
+  reap("node-1");
+  EXPECT_TRUE(is_silent);
+  ASSERT_EQ(faults.list().size(), 2u) << "the point and the kill";
+  now += seconds(4);
+  faults.end_due();
+  EXPECT_EQ(starts["node-1"], 1) << "the point is disarmed, the node still down";
+  now += seconds(1);
+  faults.end_due();
+  EXPECT_EQ(starts["node-1"], 2);
+  EXPECT_EQ(notes, "injected injected expired expired ");
+}
+
+TEST_F(ProcessFaultsTest, AProcessThatStoppedItselfAtAPointContinues) {
+  inject("failpoint owner.flip terms=1*freeze(2s) for=60s");
+  const pid_t process = processes.at("node-2")->pid();
+  board->leave_note(
+      2, {FailpointBoard::End::kStopped, static_cast<std::uint64_t>(process), 2 * kSecond});
+  ::kill(process, SIGSTOP);
+  await("node-2", WSTOPPED);
+  ASSERT_TRUE(faults.next_look().has_value());
+  faults.end_due();
+  EXPECT_EQ(faults.list().size(), 2u);
+  now += seconds(2);
+  faults.end_due();
+  await("node-2", WCONTINUED);
+}
+
+TEST_F(ProcessFaultsTest, APointIsListedWithItsHits) {
+  const std::uint64_t id = inject("failpoint owner.flip terms=1*off->kill for=60s");
+  const auto draw = [](std::uint64_t) { return std::uint64_t{0}; };
+  const fault::PointId point = *fault::find_point("owner.flip");
+  EXPECT_EQ(board->pass(point, draw).size(), 1u);
+  const json::object row = faults.list().front().as_object();
+  EXPECT_EQ(number_in(row, "hits"), 1u);
+  EXPECT_EQ(number_in(row, "performed"), 1u);
+  faults.heal(id);
+  EXPECT_TRUE(board->pass(point, draw).empty());
+}
+
 TEST_F(ProcessFaultsTest, WhatDoesNotRunOrIsNotItsAffairIsRefused) {
   const auto code_of = [this](const std::string& order) {
     try {
@@ -150,6 +199,7 @@ TEST_F(ProcessFaultsTest, WhatDoesNotRunOrIsNotItsAffairIsRefused) {
   EXPECT_EQ(code_of("freeze node-3"), Code::kNodeDown);
   EXPECT_EQ(code_of("link-cut node-1->node-2"), Code::kInvalidState);
   EXPECT_EQ(code_of("freeze"), Code::kInvalidParameter);
+  EXPECT_EQ(code_of("failpoint owner.flip terms=off->1*power-off"), Code::kInvalidState);
   EXPECT_EQ(notes, "");
 }
 

@@ -95,11 +95,15 @@ int inject(Context& context, const Arguments& arguments) {
 void show_rows(Context& context, json::array rows, const std::string& none) {
   if (context.json()) return context.output().data(rows);
   if (rows.empty()) return context.output().message(none);
+  bool has_points = false;
   for (json::value& row : rows) {
     json::object& fault = row.as_object();
     fault["left"] = show_duration_ms(number_in(fault, "remaining_ms"));
+    has_points = has_points || fault.contains("hits");
   }
-  context.output().table_of(rows, {"id", "node", "order", "left", "by"});
+  std::vector<std::string> columns = {"id", "node", "order", "left", "by"};
+  if (has_points) columns.insert(columns.end(), {"hits", "performed"});
+  context.output().table_of(rows, columns);
 }
 
 int list(Context& context, const Arguments&) {

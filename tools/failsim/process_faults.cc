@@ -6,14 +6,15 @@
 
 #include <sys/wait.h>
 
+#include "cluster/fault/value.h"
 #include "tools/failsim/errors.h"
 
 namespace failsim::cli {
 namespace {
 
-constexpr std::array<std::string_view, 10> kOfLauncher = {
-    "kill",           "terminate", "freeze",    "crash-loop", "volume-stall",
-    "volume-restart", "disk-fail", "disk-tear", "disk-flip",  "disk-swap"};
+constexpr std::array<std::string_view, 11> kOfLauncher = {
+    "kill",      "terminate", "freeze",    "crash-loop", "volume-stall", "volume-restart",
+    "disk-fail", "disk-tear", "disk-flip", "disk-swap",  "failpoint"};
 constexpr std::chrono::milliseconds kLook{20};  // for a victim that is on its way out
 constexpr int kExitStorageFailed = 74;
 
@@ -66,6 +67,17 @@ bool is_fault_of_nodes(std::string_view kind) {
   return !is_fault_of_launcher(kind) || kind == "disk-fail";
 }
 
+std::optional<Error> terms_refused_by_processes(const fault::Order& order) {
+  for (const fault::Term& term : order.terms) {
+    if (term.action != fault::Term::Action::kPowerOff) continue;
+    return Error{Code::kInvalidState,
+                 "A process cannot lose its power at a point: what it has written the kernel has "
+                 "already taken.",
+                 "Use kill, or the virtual world: failsim simulate."};
+  }
+  return std::nullopt;
+}
+
 json::object ProcessFaults::inject(std::uint64_t id, const std::string& order_line,
                                    const std::string& by) {
   const Result<fault::Order> parsed = fault::parse_order(order_line);
@@ -76,6 +88,7 @@ json::object ProcessFaults::inject(std::uint64_t id, const std::string& order_li
          "The launcher does not perform the fault " + std::string(order.kind->name) + ".",
          "Use failsim and failsim-node of the same version.");
   }
+  if (const auto refused = terms_refused_by_processes(order)) fail(*refused);
   Duration lease = order.lease;
   if (order.kind->name == "volume-stall" && order.value("stall") != 0) {
     lease = std::min(lease, order.value("stall"));
@@ -96,15 +109,20 @@ json::object ProcessFaults::inject(std::uint64_t id, const std::string& order_li
   fault.by = by;
   fault.until = until;
   fault.victims = victims_of(order);
-  last_id_ = std::max(last_id_, id);
   perform(fault);
-  note(fault, "injected");
   const json::object answer = shown(fault);
-  if (order.kind->name != "volume-restart") faults_.push_back(std::move(fault));
+  add(std::move(fault));
   return answer;
 }
 
+void ProcessFaults::add(Fault fault) {
+  last_id_ = std::max(last_id_, fault.id);
+  note(fault, "injected");
+  if (fault.order.kind->name != "volume-restart") faults_.push_back(std::move(fault));
+}
+
 std::vector<ProcessFaults::Victim> ProcessFaults::victims_of(const fault::Order& order) const {
+  if (order.kind->place == fault::Place::kPoint) return {};  // whoever passes it
   std::vector<std::string> children = order.on.from.names;
   if (order.kind->place == fault::Place::kVolume) children = {"volume"};
   std::vector<Victim> victims;
@@ -123,6 +141,9 @@ std::vector<ProcessFaults::Victim> ProcessFaults::victims_of(const fault::Order&
 void ProcessFaults::perform(Fault& fault) {
   const std::string_view kind = fault.order.kind->name;
   if (damages_store(kind)) return damage_stores(fault);
+  if (kind == "failpoint") {
+    if (const auto error = outside_.board->arm(fault.id, fault.order)) fail(*error);
+  }
   for (const Victim& victim : fault.victims) {
     // Our own child that is not reaped yet: its process id cannot have been reused.
     if (kind == "disk-fail") disk_failing_.insert(victim.process);
@@ -165,6 +186,7 @@ void ProcessFaults::damage_stores(Fault& fault) {
 bool ProcessFaults::undo(const Fault& fault) {
   const std::string_view kind = fault.order.kind->name;
   if (damages_store(kind)) return mend_stores(fault);
+  if (kind == "failpoint") outside_.board->disarm(fault.id);
   bool is_undone = true;
   for (const Victim& victim : fault.victims) {
     const std::optional<pid_t> process = outside_.process(victim.child);
@@ -236,7 +258,32 @@ json::array ProcessFaults::heal(std::optional<std::uint64_t> id) {
   return healed;
 }
 
+// A node that stopped itself at a point: from here on a freeze like any other.
+void ProcessFaults::take_notes() {
+  const auto is_point = [](const Fault& fault) { return fault.order.kind->name == "failpoint"; };
+  if (std::none_of(faults_.begin(), faults_.end(), is_point)) return;
+  for (NodeId node = 1; node <= FailpointBoard::kNodesMax; ++node) {
+    const FailpointBoard::Victim victim =
+        outside_.board->take_note(node, FailpointBoard::End::kStopped);
+    if (victim.end == FailpointBoard::End::kNone) continue;
+    const std::string child = node_name(node);
+    const std::optional<pid_t> process = outside_.process(child);
+    if (!process || static_cast<std::uint64_t>(*process) != victim.process) continue;
+    const std::string line = "freeze " + child + " for=" +
+                             fault::exact_duration(std::max(victim.duration, kMillisecond));
+    inject(next_id(), line, "failpoint");
+  }
+}
+
+// A node that killed itself at a point: likewise. It is dead already.
+void ProcessFaults::node_killed_itself(const std::string& child, Duration lease) {
+  const std::string line = "kill " + child + " evidence=silent for=" + fault::exact_duration(lease);
+  const fault::Order order = fault::parse_order(line).value();
+  add({next_id(), order, "failpoint", outside_.now() + clock_duration(lease), {{child, 0}}});
+}
+
 void ProcessFaults::end_due() {
+  take_notes();
   for (Fault& fault : faults_) {
     if (!fault.has_ended && fault.until <= outside_.now()) finish(fault, "expired");
     if (!fault.has_ended) take_turn(fault);
@@ -256,7 +303,9 @@ void ProcessFaults::remove_undone() {
 std::optional<ProcessFaults::Clock::time_point> ProcessFaults::next_look() const {
   std::optional<Clock::time_point> at;
   for (const Fault& fault : faults_) {
-    Clock::time_point look = fault.has_ended ? outside_.now() + kLook : fault.until;
+    // A process that stops itself at a point does not tell its parent.
+    const bool is_soon = fault.has_ended || fault.order.kind->name == "failpoint";
+    Clock::time_point look = is_soon ? outside_.now() + kLook : fault.until;
     if (!fault.has_ended && fault.next_turn) look = std::min(look, *fault.next_turn);
     if (!at || look < *at) at = look;
   }
@@ -274,6 +323,15 @@ bool ProcessFaults::child_ended(const std::string& child, pid_t process, int exi
   if (restarting_.erase(process) > 0) outside_.start(child);
   // It ended after its lease, which may be later than that of the fault.
   if (was_failing && !is_failing_still) outside_.start(child);
+  if (outside_.board != nullptr && child.starts_with("node-")) {
+    const auto node = static_cast<NodeId>(std::stoul(child.substr(5)));
+    const FailpointBoard::Victim victim =
+        outside_.board->take_note(node, FailpointBoard::End::kKilled);
+    if (victim.process == static_cast<std::uint64_t>(process)) {
+      node_killed_itself(child, victim.duration);
+      return true;
+    }
+  }
   return silent_.erase(process) > 0;
 }
 
@@ -287,13 +345,20 @@ void ProcessFaults::note(const Fault& fault, const char* what) {
 json::object ProcessFaults::shown(const Fault& fault) const {
   const auto rest = std::max(Clock::duration::zero(), fault.until - outside_.now());
   const std::string_view undo = fault.order.kind->undo;
-  return {{"id", fault.id},
-          {"node", "launcher"},
-          {"order", fault::to_text(fault.order)},
-          {"kind", json::string(fault.order.kind->name.data(), fault.order.kind->name.size())},
-          {"by", fault.by},
-          {"undo", json::string(undo.data(), undo.size())},
-          {"remaining_ms", std::chrono::duration_cast<std::chrono::milliseconds>(rest).count()}};
+  json::object row = {
+      {"id", fault.id},
+      {"node", "launcher"},
+      {"order", fault::to_text(fault.order)},
+      {"kind", json::string(fault.order.kind->name.data(), fault.order.kind->name.size())},
+      {"by", fault.by},
+      {"undo", json::string(undo.data(), undo.size())},
+      {"remaining_ms", std::chrono::duration_cast<std::chrono::milliseconds>(rest).count()}};
+  if (fault.order.kind->name == "failpoint") {
+    const FailpointBoard::Counts counts = outside_.board->counts(fault.id);
+    row["hits"] = counts.hits;
+    row["performed"] = counts.performed;
+  }
+  return row;
 }
 
 }  // namespace failsim::cli

@@ -17,6 +17,7 @@
 #include <sys/types.h>
 
 #include "cluster/fault/order.h"
+#include "storage/failpoint_board.h"
 #include "tools/failsim/json.h"
 #include "tools/failsim/store_damage.h"
 
@@ -26,6 +27,8 @@ namespace failsim::cli {
 bool is_fault_of_launcher(std::string_view kind);
 // Whether node processes perform it.
 bool is_fault_of_nodes(std::string_view kind);
+// What processes cannot do of the terms of a failpoint; nothing if they can, or it is none.
+std::optional<Error> terms_refused_by_processes(const fault::Order& order);
 
 class ProcessFaults {
  public:
@@ -40,6 +43,7 @@ class ProcessFaults {
     // {what, fault, order, by}, for the events of the cluster.
     std::function<void(json::object note)> note;
     std::function<Clock::time_point()> now;
+    FailpointBoard* board = nullptr;  // outlives it
   };
 
   explicit ProcessFaults(Outside outside) : outside_(std::move(outside)) {}
@@ -81,6 +85,9 @@ class ProcessFaults {
   // False if a victim has to end first.
   bool undo(const Fault& fault);
   bool mend_stores(const Fault& fault);
+  void add(Fault fault);
+  void take_notes();
+  void node_killed_itself(const std::string& child, Duration lease);
   void finish(Fault& fault, const char* what);
   void remove_undone();
   void note(const Fault& fault, const char* what);

@@ -1,5 +1,6 @@
 #include "tools/failsim/process_skip.h"
 
+#include "tools/failsim/process_faults.h"
 #include "tools/scenario/field.h"
 
 namespace failsim::cli {
@@ -25,6 +26,7 @@ const char* first_virtual_field(const Condition& condition) {
 std::optional<std::string> reason_of(const Effect& effect) {
   if (const auto* injected = std::get_if<Inject>(&effect)) {
     const fault::Kind& kind = *injected->order.kind;
+    if (terms_refused_by_processes(injected->order)) return "a process cannot power-off at a point";
     if (kind.in_processes.is_performed) return std::nullopt;
     return "the fault " + std::string(kind.name) +
            " is not performed there: " + std::string(kind.in_processes.reason);

@@ -121,7 +121,8 @@ class Supervisor {
   int quick_deaths_ = 0;
   std::vector<std::pair<std::string, LogFollower>> logs_;
   std::unique_ptr<ObservationLog> observations_;  // null: not recorded
-  std::optional<FaultTeller> teller_;             // both only with --faults
+  std::optional<FaultTeller> teller_;             // these only with --faults
+  std::unique_ptr<FailpointBoard> board_;
   std::optional<ProcessFaults> faults_;
 };
 
@@ -383,6 +384,11 @@ void Supervisor::open_faults() {
     teller_->tell(note);
   };
   outside.now = steady_clock::now;
+  Result<std::unique_ptr<FailpointBoard>> board =
+      FailpointBoard::create(options_.directory.path().string());
+  if (!board) fail(board.error());
+  board_ = board.take();
+  outside.board = board_.get();
   faults_.emplace(std::move(outside));
 }
 

@@ -20,7 +20,8 @@ using boost::asio::ip::tcp;
 
 class FaultyLinksTest : public testing::Test {
  protected:
-  FaultyLinksTest() : faults(true_boottime_now, 1), port(free_port()) {
+  explicit FaultyLinksTest(std::chrono::milliseconds back_off = std::chrono::milliseconds(20))
+      : faults(true_boottime_now, 1), port(free_port()), first_back_off(back_off) {
     faults.set_place(1, {1, 2});
     receiver = open(2, received);
     sender = FaultyLinks::around(open(1, unheard), 1, bootstrap, io, faults);
@@ -55,6 +56,7 @@ class FaultyLinksTest : public testing::Test {
     config.self = self;
     config.bootstrap = bootstrap;
     config.port = port;
+    config.first_back_off = first_back_off;
     config.recovery_epoch = [] { return 1; };
     config.receive = [&heard](const pb::PeerMessage& message) {
       heard.push_back(message.live_query().vm());
@@ -113,6 +115,7 @@ class FaultyLinksTest : public testing::Test {
   boost::asio::io_context io;
   Switchboard faults;
   std::uint16_t port;
+  const std::chrono::milliseconds first_back_off;
   const pb::Bootstrap bootstrap = two_nodes();
   Admission admission_of_1{1, bootstrap, [] { return 1; }};
   Admission admission_of_2{2, bootstrap, [] { return 1; }};
@@ -154,6 +157,22 @@ TEST_F(FaultyLinksTest, ACutBreaksTheConnectionAndItComesBackWhenHealed) {
   wait_until([this] { return received.size() == 1 && beats.size() == 1; });
   EXPECT_EQ(received, Words{"heard"});
   EXPECT_EQ(beats.front(), 2u);
+}
+
+// Who fails to connect is not tried again for ten minutes.
+class PatientLinksTest : public FaultyLinksTest {
+ protected:
+  PatientLinksTest() : FaultyLinksTest(std::chrono::minutes(10)) {}
+};
+
+TEST_F(PatientLinksTest, ACutLastsNoLongerThanItSays) {
+  wait_until([this] { return is_up(); });
+  for (int times = 0; times < 3; ++times) {
+    inject("link-cut node-1->node-2");
+    wait_until([this] { return !is_up(); });
+    heal();
+    wait_until([this] { return is_up(); });
+  }
 }
 
 TEST_F(FaultyLinksTest, ACutOfHeartbeatsLeavesTheRestAlone) {

@@ -70,6 +70,7 @@ class FlippingWorld final : public HypervisorFaults {
   }
   std::shared_ptr<VolumePort> around(std::shared_ptr<VolumePort> volume) override { return volume; }
   std::optional<std::string> refusal(Step, const std::string&) override { return std::nullopt; }
+  bool refuses_memory() override { return false; }
   bool crashes(const std::string&) override { return false; }
   bool forgets_page() override { return false; }
   std::optional<std::uint64_t> dirty_rate(const std::string&) override { return std::nullopt; }
