@@ -37,7 +37,7 @@ TEST_F(SessionTest, BecomesAScenarioThatPassesInVirtualTime) {
 
 TEST_F(SessionTest, CanBeRecordedWhenTheClusterIsDownAndOnlyIntoANewFolder) {
   up();
-  object("vm create web --memory 32MiB --working-set 8MiB --owner node-1 --start --wait");
+  object("vm create web --memory 32MiB --working-set 8MiB --owner node-1 --start");
   ASSERT_EQ(run("down").exit, 0);
   EXPECT_EQ(text_in(record(), "in_virtual_time"), "pass");
   EXPECT_NE(run("scenario record " + folder()).exit, 0) << "it exists";

@@ -160,8 +160,10 @@ Result<RecordedSession> Recorder::record() {
   read_faults(commands.value());
   Index index = 0;
   for (const pb::Command& command : commands.value()) {
+    ++index;
+    if (command.body_case() == pb::Command::BODY_NOT_SET) continue;  // the no-op of a new term
     now_ = command.wall_time_ns();
-    take(command, ++index);
+    take(command, index);
   }
   if (!is_on() || recorded_.scenario.steps.empty()) {
     return Error{Code::kNotFound, "Nothing was done to the cluster in that time.",
