@@ -4,7 +4,7 @@
 #include <cstdint>
 
 #include "cluster/raft/checksum.h"
-#include "storage/little_endian.h"
+#include "cluster/little_endian.h"
 
 namespace failsim {
 namespace {

@@ -5,7 +5,7 @@
 
 #include "cluster/core_fingerprint.h"
 #include "storage/event_codec.h"
-#include "storage/little_endian.h"
+#include "cluster/little_endian.h"
 #include "storage/record_format.h"
 #include "storage/recording_decoder.h"
 

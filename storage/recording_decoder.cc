@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "storage/event_codec.h"
-#include "storage/little_endian.h"
+#include "cluster/little_endian.h"
 #include "storage/posix_file.h"
 #include "storage/record_format.h"
 

@@ -5,7 +5,7 @@
 #include <optional>
 
 #include "cluster/raft/checksum.h"
-#include "storage/little_endian.h"
+#include "cluster/little_endian.h"
 
 namespace failsim {
 namespace {

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "node/faults/frame_queue.h"
-#include "node/transport/frame.h"
+#include "cluster/wire/frame.h"
 
 namespace failsim::node {
 namespace {

@@ -9,7 +9,7 @@
 #include "cluster/ids.h"
 #include "cluster/proto/message.pb.h"
 #include "cluster/proto/state.pb.h"
-#include "node/transport/frame.h"
+#include "cluster/wire/frame.h"
 
 namespace failsim::node {
 

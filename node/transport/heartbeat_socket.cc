@@ -9,7 +9,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/udp.hpp>
 
-#include "node/transport/frame.h"
+#include "cluster/wire/frame.h"
 
 namespace failsim::node {
 namespace {

@@ -13,7 +13,7 @@
 #include "cluster/ids.h"
 #include "cluster/proto/message.pb.h"
 #include "node/transport/admission.h"
-#include "node/transport/frame.h"
+#include "cluster/wire/frame.h"
 
 namespace failsim::node {
 

@@ -11,7 +11,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 
-#include "node/transport/frame.h"
+#include "cluster/wire/frame.h"
 #include "node/transport/incoming_link.h"
 #include "node/transport/outgoing_link.h"
 

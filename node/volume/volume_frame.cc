@@ -3,7 +3,7 @@
 #include <cassert>
 #include <cstdint>
 
-#include "storage/little_endian.h"
+#include "cluster/little_endian.h"
 #include "storage/volume.h"
 
 namespace failsim::node {

@@ -8,11 +8,11 @@
 #include <string_view>
 #include <vector>
 
-#include "node/transport/frame.h"
+#include "cluster/wire/frame.h"
 
 namespace {
 
-using namespace failsim::node;
+using namespace failsim;
 
 void require(bool holds) {
   if (!holds) std::abort();

@@ -9,7 +9,7 @@
 
 #include <google/protobuf/stubs/logging.h>
 
-#include "storage/little_endian.h"
+#include "cluster/little_endian.h"
 #include "storage/record_format.h"
 #include "storage/recording.h"
 

@@ -7,7 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "cluster/raft/checksum.h"
-#include "storage/little_endian.h"
+#include "cluster/little_endian.h"
 
 namespace failsim {
 namespace {

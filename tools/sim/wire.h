@@ -1,6 +1,5 @@
 // What the wire does to bytes: how long they take at a rate, and what a flipped bit does to a
-// message. The frames are those of node/transport: length, version and a CRC-32C over both and the
-// payload.
+// message. The frames are those that nodes send each other (cluster/wire/frame.h).
 #pragma once
 
 #include <cstdint>

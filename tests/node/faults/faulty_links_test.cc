@@ -11,7 +11,7 @@
 #include <gtest/gtest.h>
 
 #include "node/hypervisor/hypervisor.h"
-#include "node/transport/frame.h"
+#include "cluster/wire/frame.h"
 
 namespace failsim::node {
 namespace {

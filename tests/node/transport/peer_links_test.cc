@@ -12,7 +12,7 @@
 #include <boost/asio/write.hpp>
 #include <gtest/gtest.h>
 
-#include "node/transport/frame.h"
+#include "cluster/wire/frame.h"
 #include "node/transport/heartbeat_socket.h"
 
 namespace failsim::node {

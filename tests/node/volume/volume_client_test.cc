@@ -21,7 +21,7 @@
 
 #include "node/volume/volume_frame.h"
 #include "node/volume/volume_server.h"
-#include "storage/little_endian.h"
+#include "cluster/little_endian.h"
 #include "storage/posix_file.h"
 #include "storage/volume_memory.h"
 #include "tests/storage/volume_requests.h"

@@ -15,7 +15,7 @@
 #include <string>
 #include <string_view>
 
-namespace failsim::node {
+namespace failsim {
 
 inline constexpr std::uint32_t kWireVersion = 1;
 inline constexpr std::size_t kFrameHeaderBytes = 12;
@@ -45,4 +45,4 @@ class FrameDecoder {
 // The payload of a datagram that holds exactly one frame; otherwise nothing, and `fault` says why.
 std::optional<std::string_view> decode_datagram(std::string_view bytes, FrameFault& fault);
 
-}  // namespace failsim::node
+}  // namespace failsim

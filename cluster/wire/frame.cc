@@ -1,26 +1,17 @@
-#include "node/transport/frame.h"
+#include "cluster/wire/frame.h"
 
 #include <cassert>
 
+#include "cluster/little_endian.h"
 #include "cluster/raft/checksum.h"
 
-namespace failsim::node {
+namespace failsim {
 namespace {
 
 constexpr std::size_t kCoveredHeaderBytes = 8;
 
-void put_u32(std::string& out, std::uint32_t value) {
-  for (unsigned shift = 0; shift < 32; shift += 8) {
-    out.push_back(static_cast<char>((value >> shift) & 0xff));
-  }
-}
-
-std::uint32_t get_u32(std::string_view bytes, std::size_t at) {
-  std::uint32_t value = 0;
-  for (std::size_t i = 0; i < 4; ++i) {
-    value |= static_cast<std::uint32_t>(static_cast<unsigned char>(bytes[at + i])) << (8 * i);
-  }
-  return value;
+std::uint32_t u32_at(std::string_view bytes, std::size_t at) {
+  return load_u32(bytes.substr(at));
 }
 
 std::uint32_t checksum(std::string_view header, std::string_view payload) {
@@ -29,8 +20,8 @@ std::uint32_t checksum(std::string_view header, std::string_view payload) {
 
 // What the first twelve bytes alone already show, before anything is reserved for the payload.
 FrameFault header_fault(std::string_view header) {
-  if (get_u32(header, 4) != kWireVersion) return FrameFault::kWrongVersion;
-  if (get_u32(header, 0) > kMaximumPayloadBytes) return FrameFault::kOversized;
+  if (u32_at(header, 4) != kWireVersion) return FrameFault::kWrongVersion;
+  if (u32_at(header, 0) > kMaximumPayloadBytes) return FrameFault::kOversized;
   return FrameFault::kNone;
 }
 
@@ -40,9 +31,9 @@ std::string encode_frame(std::string_view payload) {
   assert(payload.size() <= kMaximumPayloadBytes);
   std::string frame;
   frame.reserve(kFrameHeaderBytes + payload.size());
-  put_u32(frame, static_cast<std::uint32_t>(payload.size()));
-  put_u32(frame, kWireVersion);
-  put_u32(frame, checksum(frame, payload));
+  append_u32(frame, static_cast<std::uint32_t>(payload.size()));
+  append_u32(frame, kWireVersion);
+  append_u32(frame, checksum(frame, payload));
   frame.append(payload);
   return frame;
 }
@@ -60,10 +51,10 @@ std::optional<std::string_view> FrameDecoder::next() {
   if (rest.size() < kFrameHeaderBytes) return std::nullopt;
   fault_ = header_fault(rest);
   if (fault_ != FrameFault::kNone) return std::nullopt;
-  const std::size_t length = get_u32(rest, 0);
+  const std::size_t length = u32_at(rest, 0);
   if (rest.size() < kFrameHeaderBytes + length) return std::nullopt;
   const std::string_view payload = rest.substr(kFrameHeaderBytes, length);
-  if (get_u32(rest, 8) != checksum(rest, payload)) {
+  if (u32_at(rest, 8) != checksum(rest, payload)) {
     fault_ = FrameFault::kCorrupt;
     return std::nullopt;
   }
@@ -80,10 +71,10 @@ std::optional<std::string_view> decode_datagram(std::string_view bytes, FrameFau
     return std::nullopt;
   }
   const std::string_view payload = bytes.substr(kFrameHeaderBytes);
-  if (get_u32(bytes, 0) != payload.size()) return std::nullopt;
-  if (get_u32(bytes, 8) != checksum(bytes, payload)) return std::nullopt;
+  if (u32_at(bytes, 0) != payload.size()) return std::nullopt;
+  if (u32_at(bytes, 8) != checksum(bytes, payload)) return std::nullopt;
   fault = FrameFault::kNone;
   return payload;
 }
 
-}  // namespace failsim::node
+}  // namespace failsim

@@ -1,4 +1,4 @@
-#include "node/transport/frame.h"
+#include "cluster/wire/frame.h"
 
 #include <string>
 #include <vector>
@@ -8,7 +8,7 @@
 #include "cluster/random.h"
 #include "tests/fuzz/frame_fuzz.h"
 
-namespace failsim::node {
+namespace failsim {
 namespace {
 
 std::vector<std::string> payloads_of(FrameDecoder& decoder) {
@@ -117,4 +117,4 @@ TEST(Frame, SurvivesArbitraryBytes) {
 }
 
 }  // namespace
-}  // namespace failsim::node
+}  // namespace failsim
