@@ -5,22 +5,10 @@
 #include <utility>
 
 #include "cluster/state/change.h"
+#include "cluster/state/node_state.h"
 
 namespace failsim {
 namespace {
-
-std::string_view name(pb::NodeState state) {
-  switch (state) {
-    case pb::NODE_UP:
-      return "Up";
-    case pb::NODE_DOWN:
-      return "Down";
-    case pb::NODE_PAUSED:
-      return "Paused";
-    default:
-      return "Joining";
-  }
-}
 
 void set_node_state(Change& change, pb::Node& node, pb::NodeState to, std::string_view reason) {
   const pb::NodeState from = node.state();

@@ -6,6 +6,7 @@
 #include "cluster/migration/job.h"
 #include "cluster/migration/migration_state.h"
 #include "cluster/property/property_table.h"
+#include "cluster/state/node_state.h"
 #include "cluster/units.h"
 #include "cluster/vm/task_result.h"
 #include "cluster/vm/vm_state.h"
@@ -50,19 +51,6 @@ std::string digest_text(const pb::MigrationStatistics& statistics) {
   }
 }
 
-std::string node_state_text(pb::NodeState state) {
-  switch (state) {
-    case pb::NODE_UP:
-      return "Up";
-    case pb::NODE_DOWN:
-      return "Down";
-    case pb::NODE_PAUSED:
-      return "Paused";
-    default:
-      return "Joining";
-  }
-}
-
 std::string role_text(raft::Role role) {
   switch (role) {
     case raft::Role::kFollower:
@@ -81,43 +69,22 @@ std::string role_text(raft::Role role) {
 
 // ---- The whole ----------------------------------------------------------------------------------
 
-const Member* View::furthest() const {
-  const Member* furthest = nullptr;
-  for (const NodeId node : world_.nodes()) {
-    if (!world_.is_running(node)) continue;
-    const Member& member = world_.member(node);
-    if (furthest == nullptr || member.log().commit_index() > furthest->log().commit_index()) {
-      furthest = &member;
-    }
-  }
-  return furthest;
-}
-
 const ClusterState* View::state() const {
-  const Member* member = furthest();
+  const Member* member = world_.furthest();
   if (member == nullptr) return nullptr;
   return member->log().commit_index() < furthest_index_ ? &furthest_state_ : &member->state();
 }
 
 // A copy of a state shares its rows.
 void View::look_around() {
-  const Member* member = furthest();
+  const Member* member = world_.furthest();
   if (member == nullptr || member->log().commit_index() <= furthest_index_) return;
   furthest_index_ = member->log().commit_index();
   furthest_state_ = member->state();
 }
 
 NodeId View::leader() const {
-  NodeId leading = kNoNode;
-  Term term = 0;
-  for (const NodeId node : world_.nodes()) {
-    if (!world_.is_running(node) || world_.is_stopped(node)) continue;
-    const raft::Raft& log = world_.member(node).log();
-    if (!log.leads() || !log.leader_ready() || log.term() < term) continue;
-    leading = node;
-    term = log.term();
-  }
-  return leading;
+  return world_.leader(sim::World::Leads::kReady);
 }
 
 TaskId View::newest_job(const std::string& vm) const {
@@ -220,7 +187,7 @@ View::Text View::look_at_node(const std::string& name, const std::string& field)
   }
   const pb::Node* row = state() == nullptr ? nullptr : state()->node(node);
   if (row == nullptr) return std::nullopt;
-  if (field == "state") return node_state_text(row->state());
+  if (field == "state") return std::string(failsim::name(row->state()));
   if (field == "memory") return std::to_string(state()->memory_in_use(node));
   return std::nullopt;
 }

@@ -47,7 +47,6 @@ class View {
   std::uint32_t round_of(const pb::MigrationJob& job, TaskId id) const;
   bool has_caught_up(NodeId node) const;
 
-  const Member* furthest() const;
 
   sim::World& world_;
   Index furthest_index_ = 0;

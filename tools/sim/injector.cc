@@ -57,28 +57,12 @@ Injector::Injector(World& world, std::uint64_t seed)
 // ---- Surroundings -------------------------------------------------------------------------------
 
 const ClusterState* Injector::state() const {
-  const Member* furthest = nullptr;
-  for (const NodeId node : world_.nodes()) {
-    if (!world_.is_running(node)) continue;
-    const Member& member = world_.member(node);
-    if (furthest == nullptr || member.log().commit_index() > furthest->log().commit_index()) {
-      furthest = &member;
-    }
-  }
+  const Member* furthest = world_.furthest();
   return furthest == nullptr ? nullptr : &furthest->state();
 }
 
 NodeId Injector::leader() const {
-  NodeId leading = kNoNode;
-  Term term = 0;
-  for (const NodeId node : world_.nodes()) {
-    if (!world_.is_running(node) || world_.is_stopped(node)) continue;
-    const raft::Raft& log = world_.member(node).log();
-    if (!log.leads() || log.term() < term) continue;
-    leading = node;
-    term = log.term();
-  }
-  return leading;
+  return world_.leader(World::Leads::kAtAll);
 }
 
 bool Injector::has_vm(const std::string& vm) const {

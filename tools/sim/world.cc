@@ -71,6 +71,9 @@ World::World(const WorldConfig& config)
   network_.set_changed([this](NodeId from, NodeId to, bool open) {
     checker_.tell(history::LinkChanged{from, to, open});
   });
+  network_.set_damaged([this](NodeId from, NodeId to, bool is_accepted) {
+    checker_.tell(history::DamagedFrame{from, to, is_accepted});
+  });
   volume_.set_recorded([this](const pb::VolumeRequest& request, NodeId node, Incarnation writer) {
     trace_.note(now(), node, "volume", {request.epoch().counter(), request.append().counter()},
                 request.vm());
@@ -222,6 +225,32 @@ const Member& World::member(NodeId node) const {
   return process(node)->member();
 }
 
+const Member* World::furthest() const {
+  const Member* furthest = nullptr;
+  for (const NodeId node : nodes_) {
+    if (!is_running(node)) continue;
+    const Member& one = member(node);
+    if (furthest == nullptr || one.log().commit_index() > furthest->log().commit_index()) {
+      furthest = &one;
+    }
+  }
+  return furthest;
+}
+
+NodeId World::leader(Leads leads) const {
+  NodeId leading = kNoNode;
+  Term term = 0;
+  for (const NodeId node : nodes_) {
+    if (!is_running(node) || is_stopped(node)) continue;
+    const raft::Raft& log = member(node).log();
+    const bool counts = log.leads() && (leads == Leads::kAtAll || log.leader_ready());
+    if (!counts || log.term() < term) continue;
+    leading = node;
+    term = log.term();
+  }
+  return leading;
+}
+
 void World::clock_changed(NodeId node) {
   checker_.clock_rate(node, seats_.at(node).machine.clock.ppm());
   if (Process* running = process(node)) running->clock_changed();
@@ -266,7 +295,12 @@ void World::send(pb::PeerMessage message) {
   if (shared->has_heartbeat()) {
     network_.send_datagram(from, to,
                            Parcel{Traffic::kHeartbeat,
-                                  [this, to, shared, id] { hand_over(to, shared, id); },
+                                  [this, to, shared, id, sent = now()] {
+                                    if (is_running(to)) {
+                                      checker_.heartbeat_heard(to, shared->from(), sent);
+                                    }
+                                    hand_over(to, shared, id);
+                                  },
                                   {},
                                   0,
                                   shared});

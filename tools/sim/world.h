@@ -80,6 +80,12 @@ class World {
   // Null if no process runs there.
   Process* process(NodeId node) const;
   const Member& member(NodeId node) const;
+  // Of the running members the one that has committed most, as far as it knows; null if none runs.
+  const Member* furthest() const;
+  // Who leads in the highest term and is not stopped; with kReady only once it has committed an
+  // entry of its term. kNoNode if nobody does.
+  enum class Leads { kAtAll, kReady };
+  NodeId leader(Leads leads) const;
 
   // ---- clients ----
   // False if nobody listens there or no client reaches it. The answer may never come.
