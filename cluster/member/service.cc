@@ -484,11 +484,12 @@ void Member::Service::send_heartbeats() {
   if (now_ < next_beat_ || leaving_) return;
   next_beat_ = now_ + heartbeat_interval();
   ++beat_;
+  const std::uint64_t view = detector_.view(now_, state_.detection_time());
   for_each_peer([&](NodeId peer) {
     pb::PeerMessage message = envelope(peer);
     pb::PeerMessage::Heartbeat& beat = *message.mutable_heartbeat();
     beat.set_sequence(beat_);
-    beat.set_view(detector_.view(now_, state_.detection_time()));
+    beat.set_view(view);
     beat.set_applied_index(applied_);
     beat.set_store_id(raft_.store_id());
     beat.set_disk_wait_ns(unwritten_.empty() ? 0 : now_ - unwritten_.begin()->second);

@@ -46,7 +46,7 @@ bool FailureDetector::hears(NodeId node, Time now, Duration detection_time) cons
 std::uint64_t FailureDetector::view(Time now, Duration detection_time) const {
   std::uint64_t view = bit(self_);
   for (const auto& [node, peer] : peers_) {
-    if (hears(node, now, detection_time)) view |= bit(node);
+    if (now < peer.last_heard + detection_time) view |= bit(node);
   }
   return view;
 }
@@ -60,9 +60,9 @@ std::size_t FailureDetector::silent_votes(NodeId node, std::uint64_t voters, Tim
                                           Duration detection_time) const {
   std::size_t votes = hears(node, now, detection_time) ? 0 : 1;
   for (const auto& [other, peer] : peers_) {
-    if (other == node || (voters & bit(other)) == 0) continue;
-    if (!hears(other, now, detection_time)) continue;
-    if ((peer.view & bit(node)) == 0) ++votes;
+    const bool says_so =
+        other != node && (voters & bit(other)) != 0 && (peer.view & bit(node)) == 0;
+    if (says_so && now < peer.last_heard + detection_time) ++votes;
   }
   return votes;
 }
@@ -70,7 +70,8 @@ std::size_t FailureDetector::silent_votes(NodeId node, std::uint64_t voters, Tim
 Time FailureDetector::next_silence(Time now, Duration detection_time) const {
   Time next = kNever;
   for (const auto& [node, peer] : peers_) {
-    if (hears(node, now, detection_time)) next = std::min(next, peer.last_heard + detection_time);
+    const Time silent_at = peer.last_heard + detection_time;
+    if (now < silent_at) next = std::min(next, silent_at);
   }
   return next;
 }
