@@ -151,7 +151,8 @@ int explore_one(const ExploreOptions& options, const Worlds& worlds, std::ostrea
 int explore_many(const ExploreOptions& options, Worlds worlds, std::ostream& out,
                  std::ostream& err) {
   std::vector<scenario::Scenario> corpus;
-  if (!options.corpus.empty()) {
+  const bool is_first_part = options.campaign.shard == 1;
+  if (!options.corpus.empty() && is_first_part) {
     Result<Corpus> loaded = load_corpus(options.corpus);
     if (!loaded) {
       tell(loaded.error(), err);
