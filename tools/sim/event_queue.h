@@ -17,6 +17,7 @@ class EventQueue {
   using Action = std::function<void()>;
 
   Time now() const { return now_; }
+  std::uint64_t executed() const { return executed_; }  // actions so far
 
   // At equal times the action that was asked for first runs first.
   void at(Time when, Action action) {
@@ -36,6 +37,7 @@ class EventQueue {
     Entry entry = std::move(heap_.back());
     heap_.pop_back();
     now_ = entry.when;
+    ++executed_;
     entry.action();
     return true;
   }
@@ -52,6 +54,7 @@ class EventQueue {
 
   Time now_ = 0;
   std::uint64_t next_order_ = 0;
+  std::uint64_t executed_ = 0;
   std::vector<Entry> heap_;
 };
 
