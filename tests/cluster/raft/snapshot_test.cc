@@ -41,6 +41,15 @@ void propose_many(RaftWorld& world, int count) {
   }
 }
 
+// A follower of the leader dies, misses more than the log keeps, and comes back: this one.
+NodeId fall_behind(RaftWorld& world, NodeId leader) {
+  const NodeId late = leader % 3 + 1;
+  world.crash(late);
+  propose_many(world, 40);
+  world.start(late);
+  return late;
+}
+
 // A ready leader whose follower 2 needs entries that are compacted.
 struct Restorer : OneMember {
   Restorer() {
@@ -73,10 +82,7 @@ struct Restorer : OneMember {
 TEST(RaftSnapshot, LateMemberIsRestored) {
   RaftWorld world(compacting());
   const NodeId leader = world.elect();
-  const NodeId late = leader % 3 + 1;
-  world.crash(late);
-  propose_many(world, 40);
-  world.start(late);
+  const NodeId late = fall_behind(world, leader);
   EXPECT_TRUE(world.spread(world.raft(leader).commit_index()));
   EXPECT_GE(world.snapshots_installed(), 1u);
   const auto index = world.propose(leader, "afterwards");
@@ -86,10 +92,7 @@ TEST(RaftSnapshot, LateMemberIsRestored) {
 TEST(RaftSnapshot, RestoredMemberKeepsItAfterARestart) {
   RaftWorld world(compacting());
   const NodeId leader = world.elect();
-  const NodeId late = leader % 3 + 1;
-  world.crash(late);
-  propose_many(world, 40);
-  world.start(late);
+  const NodeId late = fall_behind(world, leader);
   EXPECT_TRUE(world.spread(world.raft(leader).commit_index()));
   world.run_for(kSecond);
   world.crash(late);
@@ -103,10 +106,7 @@ TEST(RaftSnapshot, LostChunksAreSentAgain) {
   WorldOptions options = compacting();
   RaftWorld world(options);
   const NodeId leader = world.elect();
-  const NodeId late = leader % 3 + 1;
-  world.crash(late);
-  propose_many(world, 40);
-  world.start(late);
+  const NodeId late = fall_behind(world, leader);
   world.set_loss(300);
   world.run_for(20 * kSecond);
   world.set_loss(0);
