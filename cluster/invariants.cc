@@ -125,6 +125,7 @@ void Ownership::restarted(NodeId replica) {
 void MigrationEdges::changed(const std::string& vm, std::uint32_t from, std::uint32_t to,
                              TaskId job, Findings& findings) {
   findings.evaluated("S4");
+  findings.evaluated("S5");
   const Value before = states_[vm];
   states_[vm] = Value{to, job != 0, job};
   if (before.number != from) {

@@ -4,6 +4,7 @@
 #include "storage/volume.h"
 #include "storage/volume_files.h"
 #include "tools/failsim/errors.h"
+#include "tools/failsim/node_logs.h"
 #include "tools/failsim/retelling.h"
 
 namespace failsim::cli {
@@ -50,7 +51,10 @@ scenario::Outcome judge_process_run(const ClusterDirectory& directory, const Pro
     judge_seen(story, outcome);
     outcome.add("facts", "The recordings cannot be judged: " + failure.error.message);
   }
-  if (directory.description()) check_journals(directory, outcome);
+  if (const auto description = directory.description()) {
+    check_journals(directory, outcome);
+    check_logs(directory, *description, outcome);
+  }
   return outcome;
 }
 
@@ -65,6 +69,14 @@ void check_journals(const ClusterDirectory& directory, scenario::Outcome& outcom
     if (const auto wrong = check_journal(records)) {
       outcome.add("S11", "The journal of " + vm + " is not sound: " + *wrong);
     }
+  }
+}
+
+void check_logs(const ClusterDirectory& directory, const ClusterDescription& description,
+                scenario::Outcome& outcome) {
+  outcome.evaluations["S23"] += description.nodes;
+  for (const history::Complaint& found : complaints_in_logs(directory, description)) {
+    outcome.add("S23", node_name(found.node) + ": " + found.text);
   }
 }
 

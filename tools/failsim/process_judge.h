@@ -16,4 +16,8 @@ scenario::Outcome judge_process_run(const ClusterDirectory& directory, const Pro
 // them.
 void check_journals(const ClusterDirectory& directory, scenario::Outcome& outcome);
 
+// S23: the logs show no process that ended by itself. Nothing may run there.
+void check_logs(const ClusterDirectory& directory, const ClusterDescription& description,
+                scenario::Outcome& outcome);
+
 }  // namespace failsim::cli

@@ -52,6 +52,35 @@ struct ProcessContinued {
   NodeId node = kNoNode;
 };
 
+// A process ended although nobody made it and its disk is sound, or it left behind or said of itself
+// what a sound one never does.
+struct Complaint {
+  NodeId node = kNoNode;
+  std::string text;  // one sentence
+};
+
+// ---- Who hears whom -----------------------------------------------------------------------------
+
+// The node had no heartbeat of the other that was sent after `since`, until now. Told when the next
+// one comes, if that took longer than a detection time, and of all who wait when a node is called
+// Down.
+struct Unheard {
+  NodeId node = kNoNode;
+  NodeId of = kNoNode;
+  Time since = 0;
+};
+// A leader proposes that this node is Down because it is silent; not because it is proven dead.
+struct CalledSilent {
+  NodeId leader = kNoNode;
+  NodeId node = kNoNode;
+};
+// A frame arrived whose bytes are not those that were sent.
+struct DamagedFrame {
+  NodeId from = kNoNode;
+  NodeId to = kNoNode;
+  bool is_accepted = false;
+};
+
 // ---- The log and its store ----------------------------------------------------------------------
 
 struct Leads {
@@ -97,6 +126,10 @@ struct EventApplied {
 struct TaskRow {
   NodeId node = kNoNode;
   RowPtr<pb::Task> task;
+};
+struct NodeRow {
+  NodeId node = kNoNode;  // the replica
+  RowPtr<pb::Node> row;
 };
 struct VmRow {
   NodeId node = kNoNode;
@@ -226,6 +259,9 @@ struct LinkChanged {
   bool open = false;
 };
 
+// Nothing breaks any more, and what can be healed is healed.
+struct FaultsEnded {};
+
 // The clock of the node runs too fast (or, negative, too slow) by so many millionths.
 struct ClockRate {
   NodeId node = kNoNode;
@@ -291,7 +327,8 @@ using Fact =
                  Stops, GuestBegins, ImageOrdered, RoundEnded, ImageVerified, MemoryUsed, VolumeRecord, OwnershipBegan,
                  HandoverStep, TraceExpected, Sent, Received, FaultInjected, FaultHealed,
                  LinkChanged, ClockRate, WriteBegan, WriteAcknowledged, WriteRefused, ReadSaw,
-                 Answered, CancelAccepted, DiskReplaced, Held, Expectation, Violated>;
+                 Answered, CancelAccepted, DiskReplaced, Held, Expectation, Violated, NodeRow,
+                 Complaint, Unheard, CalledSilent, DamagedFrame, FaultsEnded>;
 
 // Who wants to know everything, in the order of one clock.
 class Sink {

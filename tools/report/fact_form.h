@@ -313,6 +313,41 @@ void describe(Form& form, X& x) {
   form.text("text", x.text);
 }
 
+template <typename Form, Is<NodeRow> X>
+void describe(Form& form, X& x) {
+  form.number("node", x.node);
+  form.row("row", x.row);
+}
+
+template <typename Form, Is<Complaint> X>
+void describe(Form& form, X& x) {
+  form.number("node", x.node);
+  form.text("text", x.text);
+}
+
+template <typename Form, Is<Unheard> X>
+void describe(Form& form, X& x) {
+  form.number("node", x.node);
+  form.number("of", x.of);
+  form.number("since_ns", x.since);
+}
+
+template <typename Form, Is<CalledSilent> X>
+void describe(Form& form, X& x) {
+  form.number("leader", x.leader);
+  form.number("node", x.node);
+}
+
+template <typename Form, Is<DamagedFrame> X>
+void describe(Form& form, X& x) {
+  form.number("from", x.from);
+  form.number("to", x.to);
+  form.flag("is_accepted", x.is_accepted);
+}
+
+template <typename Form, Is<FaultsEnded> X>
+void describe(Form&, X&) {}
+
 // The names of the kinds, in the order of the variant.
 inline constexpr std::string_view kKindNames[] = {"cluster",
                                                   "detection-time",
@@ -358,7 +393,13 @@ inline constexpr std::string_view kKindNames[] = {"cluster",
                                                   "disk-replaced",
                                                   "held",
                                                   "expectation",
-                                                  "violation"};
+                                                  "violation",
+                                                  "node",
+                                                  "complaint",
+                                                  "unheard",
+                                                  "called-silent",
+                                                  "damaged-frame",
+                                                  "faults-ended"};
 static_assert(std::size(kKindNames) == std::variant_size_v<Fact>);
 
 }  // namespace failsim::history

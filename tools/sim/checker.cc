@@ -10,17 +10,30 @@
 namespace failsim::sim {
 namespace {
 
-// A state is hashed when it has moved on by so many entries: hashing costs the whole state.
-constexpr Index kHashEvery = 32;
+// A state is hashed when it has moved on by so many entries, and by more the larger it is: hashing
+// costs the whole state.
+Index hash_every(const ClusterState& state) {
+  constexpr Index kAtLeast = 32;
+  constexpr Index kRowsAnEntry = 16;
+  return std::max(kAtLeast, Index{state.vms().size() + state.tasks().size()} / kRowsAnEntry);
+}
 
 constexpr std::string_view kVmRow = "vm/";
 constexpr std::string_view kTaskRow = "task/";
+constexpr std::string_view kNodeRow = "node/";
 
-TaskId task_of_key(std::string_view key) {
-  TaskId id = 0;
-  key.remove_prefix(kTaskRow.size());
-  std::from_chars(key.data(), key.data() + key.size(), id);
-  return id;
+// What follows the prefix of a key.
+template <typename Number>
+Number number_in_key(std::string_view key, std::string_view prefix) {
+  Number number = 0;
+  key.remove_prefix(prefix.size());
+  std::from_chars(key.data(), key.data() + key.size(), number);
+  return number;
+}
+
+// Of a detection time: clocks of nodes may run slower than the world's.
+Duration patience(Duration detection_time) {
+  return detection_time - detection_time / 10;
 }
 
 template <typename Key, typename Row>
@@ -92,10 +105,12 @@ void Checker::tell(const history::Fact& fact) {
 
 void Checker::process_started(NodeId node) {
   progress_[node] = Progress();
+  hearing_.started(node, now_());
   tell(history::ProcessStarted{node});
 }
 
 void Checker::process_ended(NodeId node, Incarnation incarnation) {
+  for (const history::Unheard& gap : hearing_.ended(node, patience_, now_())) tell(gap);
   tell(history::ProcessEnded{node, incarnation});
 }
 
@@ -115,7 +130,10 @@ void Checker::batches_written(NodeId node, std::uint64_t sequence) {
 }
 
 void Checker::after_step(const Member& member, const Effects& effects) {
-  for (const Fact& fact : effects.trace) coverage_.fact(fact);
+  for (const Fact& fact : effects.trace) {
+    coverage_.fact(fact);
+    if (fact.kind == "state-diverged") tell(history::Complaint{member.self(), fact.text});
+  }
   look_at_log(member, effects);
   look_at_orders(member, effects);
   Progress& progress = progress_[member.self()];
@@ -123,13 +141,19 @@ void Checker::after_step(const Member& member, const Effects& effects) {
   if (detection_time != progress.detection_time) {
     progress.detection_time = detection_time;
     tell(history::DetectionTime{member.self(), detection_time});
+    Duration shortest = detection_time;
+    for (const auto& [node, seen] : progress_) {
+      if (seen.detection_time > 0) shortest = std::min(shortest, seen.detection_time);
+    }
+    patience_ = patience(shortest);
   }
   const DurableBatch& batch = effects.durable;
   if (batch.replace_rows) tell(history::RowsReplaced{member.self()});
   look_at_events(member, effects);
   if (!batch.rows.empty()) look_at_rows(member, batch);
   if (!batch.applied) return;
-  if (*batch.applied / kHashEvery == progress.hashed / kHashEvery) return;
+  const Index every = hash_every(member.state());
+  if (*batch.applied / every == progress.hashed / every) return;
   progress.hashed = *batch.applied;
   tell(history::StateHash{member.self(), *batch.applied, member.state().hash()});
 }
@@ -151,6 +175,7 @@ void Checker::look_at_log(const Member& member, const Effects& effects) {
   for (const EntryPtr& entry : batch.append) {
     progress.entries[entry->index()] = entry;
     tell(history::Appended{node, position_of(*entry)});
+    if (log.leads() && entry->term() == log.term()) look_at_proposal(member, *entry);
   }
   if (batch.hard_state) progress.hard_state = *batch.hard_state;
   if (batch.needs_sync()) {
@@ -178,6 +203,20 @@ void Checker::look_at_commit(const Member& member) {
   }
 }
 
+// A leader that calls a node silent: who has not heard that node lately is told first.
+void Checker::look_at_proposal(const Member& member, const pb::LogEntry& entry) {
+  pb::Command command;
+  if (!command.ParseFromString(entry.command()) || !command.has_node_down()) return;
+  const pb::Command::NodeDown& down = command.node_down();
+  // Other reasons than its silence: its process is dead, or it holds no lease.
+  if (down.fenced() || !down.reason().starts_with("silent") || !hearing_.is_known()) return;
+  const NodeId leader = member.self();
+  for (const history::Unheard& gap : hearing_.waiting(leader, down.node(), patience_, now_())) {
+    tell(gap);
+  }
+  tell(history::CalledSilent{leader, down.node()});
+}
+
 void Checker::look_at_orders(const Member& member, const Effects& effects) {
   for (const GuestOrder& order : effects.guests) {
     const bool from_image =
@@ -192,24 +231,38 @@ void Checker::look_at_rows(const Member& member, const DurableBatch& batch) {
   std::set<std::string> vms;
   for (const RowChange& row : batch.rows) {
     if (row.key.starts_with(kVmRow)) vms.insert(row.key.substr(kVmRow.size()));
+    if (row.key.starts_with(kNodeRow)) {
+      const auto node = row_in(state.nodes(), number_in_key<NodeId>(row.key, kNodeRow));
+      if (node != nullptr) tell(history::NodeRow{member.self(), node});
+    }
     if (!row.key.starts_with(kTaskRow)) continue;
-    const auto task = row_in(state.tasks(), task_of_key(row.key));
+    const auto task = row_in(state.tasks(), number_in_key<TaskId>(row.key, kTaskRow));
     if (task == nullptr) continue;
     if (task->has_job()) vms.insert(task->job().vm());
     tell(history::TaskRow{member.self(), task});
   }
-  for (const std::string& vm : vms) look_at_vm(member, vm);
+  std::set<NodeId> owners;
+  for (const std::string& vm : vms) owners.insert(look_at_vm(member, vm));
+  // Counted once an entry: the other replicas come to the same state, or S9 is broken.
+  const bool is_first = std::none_of(progress_.begin(), progress_.end(), [&](const auto& other) {
+    return other.first != member.self() && other.second.commit >= batch.applied.value_or(0);
+  });
+  if (!is_first) return;
+  for (const NodeId owner : owners) {
+    const pb::Node* node = state.node(owner);
+    if (node == nullptr) continue;
+    tell(history::MemoryUsed{owner, state.memory_in_use(owner), node->memory_bytes()});
+  }
 }
 
-void Checker::look_at_vm(const Member& member, const std::string& name) {
+// Returns its owner; kNoNode if the VM is gone.
+NodeId Checker::look_at_vm(const Member& member, const std::string& name) {
   const ClusterState& state = member.state();
   const auto vm = row_in(state.vms(), name);
-  if (vm == nullptr) return;
+  if (vm == nullptr) return kNoNode;
   tell(history::VmRow{member.self(), vm, row_in(state.tasks(), vm->job()),
                       static_cast<std::uint32_t>(state.migration_state(name))});
-  const pb::Node* owner = state.node(vm->owner());
-  if (owner == nullptr) return;
-  tell(history::MemoryUsed{owner->id(), state.memory_in_use(owner->id()), owner->memory_bytes()});
+  return vm->owner();
 }
 
 void Checker::look_at_events(const Member& member, const Effects& effects) {
@@ -308,6 +361,12 @@ std::uint64_t Checker::message_sent(const pb::PeerMessage& message) {
   }
   tell(sent);
   return last_message_;
+}
+
+void Checker::heartbeat_heard(NodeId node, NodeId of, Time sent) {
+  Time since = 0;
+  if (!hearing_.heard(node, of, sent, patience_, now_(), since)) return;
+  tell(history::Unheard{node, of, since});
 }
 
 // ---- When the world is quiet --------------------------------------------------------------------

@@ -18,6 +18,7 @@
 #include "tools/report/judge.h"
 #include "tools/sim/coverage.h"
 #include "tools/sim/handover_feed.h"
+#include "tools/sim/hearing.h"
 #include "tools/sim/observer.h"
 
 namespace failsim::sim {
@@ -68,6 +69,8 @@ class Checker : public Observer {
   bool is_recorded() const { return sink_ != nullptr; }
   std::uint64_t message_sent(const pb::PeerMessage& message);
   void message_received(std::uint64_t id) { tell(history::Received{id}); }
+  // A heartbeat that was sent then has reached a process of `node`.
+  void heartbeat_heard(NodeId node, NodeId of, Time sent);
 
   // A client was told that its cancel of this job has succeeded.
   void cancel_accepted(TaskId job) { tell(history::CancelAccepted{job}); }
@@ -103,9 +106,10 @@ class Checker : public Observer {
 
   void look_at_log(const Member& member, const Effects& effects);
   void look_at_commit(const Member& member);
+  void look_at_proposal(const Member& member, const pb::LogEntry& entry);
   void look_at_orders(const Member& member, const Effects& effects);
   void look_at_rows(const Member& member, const DurableBatch& batch);
-  void look_at_vm(const Member& member, const std::string& name);
+  NodeId look_at_vm(const Member& member, const std::string& name);
   void look_at_events(const Member& member, const Effects& effects);
 
   const std::function<Time()> now_;
@@ -114,6 +118,8 @@ class Checker : public Observer {
   HandoverFeed handover_feed_;
   std::size_t told_violations_ = 0;
   Coverage coverage_;
+  Hearing hearing_;
+  Duration patience_ = 0;  // what is waited for a heartbeat before that is told
   std::map<NodeId, Progress> progress_;
   std::vector<pb::EventRecord> events_;
   std::uint64_t last_fault_ = 0;

@@ -164,17 +164,17 @@ void Network::send_datagram(NodeId from, NodeId to, Parcel parcel) {
       return;
     }
   }
-  transmit_datagram(used, std::move(parcel));
+  transmit_datagram(Ends(from, to), used, std::move(parcel));
 }
 
-void Network::transmit_datagram(Link& used, Parcel parcel) {
+void Network::transmit_datagram(Ends ends, Link& used, Parcel parcel) {
   const Traffic traffic = parcel.traffic;
   if (happens(quality_.loss_per_mille)) return;
   bool is_doubled = happens(quality_.duplicate_per_mille);
   Duration late = 0;
   if (!used.rules.empty()) {
     if (strikes(used, Does::kLoss, traffic)) return;
-    if (strikes(used, Does::kCorrupt, traffic)) return flip(parcel);
+    if (strikes(used, Does::kCorrupt, traffic)) return flip(ends, parcel);
     is_doubled = strikes(used, Does::kDuplicate, traffic) || is_doubled;
     for (const auto& [id, rule] : used.rules) {
       if (rule.does != Does::kReorder || !happens(rule.per_mille)) continue;
@@ -226,17 +226,16 @@ void Network::transmit_stream(Ends ends, Link& used, Parcel parcel) {
 
 // A receiver throws it away. Pages and requests of the volume have no bytes here; their frames are
 // covered in the same way.
-void Network::flip(const Parcel& parcel) {
+void Network::flip(Ends ends, const Parcel& parcel) {
   ++corrupted_;
   if (parcel.message == nullptr) return;
   const bool is_accepted = survives_flip(*parcel.message, random_);
-  assert(!is_accepted);
-  static_cast<void>(is_accepted);
+  if (damaged_) damaged_(ends.first, ends.second, is_accepted);
 }
 
 // The checksum catches the flipped bit where the message arrives: the connection ends there.
 void Network::arrive_broken(Ends ends, Time when, Parcel parcel) {
-  flip(parcel);
+  flip(ends, parcel);
   const std::size_t traffic = index(parcel.traffic);
   queue_.at(when, [this, ends, traffic, breaks = links_.at(ends).breaks[traffic],
                    lost = std::move(parcel.lost)] {
@@ -261,7 +260,7 @@ void Network::release(Ends ends) {
     } else if (one.is_stream) {
       transmit_stream(ends, changed, std::move(one.parcel));
     } else {
-      transmit_datagram(changed, std::move(one.parcel));
+      transmit_datagram(ends, changed, std::move(one.parcel));
     }
   }
 }

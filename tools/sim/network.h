@@ -68,6 +68,7 @@ struct Parcel {
 class Network {
  public:
   using Changed = std::function<void(NodeId from, NodeId to, bool open)>;
+  using Damaged = std::function<void(NodeId from, NodeId to, bool is_accepted)>;
 
   Network(EventQueue& queue, std::uint64_t seed) : queue_(queue), random_(seed) {}
 
@@ -76,6 +77,8 @@ class Network {
 
   // Told when a direction begins or ceases to pass what members say to each other.
   void set_changed(Changed changed) { changed_ = std::move(changed); }
+  // Told when a frame arrives with a flipped bit, and whether its receiver would have taken it.
+  void set_damaged(Damaged damaged) { damaged_ = std::move(damaged); }
   RuleId add(NodeId from, NodeId to, const LinkRule& rule);
   void remove(RuleId rule);  // nothing happens if it is gone already
   // Connections of this direction break; the next ones stand.
@@ -122,9 +125,9 @@ class Network {
   Duration draw_delay(Duration from, Duration to);
   Duration time_on(Link& link, const Parcel& parcel);
   void release(Ends ends);
-  void transmit_datagram(Link& link, Parcel parcel);
+  void transmit_datagram(Ends ends, Link& link, Parcel parcel);
   void transmit_stream(Ends ends, Link& link, Parcel parcel);
-  void flip(const Parcel& parcel);
+  void flip(Ends ends, const Parcel& parcel);
   void arrive_broken(Ends ends, Time when, Parcel parcel);
   bool happens(std::uint32_t per_mille);
 
@@ -136,6 +139,7 @@ class Network {
   RuleId next_rule_ = 1;
   std::uint64_t corrupted_ = 0;
   Changed changed_;
+  Damaged damaged_;
 };
 
 }  // namespace failsim::sim

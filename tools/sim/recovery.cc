@@ -15,6 +15,7 @@ constexpr Duration kSettled = 4 * kSecond;
 }  // namespace
 
 void Recovery::begin() {
+  world_.checker().tell(history::FaultsEnded());
   watch();
 }
 

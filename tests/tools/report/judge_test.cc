@@ -198,6 +198,69 @@ TEST(Judge, AnEventThatIsMissingIsFound) {
                     })));
 }
 
+TEST(Judge, ARowThatContradictsItsEventsIsFound) {
+  EXPECT_TRUE(finds("S22", after<NodeRow>([](NodeRow row) {
+                      pb::Node other = *row.row;
+                      other.set_state(pb::NODE_PAUSED);
+                      row.row = std::make_shared<pb::Node>(other);
+                      return row;
+                    })));
+}
+
+TEST(Judge, AVmThatRestsWhereItsGuestIsNotIsFound) {
+  EXPECT_TRUE(finds("S16", after<VmRow>([](VmRow row) {
+                      pb::Vm other = *row.vm;
+                      other.set_want(pb::GUEST_SAVED);
+                      other.clear_operation();
+                      row.vm = std::make_shared<pb::Vm>(other);
+                      return row;
+                    })));
+}
+
+TEST(Judge, AVmOnANodeThatIsDownIsFound) {
+  EXPECT_TRUE(finds("S17", after<EventApplied>([](const EventApplied& applied) {
+                      pb::EventRecord given;
+                      given.set_number(applied.event->number() + 1);
+                      given.set_kind("vm-created");
+                      given.set_object("vm/new");
+                      given.set_node(64);
+                      return EventApplied{applied.node, std::make_shared<pb::EventRecord>(given)};
+                    })));
+}
+
+TEST(Judge, ANodeThatIsHeardAndCalledSilentIsFound) {
+  EXPECT_TRUE(finds("S19", after<Leads>([](const Leads& leads) {
+                      return CalledSilent{leads.node, leads.node % 3 + 1};
+                    })));
+}
+
+TEST(Judge, AFormerProcessThatComesBackIsFound) {
+  EXPECT_TRUE(finds("S19", after<NodeRow>([](NodeRow row) {
+                      pb::Node other = *row.row;
+                      other.set_incarnation(0);
+                      row.row = std::make_shared<pb::Node>(other);
+                      return row;
+                    })));
+}
+
+TEST(Judge, ADamagedFrameThatIsTakenIsFound) {
+  EXPECT_TRUE(finds("S21", after<Leads>([](const Leads& leads) {
+                      return DamagedFrame{leads.node, leads.node % 3 + 1, true};
+                    })));
+}
+
+TEST(Judge, AProcessThatDiesOfItselfIsFound) {
+  EXPECT_TRUE(finds("S23", after<ProcessStarted>([](const ProcessStarted& started) {
+                      return Complaint{started.node, "Assertion `x' failed."};
+                    })));
+}
+
+TEST(Judge, ElectionsWithoutEndAreFound) {
+  EXPECT_TRUE(finds("L7", [](Judge& judge, Time now, const Fact& fact) {
+    if (std::holds_alternative<Expectation>(fact)) judge.take(now, Leads{1, 1'000'000});
+  }));
+}
+
 TEST(Judge, ARoundTooManyIsFound) {
   EXPECT_TRUE(finds("L9", after<RoundEnded>([](RoundEnded round) {
                       round.is_decided = false;
