@@ -82,7 +82,7 @@ struct Restorer : OneMember {
 TEST(RaftSnapshot, LateMemberIsRestored) {
   RaftWorld world(compacting());
   const NodeId leader = world.elect();
-  const NodeId late = fall_behind(world, leader);
+  fall_behind(world, leader);
   EXPECT_TRUE(world.spread(world.raft(leader).commit_index()));
   EXPECT_GE(world.snapshots_installed(), 1u);
   const auto index = world.propose(leader, "afterwards");
@@ -106,7 +106,7 @@ TEST(RaftSnapshot, LostChunksAreSentAgain) {
   WorldOptions options = compacting();
   RaftWorld world(options);
   const NodeId leader = world.elect();
-  const NodeId late = fall_behind(world, leader);
+  fall_behind(world, leader);
   world.set_loss(300);
   world.run_for(20 * kSecond);
   world.set_loss(0);
