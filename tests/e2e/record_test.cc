@@ -84,6 +84,8 @@ TEST_F(Recorded, AClusterIsHeldToTheInvariantsWhileItRunsAndAfterwards) {
   wait_for_restart_elsewhere("web", "node-2");
   const std::uint64_t counted = counter("web");
   wait_for_counter_above("web", counted);
+  ASSERT_EQ(run("node start node-2").exit, 0);
+  wait_for_node("node-2", "Up");
   ASSERT_EQ(run("down").exit, 0);
 
   const std::string runs = (base_ / "runs").string();

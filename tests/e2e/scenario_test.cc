@@ -24,6 +24,7 @@ class ScenarioOnProcesses : public ClusterTest {
  protected:
   Outcome play(const std::string& text, const std::string& options = "") {
     cli::make_directories(base_ / "played");
+    std::ofstream(base_ / "played" / "README.md") << "What a run on processes leaves.\n";
     std::ofstream(base_ / "played" / "scenario.yaml") << text;
     return run("scenario run " + (base_ / "played").string() +
                " --on processes --report=" + runs().string() + " " + options);

@@ -181,16 +181,41 @@ TEST_F(RetellingTest, ADriftingClockIsTakenOff) {
 
 // ---- guests and the volume ----------------------------------------------------------------------
 
-TEST_F(RetellingTest, TwoGuestsAtOnceAreFound) {
+TEST_F(RetellingTest, AQuantumWithoutALeaseIsToldAsExecuted) {
   executes(1000, 1, 1);
   stops(5000, 1, 4000);
-  executes(3000, 2, 2);
-  std::stable_sort(cluster_.observed.begin(), cluster_.observed.end(),
-                   [](const Observed& one, const Observed& other) { return one.at < other.at; });
-  // Neither has a lease here, so only what was executed counts: each quantum that was noted.
-  stops(6000, 2, 4500);
   tell();
-  EXPECT_EQ(heard_.all<history::Executes>().size(), 4u) << "two begin, two ran without a lease";
+  const auto told = heard_.all<history::Executes>();
+  ASSERT_EQ(told.size(), 2u);
+  EXPECT_EQ(told[0].until, 0) << "it has no lease";
+  EXPECT_EQ(told[1].until, 4001) << "and executed still";
+}
+
+TEST(RecordedGuests, AGuestThatOutlivesItsLeaseMeetsTheNextOne) {
+  Time now = 0;
+  sim::Checker checker([&now] { return now; }, nullptr);
+  RecordedGuests guests(checker);
+  const handover::Process first{1, 1};
+  const handover::Process second{2, 2};
+  const auto executes = [&guests](const handover::Process& process) {
+    pb::Observation what;
+    what.mutable_guest_executes()->set_vm("web");
+    guests.happened(process, what);
+  };
+  const auto broken = [&checker] {
+    const auto& found = checker.violations();
+    return std::count_if(found.begin(), found.end(),
+                         [](const auto& violation) { return violation.label == "S1"; });
+  };
+  guests.lease_lasts(first, 1000);
+  executes(first);
+  guests.lease_lasts(second, 3000);
+  now = 1500;
+  executes(second);
+  EXPECT_EQ(broken(), 0) << "the lease of the first was over";
+  now = 2000;
+  guests.ran_last(first, "web", now);
+  EXPECT_EQ(broken(), 1);
 }
 
 TEST_F(RetellingTest, AGapThatTheVolumeCouldNotNoteIsFilledByWhatItFound) {
@@ -227,6 +252,7 @@ TEST_F(RetellingTest, AFaultOfSeveralPartsIsToldOnce) {
   const auto injected = heard_.all<history::FaultInjected>();
   ASSERT_EQ(injected.size(), 1u);
   EXPECT_EQ(injected[0].nodes, (std::vector<NodeId>{1, 2}));
+  EXPECT_EQ(injected[0].text, "isolate node-1,node-2");
   EXPECT_EQ(heard_.all<history::FaultHealed>().size(), 1u);
   EXPECT_EQ(heard_.at<history::FaultHealed>(), 4000);
 }
@@ -248,6 +274,14 @@ TEST_F(RetellingTest, TwoCutsOfOneLinkAreOneUntilTheLastIsHealed) {
   tell();
   ASSERT_EQ(heard_.all<history::LinkChanged>().size(), 1u);
   EXPECT_FALSE(heard_.all<history::LinkChanged>()[0].open);
+}
+
+TEST_F(RetellingTest, AFaultWhosePartsDifferSaysHowManyThereAre) {
+  fault_began(1000, 1, 7, "link-cut node-1->node-2");
+  fault_began(1100, 2, 7, "link-cut node-2->node-1");
+  tell();
+  ASSERT_EQ(heard_.all<history::FaultInjected>().size(), 1u);
+  EXPECT_EQ(heard_.all<history::FaultInjected>()[0].text, "link-cut node-1->node-2 (and 1 more)");
 }
 
 TEST_F(RetellingTest, ACutOfDataAloneLeavesTheLogItsLink) {

@@ -38,6 +38,8 @@ Time last_step_of(const Recording& recording) {
 std::vector<Recording> read_recordings(const ClusterDirectory& directory) {
   std::vector<Recording> recordings;
   for (const fs::path& path : files_below(directory.path(), kRecordingExtension)) {
+    // Killed between making the file and writing to it: it took no step.
+    if (fs::file_size(path) == 0) continue;
     Result<Recording> recording = Recording::read(path.string());
     if (!recording) fail(recording.error());
     recordings.push_back(recording.take());

@@ -58,11 +58,18 @@ std::set<NodeId> concerned(const Order& order, const std::vector<NodeId>& nodes)
 void RecordedFaults::expect(const handover::Process& performer,
                             const pb::Observation::FaultBegan& began) {
   Fault& fault = faults_[began.id()];
-  if (fault.text.empty()) fault.text = began.order();
+  fault.orders.insert(began.order());
   if (performer.node != kNoNode) fault.concerns.insert(performer.node);
   const auto order = order_of(began);
   if (!order) return;
   fault.concerns.merge(concerned(*order, nodes_));
+}
+
+std::string RecordedFaults::text_of(const Fault& fault) {
+  std::string text = *fault.orders.begin();
+  if (fault.orders.size() > 1)
+    text += " (and " + std::to_string(fault.orders.size() - 1) + " more)";
+  return text;
 }
 
 void RecordedFaults::began(const handover::Process& performer,
@@ -70,7 +77,7 @@ void RecordedFaults::began(const handover::Process& performer,
   Fault& fault = faults_[began.id()];
   if (fault.told_as == 0) {
     fault.told_as =
-        checker_.fault_injected(fault.text, {fault.concerns.begin(), fault.concerns.end()});
+        checker_.fault_injected(text_of(fault), {fault.concerns.begin(), fault.concerns.end()});
   }
   const auto order = order_of(began);
   if (!order) return;

@@ -27,19 +27,20 @@ class RecordedFaults {
 
   void began(const handover::Process& performer, const pb::Observation::FaultBegan& began);
   void ended(const handover::Process& performer, std::uint64_t id);
-  // A process takes its parts with it. `was_running`: it had not ended before.
+  // A process takes its parts with it.
   void process_ended(const handover::Process& process);
   void process_started(NodeId node) { running_.insert(node); }
 
  private:
   using Link = std::pair<NodeId, NodeId>;
   struct Fault {
-    std::string text;
+    std::set<std::string> orders;  // of its parts: each performer has its own
     std::set<NodeId> concerns;
     std::map<handover::Process, fault::Order> parts;  // in force
     std::uint64_t told_as = 0;
   };
 
+  static std::string text_of(const Fault& fault);
   std::vector<Link> cut_links(NodeId self, const fault::Order& order) const;
   void act(const handover::Process& performer, const fault::Order& order, bool begins);
   void change_link(const Link& link, bool cuts);

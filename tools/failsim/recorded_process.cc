@@ -35,7 +35,8 @@ RecordedProcess::RecordedProcess(const Recording& recording, Time origin, bool h
       origin_(origin),
       process_{recording.config().self, recording.config().incarnation},
       steps_(recording.steps()),
-      hash_(kHashSeed) {
+      hash_(kHashSeed),
+      applied_(recording.recovered().applied) {
   const bool ends_in_step = has_crashed && steps_ > 0 && !recording_.step(steps_).effects_hash;
   if (ends_in_step) --steps_;
   if (steps_ > 0) next_ = recording_.step(1);
@@ -72,6 +73,10 @@ std::optional<std::string> RecordedProcess::step(sim::Checker& checker, Recorded
 }
 
 void RecordedProcess::end(sim::Checker& checker, RecordedGuests& guests) {
+  // What it had applied in the end, whether or not it was a round number of entries.
+  if (applied_ != 0 && !member_->is_failed()) {
+    checker.tell(history::StateHash{process_.node, applied_, member_->state().hash()});
+  }
   checker.process_ended(process_.node, process_.incarnation);
   guests.ended(process_);
   member_.reset();
@@ -110,6 +115,7 @@ void RecordedProcess::look_at_effects(const Effects& effects, Duration clock_ahe
     guests.lease_lasts(process_, *effects.lease_until - clock_ahead - origin_);
   }
   checker.after_step(*member_, effects);
+  applied_ = effects.durable.applied.value_or(applied_);
   if (!effects.durable.empty()) submitted_ = effects.sequence;
   releases_.add(submitted_, effects.after);
   for (const After& said : releases_.take(written_)) say(said, checker, mail);

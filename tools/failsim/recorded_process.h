@@ -64,6 +64,7 @@ class RecordedProcess {
   std::size_t taken_ = 0;
   std::optional<Recording::Step> next_;
   std::uint64_t hash_;
+  Index applied_;
   std::uint64_t submitted_ = 0;  // batches
   std::uint64_t written_ = 0;
   node::ReleaseQueue releases_;

@@ -171,8 +171,12 @@ void run_scenarios(const std::vector<Scenario>& scenarios, bool on_processes,
       [&](std::size_t i, const ChildEnd& end) {
         if (end.failure) {
           failure = end.failure;
-        } else {
-          add(end.result ? *end.result : lost(*played[i], end, timeout));
+        } else if (end.result) {
+          add(*end.result);
+        } else if (end.timed_out || !on_processes) {
+          add(lost(*played[i], end, timeout));
+        } else {  // no member runs there: it is the runner that failed
+          failure = unexpected("the process that ran " + played[i]->name + " " + end.how);
         }
       });
   if (failure) throw *failure;

@@ -229,8 +229,10 @@ function showHeader() {
   const rules = [...new Set(violations.map((violation) => violation.rule))];
   byId('verdict').textContent = rules.length ? rules.join(', ') + ' violated' : 'every rule held';
   byId('verdict').classList.toggle('bad', rules.length > 0);
-  byId('facts').textContent = data.nodes.length + ' nodes \u00b7 ' + data.vms.length + ' VMs \u00b7 ' +
-      (data.end / SECOND).toFixed(1) + ' s of ' + data.world + ' time \u00b7 ' + faults.length + ' faults';
+  const counted = (number, noun) => number + ' ' + noun + (number === 1 ? '' : 's');
+  byId('facts').textContent = [counted(data.nodes.length, 'node'), counted(data.vms.length, 'VM'),
+    (data.end / SECOND).toFixed(1) + (data.world === 'virtual' ? ' s of virtual time' : ' s on processes'),
+    counted(faults.length, 'fault')].join(' \u00b7 ');
   byId('first').hidden = !violations.length;
 }
 
