@@ -166,7 +166,7 @@ TEST_F(ProcessFaultsTest, AProcessThatStoppedItselfAtAPointContinues) {
   board->leave_note(
       2, {FailpointBoard::End::kStopped, static_cast<std::uint64_t>(process), 2 * kSecond});
   ::kill(process, SIGSTOP);
-  await("node-2", WSTOPPED);
+  await("node-2", WSTOPPED | WNOWAIT);  // as a supervisor, which does not ask for stops
   ASSERT_TRUE(faults.next_look().has_value());
   faults.end_due();
   EXPECT_EQ(faults.list().size(), 2u);
