@@ -43,10 +43,13 @@ void Sender::order(const TransferOrder& order) {
   if (stage == TransferStage::kFinish && !is_paused_) pause();
 }
 
-// The steps run later; by then another attempt may have taken this one's place.
+// The steps run later; by then another attempt may have taken this one's place, or the process has
+// died and the answer comes to the next one.
 std::function<void()> Sender::guarded(void (Sender::*step)()) {
-  return [host = &host_, vm = order_.vm, job = order_.job, attempt = order_.attempt, step] {
-    Sender* sender = host->sender(vm, job, attempt);
+  return [weak = host_.weak_from_this(), vm = order_.vm, job = order_.job,
+          attempt = order_.attempt, step] {
+    const std::shared_ptr<Host> host = weak.lock();
+    Sender* sender = host == nullptr ? nullptr : host->sender(vm, job, attempt);
     if (sender != nullptr && sender->status_ != pb::TRANSFER_FAILED) (sender->*step)();
   };
 }
@@ -89,9 +92,11 @@ void Sender::connect() {
   status_ = pb::TRANSFER_STREAMING;
   started_at_ = host_.now();
   host_.runner(order_.vm)->guest()->track_dirty();
-  auto refused = [this_host = &host_, vm = order_.vm, job = order_.job,
+  // The target's answer may be lost, or come, when this process has died.
+  auto refused = [weak = host_.weak_from_this(), vm = order_.vm, job = order_.job,
                   attempt = order_.attempt](const std::string& why) {
-    Sender* sender = this_host->sender(vm, job, attempt);
+    const std::shared_ptr<Host> host = weak.lock();
+    Sender* sender = host == nullptr ? nullptr : host->sender(vm, job, attempt);
     if (sender != nullptr) sender->fail(why);
   };
   auto begin = guarded(&Sender::send_chunk);
