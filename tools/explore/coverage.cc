@@ -70,8 +70,6 @@ constexpr std::array kSometimes = {
     Sometimes{"nodes and the log", "recovery with a damaged core",
               "a damaged core had to recover alone"},
     Sometimes{"nodes and the log", "acknowledged write", "a write was acknowledged"},
-    Sometimes{"nodes and the log", "answer vm start ERROR_CLUSTER_NO_QUORUM",
-              "a request was refused for want of a quorum"},
     Sometimes{"nodes and the log", "reaction", "a moment that was lain in wait for came"},
 };
 

@@ -92,7 +92,7 @@ const std::vector<FaultDrawer::Share>& FaultDrawer::families() {
       {&FaultDrawer::restart_volume, 3, false}, {&FaultDrawer::fail_guest, 5, false},
       {&FaultDrawer::trouble_guest, 3, false},  {&FaultDrawer::trouble_clock, 3, false},
       {&FaultDrawer::arm_point, 10, false},     {&FaultDrawer::take_memory, 2, false},
-      {&FaultDrawer::replace_disk, 3, true},
+      {&FaultDrawer::replace_disk, 8, true},
   };
   return shares;
 }
@@ -282,7 +282,7 @@ void FaultDrawer::replace_disk() {
                lease(500 * kMillisecond, 4 * kSecond));
   }
   const std::string kind = dice_.pick<std::string>(
-      {"disk-replace", "disk-replace", "disk-flip", "disk-flip", "disk-restore", "disk-tear"});
+      {"disk-replace", "disk-replace", "disk-flip", "disk-restore", "disk-restore", "disk-tear"});
   const std::string part = kind == "disk-flip" && dice_.chance(50) ? " part=table" : "";
   const std::string age =
       kind == "disk-restore" ? " age=" + std::to_string(dice_.between(1, 3)) : "";
