@@ -154,14 +154,9 @@ TEST_F(InjectorStory, AnOlderCopyOfAStoreIsNotListenedToAndItsProcessEnds) {
   const FaultId restored = done("disk-restore " + node_name(hit));
   EXPECT_TRUE(world().is_running(hit)) << "its store is whole, if old";
   wait("it finds out", [&] { return !world().is_running(hit); });
-  const NodeId leading = leader();
-  const FaultId killed = done("kill " + node_name(leading));
-  world().start(hit);
-  pass(10 * kSecond);
-  EXPECT_EQ(leader(), kNoNode) << "one of the two that run has no say";
+  pass(5 * kSecond);
+  EXPECT_NE(leader(), kNoNode) << "the others go on";
   EXPECT_FALSE(injector().heal(restored).has_value());
-  wait("the two elect a leader", [this] { return leader() != kNoNode; });
-  EXPECT_FALSE(injector().heal(killed).has_value());
   expect_whole();
 }
 

@@ -32,7 +32,9 @@ class FailpointBoardTest : public testing::Test {
     return happened;
   }
 
-  const std::string directory = testing::TempDir() + "failpoint_board_test";
+  // Of this test alone: others run at the same time.
+  const std::string directory = testing::TempDir() + "failpoint_board_" +
+                                testing::UnitTest::GetInstance()->current_test_info()->name();
   std::uint64_t dice = 0;
   std::unique_ptr<FailpointBoard> launcher;
   std::unique_ptr<FailpointBoard> one;

@@ -29,7 +29,7 @@ MessageReceived nonsense_entry() {
   received.message.set_recovery_epoch(1);
   received.message.set_from(2);
   received.message.set_to(1);
-  received.message.set_incarnation(1);
+  received.message.set_incarnation(Incarnation{1} << 32);
   pb::RaftMessage& raft = *received.message.mutable_raft();
   raft.set_term(1);
   raft.set_store_id(102);

@@ -44,8 +44,10 @@ Action migrate(const pb::Request::Migrate& request) {
   if (parameters.bandwidth_bytes_per_second() != 0) {
     migrate.options["--bandwidth"] = rate_text(parameters.bandwidth_bytes_per_second());
   }
-  give(migrate, "--downtime-limit", duration_text(parameters.downtime_limit_ns()));
-  if (parameters.max_rounds() != kUsualMaxRounds) {
+  if (parameters.downtime_limit_ns() != 0) {
+    give(migrate, "--downtime-limit", duration_text(parameters.downtime_limit_ns()));
+  }
+  if (parameters.max_rounds() != 0 && parameters.max_rounds() != kUsualMaxRounds) {
     migrate.options["--max-rounds"] = std::to_string(parameters.max_rounds());
   }
   if (parameters.timeout_ns() != 0) {

@@ -97,7 +97,7 @@ class Recorder {
   bool is_explained(NodeId node) const;
   // The step begins where the cluster is now.
   void add_step(Effect effect);
-  std::optional<Condition> trigger(bool& is_in_migration) const;
+  std::optional<Condition> trigger(const Effect& effect, bool& is_in_migration) const;
   void end();
 
   bool is_on() const { return begins_.has_value(); }
@@ -325,8 +325,17 @@ std::string Recorder::task_word(TaskId task) const {
   return std::to_string(found == tasks_.end() ? task : found->second);
 }
 
-// What has come about since the step before, as far as it lasts.
-std::optional<Condition> Recorder::trigger(bool& is_in_migration) const {
+// What has come about since the step before, as far as it lasts. What a fault does to a node may be
+// agreed before the note that tells of the fault: that is no moment to wait for.
+std::optional<Condition> Recorder::trigger(const Effect& effect, bool& is_in_migration) const {
+  const Inject* fault = std::get_if<Inject>(&effect);
+  const auto is_brought_about = [&](const std::string& what) {
+    return fault != nullptr &&
+           std::any_of(state_.nodes().begin(), state_.nodes().end(), [&](const auto& node) {
+             const std::string& name = node.second->name();
+             return what == "node(" + name + ").state" && names(fault->order, name);
+           });
+  };
   std::string text;
   const auto ask = [&text](const std::string& one) { text += (text.empty() ? "" : " and ") + one; };
   for (const auto& [what, value] : sight_of(state_)) {
@@ -334,7 +343,7 @@ std::optional<Condition> Recorder::trigger(bool& is_in_migration) const {
     const bool is_news = known == seen_.end() || known->second != value;
     const bool is_migration = what.starts_with("migration(") && !value.empty();
     is_in_migration = is_in_migration || is_migration;
-    if (!is_news || value.empty()) continue;
+    if (!is_news || value.empty() || is_brought_about(what)) continue;
     const bool is_vm_state = what.starts_with("vm(") && what.ends_with(".state");
     if (is_vm_state && !is_settled_state(value)) continue;
     ask(what + " == " + value);
@@ -351,7 +360,7 @@ std::optional<Condition> Recorder::trigger(bool& is_in_migration) const {
 void Recorder::add_step(Effect effect) {
   Step step;
   bool is_in_migration = false;
-  step.when = trigger(is_in_migration);
+  step.when = trigger(effect, is_in_migration);
   // A phase of a migration does not wait for a clock.
   if (!is_in_migration) step.at = (now_ - *begins_) / kMillisecond * kMillisecond;
   if (step.when) step.when_within = std::max(kTriggerMin, 2 * (now_ - before_) / kSecond * kSecond);

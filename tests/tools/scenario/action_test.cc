@@ -13,15 +13,34 @@ namespace failsim::scenario {
 namespace {
 
 // Verbs that show something, or are about the whole cluster and its processes.
-const std::set<std::string> kNoActions = {"demo",          "up",           "down",
-                                          "status",        "ps",           "logs",
-                                          "node list",     "node show",    "vm list",
-                                          "vm show",       "migrate list", "migrate show",
-                                          "migrate watch", "property get", "property list",
-                                          "task list",     "task show",    "task wait",
-                                          "events",        "simulate",     "explore",
-                                          "explore merge", "scenario run", "scenario lint",
-                                          "scenario list", "replay",       "check"};
+const std::set<std::string> kNoActions = {"demo",
+                                          "up",
+                                          "down",
+                                          "status",
+                                          "ps",
+                                          "logs",
+                                          "node list",
+                                          "node show",
+                                          "vm list",
+                                          "vm show",
+                                          "migrate list",
+                                          "migrate show",
+                                          "migrate watch",
+                                          "property get",
+                                          "property list",
+                                          "task list",
+                                          "task show",
+                                          "task wait",
+                                          "events",
+                                          "simulate",
+                                          "explore",
+                                          "explore merge",
+                                          "scenario run",
+                                          "scenario lint",
+                                          "scenario list",
+                                          "scenario record",
+                                          "replay",
+                                          "check"};
 
 const cli::Verb* cli_verb(std::string_view path) {
   for (const cli::Verb& verb : cli::all_verbs()) {

@@ -134,7 +134,6 @@ TEST_F(ScenarioCommand, RefusesOptionsOfTheOtherWorld) {
   write_scenario("one", "  - do: vm pause web\n");
   EXPECT_EQ(run({"run", "--on", "paper"}, "one").exit, 64);
   EXPECT_EQ(run({"run", "--on", "processes", "--rewrite"}, "one").exit, 64);
-  EXPECT_EQ(run({"run", "--jobs", "2"}, "one").exit, 64);
 }
 
 TEST_F(ScenarioCommand, RefusesAPathWithoutScenarios) {
