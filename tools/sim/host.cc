@@ -124,6 +124,10 @@ void Host::ask_volume(pb::VolumeRequest request,
       });
 }
 
+std::uint64_t Host::connection_to(NodeId peer) const {
+  return world_.network.breaks(self_, peer, Traffic::kData);
+}
+
 void Host::send_data(NodeId peer, std::uint64_t bytes, std::function<void(Host&)> arrive,
                      std::function<void()> lost) {
   auto broken = [weak = weak_from_this(), lost = std::move(lost)] {

@@ -104,6 +104,8 @@ class Host : public std::enable_shared_from_this<Host> {
   // In this process, unless it is dead by then; when it is stopped, once it continues.
   void later(Duration delay, std::function<void()> action);
   void ask_volume(pb::VolumeRequest request, std::function<void(const pb::VolumeReply*)> answered);
+  // The number of the connection on which data to the peer goes now.
+  std::uint64_t connection_to(NodeId peer) const;
   // On the node `peer`, in order; `lost` here when the connection broke or nobody listens there.
   void send_data(NodeId peer, std::uint64_t bytes, std::function<void(Host&)> arrive,
                  std::function<void()> lost);

@@ -100,6 +100,11 @@ bool Network::is_cut(NodeId from, NodeId to) const {
   return found != nullptr && has(*found, Does::kCut, Traffic::kControl);
 }
 
+std::uint64_t Network::breaks(NodeId from, NodeId to, Traffic traffic) const {
+  const Link* found = find(from, to);
+  return found == nullptr ? 0 : found->breaks[index(traffic)];
+}
+
 bool Network::has_cuts() const {
   return std::any_of(links_.begin(), links_.end(), [](const auto& entry) {
     return std::any_of(entry.second.rules.begin(), entry.second.rules.end(),

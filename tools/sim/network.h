@@ -88,6 +88,9 @@ class Network {
   void heal(NodeId from, NodeId to);
   void heal_all();  // no rules any more
   bool is_cut(NodeId from, NodeId to) const;
+  // How often connections of this traffic have been broken: what began on one does not go on on the
+  // next.
+  std::uint64_t breaks(NodeId from, NodeId to, Traffic traffic) const;
   bool has_cuts() const;
   // Of the slowest rule; the largest number if there is none.
   std::uint64_t rate(NodeId from, NodeId to, Traffic traffic) const;

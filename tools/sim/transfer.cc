@@ -46,12 +46,16 @@ void Sender::order(const TransferOrder& order) {
 // The steps run later; by then another attempt may have taken this one's place, or the process has
 // died and the answer comes to the next one.
 std::function<void()> Sender::guarded(void (Sender::*step)()) {
-  return [weak = host_.weak_from_this(), vm = order_.vm, job = order_.job,
-          attempt = order_.attempt, step] {
+  return [weak = host_.weak_from_this(), vm = order_.vm, job = order_.job, attempt = order_.attempt,
+          step] {
     const std::shared_ptr<Host> host = weak.lock();
     Sender* sender = host == nullptr ? nullptr : host->sender(vm, job, attempt);
     if (sender != nullptr && sender->status_ != pb::TRANSFER_FAILED) (sender->*step)();
   };
+}
+
+bool Sender::is_cut_off() const {
+  return host_.connection_to(order_.peer) != connection_;
 }
 
 bool Sender::has_guest() {
@@ -91,6 +95,7 @@ void Sender::connect() {
   if (!has_guest()) return fail("the guest is not here");
   status_ = pb::TRANSFER_STREAMING;
   started_at_ = host_.now();
+  connection_ = host_.connection_to(order_.peer);
   host_.runner(order_.vm)->guest()->track_dirty();
   // The target's answer may be lost, or come, when this process has died.
   auto refused = [weak = host_.weak_from_this(), vm = order_.vm, job = order_.job,
@@ -170,6 +175,7 @@ void Sender::send_pages(PageCounts pages, std::uint64_t bytes) {
 // One piece of a round, then the next at the pace of the link.
 void Sender::send_chunk() {
   if (is_paused_) return;
+  if (is_cut_off()) return fail("the connection broke");
   if (!has_guest()) return fail("the guest is not here any more");
   Guest& guest = *host_.runner(order_.vm)->guest();
   const bool is_modelled = guest.dirty_pages() == nullptr;
@@ -261,6 +267,7 @@ void Sender::send_rest() {
 
 void Sender::send_release(PageCounts rest) {
   if (status_ == pb::TRANSFER_FAILED) return;
+  if (is_cut_off()) return fail("the connection broke");
   if (!has_guest()) return fail("the guest is not here any more");
   GuestRunner* runner = host_.runner(order_.vm);
   auto release = std::make_shared<Release>();

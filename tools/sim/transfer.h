@@ -63,6 +63,8 @@ class Sender {
   std::uint64_t rate() const;
   Duration time_for(std::uint64_t bytes) const;
   bool has_guest();
+  // What was sent before may be lost: nothing of it goes on over another connection.
+  bool is_cut_off() const;
   void fail(const std::string& why);
   void fail(VMTaskResult result, const std::string& message);
   void say(pb::TransferStatus status);
@@ -72,8 +74,9 @@ class Sender {
   Host& host_;
   TransferOrder order_;
   pb::TransferStatus status_ = pb::TRANSFER_IDLE;
-  bool is_paused_ = false;       // kFinish was ordered
-  std::uint64_t next_page_ = 0;  // of this round
+  std::uint64_t connection_ = 0;  // all of a transfer goes over one
+  bool is_paused_ = false;        // kFinish was ordered
+  std::uint64_t next_page_ = 0;   // of this round
   bool is_round_new_ = true;
   std::uint64_t round_left_ = 0;  // bytes of this round, of a modelled VM
   std::uint32_t round_ = 0;
