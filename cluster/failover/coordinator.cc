@@ -264,8 +264,10 @@ std::optional<std::string> Coordinator::why_down(const Decision& decision,
 // Whether a node that is Down, though its process lives, can do its part again.
 bool Coordinator::is_back(const Decision& decision, const pb::Node& node) const {
   const LeaderView& view = decision.view;
-  if (silent_votes(decision, node.id()) != 0) return false;
+  // A leader is heard by a quorum; who calls it silent may be deaf. It is not Down for that: Down it
+  // has no lease, and without one it could not take the deaf node down.
   if (node.id() == view.self) return true;
+  if (silent_votes(decision, node.id()) != 0) return false;
   return view.detector.hears(node.id(), view.now, decision.detection_time) &&
          view.detector.incarnation(node.id()) == node.incarnation() &&
          view.leases.follows(node.id(), node.incarnation(), nodes_changed_at_,

@@ -16,7 +16,7 @@ class Stores : public ClusterTest {
  protected:
   void SetUp() override {
     ClusterTest::SetUp();
-    up("--faults");
+    up("--faults --nodes 5");  // two may be missing
     object("vm create web --memory 32MiB --working-set 8MiB --owner node-1 --start");
   }
   std::string inject(const std::string& words) {
