@@ -46,13 +46,15 @@ _newest_line() {
 }
 
 # build PRESET [TARGET...]: configures and builds into build/PRESET; FAILSIM_CMAKE_ARGS (words
-# separated by blanks) is handed to the configuration, for example "-DWERROR=ON".
+# separated by blanks) is handed to the configuration, for example "-DWERROR=ON". A compiler cache, where
+# one is in use, knows the same sources in another clone.
 build() {
   local preset=$1
   shift
   local -a arguments targets=()
   read -ra arguments <<<"${FAILSIM_CMAKE_ARGS:-}"
   if (($# > 0)); then targets=(--target "$@"); fi
+  export CCACHE_BASEDIR=${CCACHE_BASEDIR:-$root} CCACHE_NOHASHDIR=${CCACHE_NOHASHDIR:-1}
   # Presets are looked for in the current directory; the caller's stays what it is.
   quietly "configure-$preset" env -C "$root" cmake --preset "$preset" "${arguments[@]}" &&
     quietly "build-$preset" env -C "$root" cmake --build --preset "$preset" "${targets[@]}"

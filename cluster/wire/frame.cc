@@ -14,14 +14,12 @@ std::uint32_t u32_at(std::string_view bytes, std::size_t at) {
   return load_u32(bytes.substr(at));
 }
 
-std::uint32_t checksum(std::string_view header, std::string_view payload) {
-  return raft::crc32c(raft::crc32c(0, header.substr(0, kCoveredHeaderBytes)), payload);
-}
-
-// What the first twelve bytes alone already show, before anything is reserved for the payload.
+// What the header alone already shows, before anything is reserved for the payload.
 FrameFault header_fault(std::string_view header) {
+  const std::string_view covered = header.substr(0, kCoveredHeaderBytes);
   if (u32_at(header, 4) != kWireVersion) return FrameFault::kWrongVersion;
   if (u32_at(header, 0) > kMaximumPayloadBytes) return FrameFault::kOversized;
+  if (u32_at(header, 8) != raft::crc32c(0, covered)) return FrameFault::kCorrupt;
   return FrameFault::kNone;
 }
 
@@ -33,7 +31,8 @@ std::string encode_frame(std::string_view payload) {
   frame.reserve(kFrameHeaderBytes + payload.size());
   append_u32(frame, static_cast<std::uint32_t>(payload.size()));
   append_u32(frame, kWireVersion);
-  append_u32(frame, checksum(frame, payload));
+  append_u32(frame, raft::crc32c(0, frame));
+  append_u32(frame, raft::crc32c(0, payload));
   frame.append(payload);
   return frame;
 }
@@ -54,7 +53,7 @@ std::optional<std::string_view> FrameDecoder::next() {
   const std::size_t length = u32_at(rest, 0);
   if (rest.size() < kFrameHeaderBytes + length) return std::nullopt;
   const std::string_view payload = rest.substr(kFrameHeaderBytes, length);
-  if (u32_at(rest, 8) != checksum(rest, payload)) {
+  if (u32_at(rest, 12) != raft::crc32c(0, payload)) {
     fault_ = FrameFault::kCorrupt;
     return std::nullopt;
   }
@@ -72,7 +71,7 @@ std::optional<std::string_view> decode_datagram(std::string_view bytes, FrameFau
   }
   const std::string_view payload = bytes.substr(kFrameHeaderBytes);
   if (u32_at(bytes, 0) != payload.size()) return std::nullopt;
-  if (u32_at(bytes, 8) != checksum(bytes, payload)) return std::nullopt;
+  if (u32_at(bytes, 12) != raft::crc32c(0, payload)) return std::nullopt;
   fault = FrameFault::kNone;
   return payload;
 }

@@ -2,8 +2,12 @@
 //
 //   offset 0   u32 little-endian   length of the payload, at most kMaximumPayloadBytes
 //   offset 4   u32 little-endian   wire version: 1
-//   offset 8   u32 little-endian   CRC-32C over the first eight bytes and the payload
-//   offset 12  payload             a serialized failsim.pb.PeerMessage
+//   offset 8   u32 little-endian   CRC-32C over the first eight bytes
+//   offset 12  u32 little-endian   CRC-32C over the payload
+//   offset 16  payload             a serialized failsim.pb.PeerMessage
+//
+// The header is checked by itself: a length that was spoilt on the way would have the receiver wait
+// for bytes that nobody sends, and take what comes instead for them.
 //
 // A stream carries one frame after another, a datagram exactly one. A stream in which one frame is
 // wrong has lost its place and is given up: the connection is closed and made anew.
@@ -18,7 +22,7 @@
 namespace failsim {
 
 inline constexpr std::uint32_t kWireVersion = 1;
-inline constexpr std::size_t kFrameHeaderBytes = 12;
+inline constexpr std::size_t kFrameHeaderBytes = 16;
 inline constexpr std::size_t kMaximumPayloadBytes = 8 * 1024 * 1024;
 
 enum class FrameFault { kNone, kOversized, kWrongVersion, kCorrupt };

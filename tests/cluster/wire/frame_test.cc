@@ -53,6 +53,7 @@ TEST(Frame, AFlippedBitIsNeverDelivered) {
     FrameDecoder decoder;
     decoder.feed(damaged);
     EXPECT_TRUE(payloads_of(decoder).empty()) << bit;
+    EXPECT_NE(decoder.fault(), FrameFault::kNone) << bit << ": the stream would be deaf";
     FrameFault fault = FrameFault::kNone;
     EXPECT_FALSE(decode_datagram(damaged, fault)) << bit;
     EXPECT_NE(fault, FrameFault::kNone) << bit;
