@@ -6,6 +6,7 @@
 #include <chrono>
 #include <utility>
 
+#include "cluster/fault/nodes_by_name.h"
 #include "cluster/fault/selector.h"
 
 namespace failsim::node {
@@ -38,21 +39,6 @@ bool names_itself(const Members& members) {
 Error refused(const std::string& message, const std::string& next) {
   return {Code::kInvalidParameter, message, next};
 }
-
-// Nodes by name alone: who leads or owns what is the affair of whoever injects.
-class Names final : public fault::Surroundings {
- public:
-  explicit Names(const std::vector<NodeId>& nodes) : nodes_(nodes) {}
-  std::vector<NodeId> nodes() const override { return nodes_; }
-  NodeId leader() const override { return kNoNode; }
-  bool has_vm(const std::string&) const override { return false; }
-  NodeId owner(const std::string&) const override { return kNoNode; }
-  NodeId migration_source(const std::string&) const override { return kNoNode; }
-  NodeId migration_target(const std::string&) const override { return kNoNode; }
-
- private:
-  const std::vector<NodeId>& nodes_;
-};
 
 // The links to the volume carry requests and answers in order, and nothing else.
 std::optional<Error> refuse_volume_link(const fault::Order& order) {
@@ -135,7 +121,7 @@ std::optional<Error> Switchboard::resolve(Rule& rule) const {
     return refused("\"" + fault::to_text(order.on) + "\" is not resolved yet.",
                    "Name the nodes here; 'failsim fault inject' resolves roles and shares.");
   }
-  const Names names(nodes_);
+  const fault::NodesByName names(nodes_);
   Random unused(0);
   const std::string not_here =
       "The fault " + fault::to_text(order) + " does not concern " + node_name(self_) + ".";

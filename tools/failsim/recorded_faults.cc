@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "cluster/fault/nodes_by_name.h"
 #include "cluster/fault/selector.h"
 #include "cluster/random.h"
 
@@ -15,21 +16,6 @@ using fault::Place;
 constexpr std::int64_t kAllTraffic = 0;
 constexpr std::int64_t kControlTraffic = 2;
 
-// Who leads or owns what was resolved by whoever injected.
-class Names final : public fault::Surroundings {
- public:
-  explicit Names(const std::vector<NodeId>& nodes) : nodes_(nodes) {}
-  std::vector<NodeId> nodes() const override { return nodes_; }
-  NodeId leader() const override { return kNoNode; }
-  bool has_vm(const std::string&) const override { return false; }
-  NodeId owner(const std::string&) const override { return kNoNode; }
-  NodeId migration_source(const std::string&) const override { return kNoNode; }
-  NodeId migration_target(const std::string&) const override { return kNoNode; }
-
- private:
-  const std::vector<NodeId>& nodes_;
-};
-
 std::optional<Order> order_of(const pb::Observation::FaultBegan& began) {
   const Result<Order> order = fault::parse_order(began.order());
   if (!order) return std::nullopt;  // of another build
@@ -37,7 +23,7 @@ std::optional<Order> order_of(const pb::Observation::FaultBegan& began) {
 }
 
 std::set<NodeId> concerned(const Order& order, const std::vector<NodeId>& nodes) {
-  const Names names(nodes);
+  const fault::NodesByName names(nodes);
   Random unused(0);
   std::set<NodeId> concerned;
   if (order.kind->place == Place::kNode) {
@@ -139,7 +125,7 @@ std::vector<RecordedFaults::Link> RecordedFaults::cut_links(NodeId self, const O
     return links;
   }
   Random unused(0);
-  const auto resolved = fault::resolve_links(order.on, Names(nodes_), unused);
+  const auto resolved = fault::resolve_links(order.on, fault::NodesByName(nodes_), unused);
   if (!resolved) return {};
   for (const Link& link : resolved.value()) {
     if (link.first == self && link.second != fault::kVolumeEnd) links.push_back(link);
