@@ -40,14 +40,14 @@ void FrameQueue::push(std::string frame) {
 }
 
 void FrameQueue::pump() {
-  if (!switchboard_.is_held(config_.from, config_.to, config_.traffic)) {
-    const Time now = switchboard_.now();
-    while (!waiting_.empty() && waiting_.begin()->first <= now) {
-      std::string frame = std::move(waiting_.begin()->second);
-      waiting_.erase(waiting_.begin());
-      waiting_bytes_ -= frame.size();
-      config_.send(std::move(frame));
-    }
+  // What is held waits for faults_changed().
+  if (switchboard_.is_held(config_.from, config_.to, config_.traffic)) return;
+  const Time now = switchboard_.now();
+  while (!waiting_.empty() && waiting_.begin()->first <= now) {
+    std::string frame = std::move(waiting_.begin()->second);
+    waiting_.erase(waiting_.begin());
+    waiting_bytes_ -= frame.size();
+    config_.send(std::move(frame));
   }
   arm();
 }
@@ -58,11 +58,10 @@ void FrameQueue::clear() {
   timer_.cancel();
 }
 
-// What is held waits for faults_changed() instead.
+// The next frame may have become due since pump() looked: then the timer is over at once.
 void FrameQueue::arm() {
   if (waiting_.empty()) return;
-  const Duration rest = waiting_.begin()->first - switchboard_.now();
-  if (rest <= 0) return;
+  const Duration rest = std::max<Duration>(0, waiting_.begin()->first - switchboard_.now());
   timer_.expires_after(std::chrono::nanoseconds(rest));
   timer_.async_wait([this](const boost::system::error_code& canceled) {
     if (!canceled) pump();
