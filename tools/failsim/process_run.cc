@@ -85,6 +85,7 @@ class ProcessRun {
   void begin_writers();
   void end_writers();
   void note_wanted(const scenario::Action& action);
+  NewestJobs jobs() const;
 
   const Scenario& scenario_;
   const ClusterDescription description_;
@@ -98,6 +99,7 @@ class ProcessRun {
   ProcessReactions reactions_;
   ProcessStage stage_;
   std::map<std::string, bool> should_run_;
+  NewestJobs begun_jobs_;  // by actions of this run
   std::vector<std::unique_ptr<PropertyWriter>> writers_;
   std::vector<Under> under_;
   std::uint64_t window_ = 0;  // events above it belong to the step
@@ -151,9 +153,9 @@ void ProcessRun::wait_fresh() {
 void ProcessRun::begin_reaction(const Reaction& reaction) {
   ++coverage_["reaction"];
   if (const auto* done = std::get_if<Do>(&reaction.effect)) {
-    under_.push_back({&reaction, std::async(std::launch::async, [this, done] {
+    under_.push_back({&reaction, std::async(std::launch::async, [this, done, jobs = jobs()] {
                         Client client(client_.directory(), description_, kActionLimit);
-                        return perform_action(done->action, client);
+                        return perform_action(done->action, jobs, client);
                       })});
   } else if (const auto* injected = std::get_if<Inject>(&reaction.effect)) {
     inject(*injected, reaction.position);
@@ -197,16 +199,29 @@ void ProcessRun::note_wanted(const scenario::Action& action) {
 
 bool ProcessRun::judge(const Do& done, const Performed& performed, const Position& position) {
   view_.note_answer(performed);
-  if (performed.code == Code::kOk) note_wanted(done.action);
+  if (performed.code == Code::kOk) {
+    note_wanted(done.action);
+    if (done.action.verb == "migrate") begun_jobs_[done.action.words[0]] = view_.last_task();
+  }
   ++coverage_["answer " + done.action.verb + " " + code_name(performed.code)];
   const auto complaint = scenario::judge(done, performed.code, performed.message, now_text());
   return !complaint || fail(position, *complaint);
 }
 
+NewestJobs ProcessRun::jobs() const {
+  NewestJobs jobs = begun_jobs_;
+  for (const json::value& row : view_.sight().migrations) {
+    std::uint64_t& job = jobs[text_in(row.as_object(), "vm")];
+    job = std::max(job, number_in(row.as_object(), "job_id"));
+  }
+  return jobs;
+}
+
 bool ProcessRun::act(const Do& done, const Position& position) {
   window_ = watch_.last_event();
-  std::future<Performed> performed = std::async(
-      std::launch::async, [this, &done] { return perform_action(done.action, client_); });
+  std::future<Performed> performed = std::async(std::launch::async, [this, &done, jobs = jobs()] {
+    return perform_action(done.action, jobs, client_);
+  });
   wait([&] { return performed.wait_for(milliseconds(0)) == std::future_status::ready; }, kLongest);
   return judge(done, performed.get(), position);
 }

@@ -205,6 +205,12 @@ std::optional<Complaint> ProcessStage::missing_vm(const Sight& sight, const json
   if (state != "Running" && executes) {
     return Complaint{"L2", "VM " + name + " runs and should not."};
   }
+  // The target forgets the transfer when every page of the image is checked.
+  const json::object* migration = sight.newest_migration(name);
+  if (executes && migration != nullptr && word_in(*migration, "result") == "Success" &&
+      is_null_in(*migration, "digest_match")) {
+    return Complaint{"L3", "The memory that VM " + name + " was migrated with is not checked yet."};
+  }
   return std::nullopt;
 }
 

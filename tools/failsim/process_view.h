@@ -34,6 +34,8 @@ class ProcessView {
   const Sight& sight() const { return sight_; }
   // What the last action was answered.
   void note_answer(const Performed& performed);
+  // The newest task that an action was answered with; 0 = none yet.
+  std::uint64_t last_task() const { return last_task_; }
 
   // The present, or, where `announced` says something, a moment that has passed.
   scenario::Look looking(const Announced* announced);
