@@ -64,6 +64,8 @@ struct TransferReport {
   std::uint32_t task_result = 0;
   std::string error;
   pb::MigrationStatistics statistics;
+  std::vector<pb::MigrationRound> rounds{};  // the newest, of a source
+  bool post_copy = false;                    // a source that converged: the switch it wants
 };
 
 // All batches up to this sequence are written (and synced where they had to be).
@@ -124,8 +126,10 @@ struct GuestOrder {
 enum class TransferRole { kSource, kTarget };
 
 // kPrepare: target: reserve memory, create the placeholder, pre-fault, accept (job, attempt).
-// kStream:  source: connect and send pre-copy rounds while the guest runs.
-// kFinish:  source: pause the guest, send the rest, device state and the release.
+// kStream:  source: connect and send pre-copy rounds while the guest runs; suspended: send nothing.
+// kFinish:  source: pause the guest, send the rest, device state and the release. Post-copy: the
+//           device state and which pages are missing come first; after the release the pages are
+//           served, and the guest never runs here again.
 // kDrop:    forget the transfer; at the target unless the image became the guest (ORIGIN_IMAGE).
 enum class TransferStage { kPrepare, kStream, kFinish, kDrop };
 
@@ -140,6 +144,8 @@ struct TransferOrder {
   std::uint64_t boot_id = 0;
   pb::VmConfig config;
   pb::MigrationParameters parameters;
+  bool is_suspended = false;  // with kStream
+  bool post_copy = false;     // with kFinish, and at the target once it is agreed
 };
 
 // Something that happened in this member, for people and checkers; never acted upon.

@@ -93,9 +93,10 @@ class EffectsHash {
     add_each(std::string_view(vm), epoch, boot_id, want, origin, image_job, image_attempt, config);
   }
   void add(const TransferOrder& order) {
-    const auto& [vm, job, attempt, role, stage, peer, epoch, boot_id, config, parameters] = order;
+    const auto& [vm, job, attempt, role, stage, peer, epoch, boot_id, config, parameters,
+                 is_suspended, post_copy] = order;
     add_each(std::string_view(vm), job, attempt, role, stage, peer, epoch, boot_id, config,
-             parameters);
+             parameters, is_suspended, post_copy);
   }
   void add(const Fact& fact) {
     add(std::string_view(fact.kind));

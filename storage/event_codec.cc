@@ -38,7 +38,8 @@ struct Encoder {
     report.set_error(error);
   }
   void operator()(const TransferReport& event) const {
-    const auto& [vm, job, attempt, status, task_result, error, statistics] = event;
+    const auto& [vm, job, attempt, status, task_result, error, statistics, rounds, post_copy] =
+        event;
     pb::RecordedEvent::TransferReport& report = *to.mutable_transfer_report();
     report.set_vm(vm);
     report.set_job(job);
@@ -47,6 +48,8 @@ struct Encoder {
     report.set_task_result(task_result);
     report.set_error(error);
     *report.mutable_statistics() = statistics;
+    report.mutable_rounds()->Add(rounds.begin(), rounds.end());
+    report.set_post_copy(post_copy);
   }
   void operator()(const Persisted& event) const {
     to.mutable_persisted()->set_sequence(event.sequence);
@@ -81,6 +84,8 @@ TransferReport decode(const pb::RecordedEvent::TransferReport& report) {
   event.task_result = report.task_result();
   event.error = report.error();
   event.statistics = report.statistics();
+  event.rounds.assign(report.rounds().begin(), report.rounds().end());
+  event.post_copy = report.post_copy();
   return event;
 }
 

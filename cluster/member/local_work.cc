@@ -219,6 +219,8 @@ pb::PeerMessage::Report LocalWork::report(const ClusterState& state) const {
     transfer.set_task_result(said.task_result);
     transfer.set_error(said.error);
     *transfer.mutable_statistics() = said.statistics;
+    transfer.mutable_rounds()->Add(said.rounds.begin(), said.rounds.end());
+    transfer.set_post_copy(said.post_copy);
   }
   return report;
 }

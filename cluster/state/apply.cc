@@ -96,6 +96,12 @@ Applied apply(ClusterState& state, const pb::Command& command, Index index, Mist
     case pb::Command::kReportNotConverging:
       apply_report_not_converging(change, command.report_not_converging());
       break;
+    case pb::Command::kPagesComplete:
+      apply_pages_complete(change, command.pages_complete());
+      break;
+    case pb::Command::kKeepRounds:
+      apply_keep_rounds(change, command.keep_rounds());
+      break;
     case pb::Command::kLowerLeaseBound:
       apply_lower_lease_bound(change, command.lower_lease_bound());
       break;

@@ -186,6 +186,29 @@ void apply_report_not_converging(Change& change, const pb::Command::ReportNotCon
       .text("detail", command.statistics().not_converging());
 }
 
+// Of a post-copy: the target owns the VM since Complete, and now has all of its memory.
+void apply_pages_complete(Change& change, const pb::Command::PagesComplete& command) {
+  std::optional<InFlight> job_of = in_flight(change, command);
+  if (!job_of.has_value()) return;
+  pb::MigrationJob& job = *job_of->task.mutable_job();
+  const bool stands = job.post_copy() && job_of->vm.owner() == job.target() &&
+                      job.phase() == static_cast<std::uint32_t>(MigrationState::kMove);
+  if (!stands) return change.too_late();
+  job.set_phase(0);
+  job.set_phase_deadline_ns(0);
+  keep_statistics(job, command.statistics());
+  const TaskId id = job_of->task.id();
+  change.state().put(std::move(job_of->task));
+  change.set_migration_state(job_of->vm, MigrationState::kNoMigration, id);
+}
+
+void apply_keep_rounds(Change& change, const pb::Command::KeepRounds& command) {
+  std::optional<InFlight> job_of = in_flight(change, command);
+  if (!job_of.has_value()) return;
+  keep_rounds(*job_of->task.mutable_job(), command.rounds());
+  change.state().put(std::move(job_of->task));
+}
+
 void apply_complete_migration(Change& change, const pb::Command::CompleteMigration& command) {
   std::optional<InFlight> job_of = in_flight(change, command);
   if (!job_of.has_value()) return;

@@ -259,6 +259,15 @@ void keep_statistics(pb::MigrationJob& job, const pb::MigrationStatistics& stati
   *job.mutable_statistics() = statistics;
 }
 
+void keep_rounds(pb::MigrationJob& job,
+                 const google::protobuf::RepeatedPtrField<pb::MigrationRound>& rounds) {
+  auto& kept = *job.mutable_rounds();
+  for (const pb::MigrationRound& round : rounds) {
+    if (kept.empty() || round.number() > kept.rbegin()->number()) *kept.Add() = round;
+  }
+  if (kept.size() > kRoundsKept) kept.DeleteSubrange(0, kept.size() - kRoundsKept);
+}
+
 void Change::end_migration(pb::Vm& vm, MigrationState outcome, JobState job_state,
                            VMTaskResult result, const Error& error, bool restarted_elsewhere) {
   const pb::Task* task = state_.job_of(vm);
@@ -267,7 +276,9 @@ void Change::end_migration(pb::Vm& vm, MigrationState outcome, JobState job_stat
   pb::MigrationJob& job = *row.mutable_job();
   job.set_phase(static_cast<std::uint32_t>(outcome));
   for (const pb::Command::Observed& observed : command_.observed()) {
-    if (observed.job() == row.id()) keep_statistics(job, observed.statistics());
+    if (observed.job() != row.id()) continue;
+    keep_statistics(job, observed.statistics());
+    keep_rounds(job, observed.rounds());
   }
   job.set_job_state(static_cast<std::uint32_t>(job_state));
   job.set_ended_ns(cluster_time());

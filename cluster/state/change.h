@@ -89,6 +89,10 @@ class Change {
 
 // Nothing sent says nothing: what the job has is kept then.
 void keep_statistics(pb::MigrationJob& job, const pb::MigrationStatistics& statistics);
+// Those of `rounds` that the job does not have yet; beyond kRoundsKept the oldest go.
+inline constexpr int kRoundsKept = 64;
+void keep_rounds(pb::MigrationJob& job,
+                 const google::protobuf::RepeatedPtrField<pb::MigrationRound>& rounds);
 
 bool same_epoch(const pb::Epoch& a, const pb::Epoch& b);
 Epoch epoch_of(const pb::Epoch& epoch);
@@ -122,6 +126,8 @@ void apply_abort_migration(Change& change, const pb::Command::AbortMigration& co
 void apply_finish_migration(Change& change, const pb::Command::FinishMigration& command);
 void apply_report_digest(Change& change, const pb::Command::ReportDigest& command);
 void apply_report_not_converging(Change& change, const pb::Command::ReportNotConverging& command);
+void apply_pages_complete(Change& change, const pb::Command::PagesComplete& command);
+void apply_keep_rounds(Change& change, const pb::Command::KeepRounds& command);
 
 void apply_set_property(Change& change, const pb::Request::SetProperty& request);
 void apply_note_fault(Change& change, const pb::Request::NoteFault& request);
