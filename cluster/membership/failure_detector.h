@@ -2,7 +2,7 @@
 //
 // A node is silent when none of its beats arrived within the detection time (SameSubnetDelay x
 // SameSubnetThreshold). One node's silence is only an opinion: the leader calls a node Down when a
-// quorum of the members' views agree (coordinator.h).
+// quorum of the members' views agree (node_watch.h).
 #pragma once
 
 #include <cstddef>

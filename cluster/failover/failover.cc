@@ -1,0 +1,77 @@
+#include "cluster/failover/failover.h"
+
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "cluster/failover/migration_conductor.h"
+#include "cluster/failover/placement.h"
+
+namespace failsim {
+namespace {
+
+constexpr std::size_t kFailoverBatch = 256;
+
+// When no guest of the owner can run any more.
+Time owner_gone_at(const LeaderView& view, const pb::Vm& vm) {
+  const pb::Node* owner = view.state.node(vm.owner());
+  const bool proven_dead = owner->fenced() || owner->incarnation() != vm.owner_incarnation();
+  const bool waits = !view.mistakes.has(Mistake::kSkipLeaseWait);
+  return proven_dead || !waits ? 0 : view.leases.ends(vm.owner());
+}
+
+}  // namespace
+
+void Failover::nodes_changed(const ClusterState& state) {
+  for (const auto& [name, vm] : state.vms()) vm_changed(state, name);
+}
+
+void Failover::vm_changed(const ClusterState& state, const std::string& name) {
+  const pb::Vm* vm = state.vm(name);
+  if (vm == nullptr || owner_lives(state, *vm)) {
+    orphans_.erase(name);
+  } else {
+    orphans_.insert(name);
+  }
+}
+
+void Failover::decide(Decision& decision) const {
+  const LeaderView& view = decision.view();
+  std::optional<Placement> placement;
+  pb::Command command;
+  pb::Command::Failover& failover = *command.mutable_failover();
+  std::vector<std::string> keys;
+  for (const std::string& name : orphans_) {
+    const pb::Vm* vm = view.state.vm(name);
+    if (vm == nullptr || decision.is_on_its_way("failover/" + name)) continue;
+    const pb::Task* task = view.state.job_of(*vm);
+    if (task != nullptr && decision.is_on_its_way(migration_key(name))) continue;
+    const Time gone_at = owner_gone_at(view, *vm);
+    if (view.now < gone_at) {
+      decision.look_again_at(gone_at);
+      continue;
+    }
+    if (!placement.has_value()) placement.emplace(view.state);
+    const bool runs = vm->want() != pb::GUEST_ABSENT;
+    const auto to = placement->place(runs ? vm->config().memory_bytes() : 0);
+    if (!to.has_value()) {
+      // Nobody can take it: a migration must not wait for that.
+      if (task != nullptr && task->job().phase() != 0) {
+        decision.propose(migration_key(name), abort_without_source(*task));
+      }
+      continue;
+    }
+    pb::Command::Failover::Assignment& assignment = *failover.add_assignments();
+    assignment.set_vm(name);
+    *assignment.mutable_epoch() = vm->epoch();
+    assignment.set_to(*to);
+    assignment.set_to_incarnation(view.state.node(*to)->incarnation());
+    keys.push_back("failover/" + name);
+    if (keys.size() == kFailoverBatch) break;
+  }
+  if (keys.empty()) return;
+  failover.set_reason("its owner is gone");
+  decision.propose_all(std::move(keys), std::move(command));
+}
+
+}  // namespace failsim
