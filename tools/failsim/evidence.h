@@ -2,16 +2,34 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "tools/failsim/directory.h"
 
 namespace failsim::cli {
 
-// Tells every other node, in a thread of its own, until one has accepted it or the thread is asked
-// to stop.
-std::jthread report_evidence(const ClusterDescription& description, const std::string& token,
-                             std::uint32_t dead_node, std::uint32_t instance);
+// Tells it to every other node, each death in a thread of its own, until one has accepted it, or
+// it is withdrawn, or this object dies.
+class EvidenceReports {
+ public:
+  EvidenceReports(ClusterDescription description, std::string token);
+
+  void report(std::uint32_t dead_node, std::uint32_t instance);
+  // A next process of the node is all the evidence that is needed from now on.
+  void withdraw(std::uint32_t node);
+  // None is needed any more. Returns at once.
+  void request_stop();
+  // Returns when every thread has ended.
+  void stop();
+
+ private:
+  const ClusterDescription description_;
+  const std::string token_;
+  std::map<std::uint32_t, std::jthread> reports_;  // by the dead node
+  std::vector<std::jthread> withdrawn_;            // asked to stop
+};
 
 }  // namespace failsim::cli
