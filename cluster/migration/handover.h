@@ -29,7 +29,7 @@ struct Agreed {
   Epoch epoch;
   MigrationState phase = MigrationState::kNoMigration;  // of the job in flight
   TaskId job = kNoJob;                                  // until it has ended
-  Process target;                                       // of the job, until it is complete
+  Process target;                                       // of the job, until it is the owner
 };
 
 // What is so, whether anybody knows it or not.
@@ -40,6 +40,8 @@ struct World {
   TaskId paused = kNoJob;    // the job for which the source's guest stands still
   TaskId image_of = kNoJob;  // the newest job whose image is complete ...
   Process image_at;          // ... and the process that holds it
+  TaskId state_of = kNoJob;  // the newest job whose state is complete, but for pages that follow ...
+  Process state_at;          // ... and the process that holds it
 };
 
 enum class Step : std::uint8_t {

@@ -2,8 +2,8 @@
 # Has spin look at every state of the hand-over (README.md).
 #
 #   check.sh MODEL holds [-DBOUND=N...]     no step that is not allowed, and the VM always comes back
-#   check.sh MODEL rejects MISTAKE          the model with this mistake is found out
-#   check.sh MODEL reaches STEP             the step is taken in some history
+#   check.sh MODEL rejects MISTAKE [-D...]  the model with this mistake is found out
+#   check.sh MODEL reaches STEP [-D...]     the step is taken in some history
 #
 # A search that did not see every state is a failure, whatever it found.
 set -euo pipefail
@@ -53,12 +53,12 @@ case $what in
     ;;
   rejects)
     # What breaks for a user, not only the line of the table.
-    search -O1 "-D$1" -DOUTCOMES_ONLY
-    violated 'executes|executed|image_at'
+    search -O1 "-D$1" -DOUTCOMES_ONLY "${@:2}"
+    violated 'executes|executed|image_at|state_at'
     grep 'assertion violated' pan.out
     ;;
   reaches)
-    search -O1 "-DNEVER=$1"
+    search -O1 "-DNEVER=$1" "${@:2}"
     violated '\(([0-9]+)!=\1\)'
     ;;
   *) fail "There is nothing called '$what' to check: it is holds, rejects or reaches." ;;

@@ -20,11 +20,13 @@
 #ifndef CRASHES
 #define CRASHES 1
 #endif
+// -DPOST_COPY: the migrations are post-copy; otherwise none is.
 #define ENTRIES 3    // of the log that a node may lag behind
 #define IN_FLIGHT 2  // of them, that are not committed
 
 // MISTAKES: SKIP_LEASE_WAIT, LEASE_BY_COMMIT_INDEX, NEW_LEADER_AT_ONCE, COMPLETE_WITHOUT_INCARNATION,
-// RESUME_BY_TIMER, REGISTER_AT_FIRST_WRITE, COMPLETE_BEFORE_CONFIRMED, REUSE_EPOCH, UNGUARDED_COMMAND
+// RESUME_BY_TIMER, REGISTER_AT_FIRST_WRITE, COMPLETE_BEFORE_CONFIRMED, REUSE_EPOCH, UNGUARDED_COMMAND;
+// of post-copy: SOURCE_RESUMES, PAGES_COMPLETE_EARLY, RESUME_KEPT_COPY
 #ifdef SKIP_LEASE_WAIT
 #define waits_for_lease(node) false
 #else
@@ -44,6 +46,11 @@
 #define is_confirmed true
 #else
 #define is_confirmed (told == g.job)
+#endif
+#ifdef PAGES_COMPLETE_EARLY
+#define pages_are_confirmed true
+#else
+#define pages_are_confirmed (told == g.job)
 #endif
 #ifdef REUSE_EPOCH
 #define next_epoch g.epoch
@@ -79,6 +86,7 @@ typedef World {
   byte registered;                   // at the volume
   byte paused;                       // the job for which the source stands still
   byte image_of; byte image_at;      // the job whose image is complete, and the process that has it
+  byte state_of; byte state_at;      // the same of an image that pages follow
 };
 typedef Step {
   mtype step;
@@ -112,7 +120,7 @@ Step log[ENTRIES + 1];      // from 1: what not every node has applied
 byte last; byte committed;  // indices
 
 // The leader's own knowledge; a new one begins without.
-byte told;                  // the job whose target has said that it holds all
+byte told;                  // the job whose target has said that it holds all, or the state
 bool wait[NODES];           // a lease of this node may be in force
 
 // Nodes. What they have applied is on disk; the rest dies with the process.
@@ -124,17 +132,23 @@ bool lease[NODES];
 byte grant[NODES];          // the index named by a grant that is not yet of use; 0 = none
 byte registered[NODES];     // the epoch its guest is registered under; 0 = none
 bool executes[NODES];
-byte paused[NODES];         // the job its guest stands still for
+byte paused[NODES];         // the job its guest stands still for, or whose pages it keeps
+byte lost[NODES];           // the epoch of a guest that was given up
 byte write;                 // the epoch of a write on its way to the volume: lost if it never comes
 byte release;               // the job of a release on its way to the target: lost if it never comes
 
 byte crashes; byte jobs;
 hidden Step f;              // the fact of the step being taken
+hidden byte followed;       // pages did, before it
+#ifdef RESUME_KEPT_COPY
+byte kept_since[NODES];     // the epoch that had executed last when the copy was made
+#endif
 
 #define process_of(n) (1 + n + NODES * starts[n])
 #define node_of(p) ((p + NODES - 1) % NODES)
 #define lives(p) (up[node_of(p)] && process_of(node_of(p)) == p)
 #define owns(n) (r[n].owner == process_of(n))
+#define pages_follow(a) (a.phase == kMove && a.target == kNobody)
 
 // ---- The log ------------------------------------------------------------------------------------
 
@@ -194,6 +208,7 @@ inline forget_incarnation(e) { skip }
 #endif
 
 inline commit(e) {
+  followed = pages_follow(g);
   forget_incarnation(e);
   take_incarnation(g, e);
   e.epoch = next_epoch;
@@ -207,6 +222,8 @@ inline commit(e) {
   // What a user would suffer: a guest without its memory.
   if
   :: e.step == Complete && g.owner == e.process && g.epoch == e.epoch -> assert(w.image_at == g.owner)
+  :: e.step == PagesComplete && followed && !pages_follow(g) -> assert(w.image_at == g.owner)
+  :: !followed && pages_follow(g) -> assert(w.state_at == g.owner); told = 0
   :: else
   fi;
   // What is of the past alike makes states alike.
@@ -216,12 +233,18 @@ inline commit(e) {
     release = 0;
     w.paused = 0;
     w.image_of = 0;
-    w.image_at = 0
+    w.image_at = 0;
+    w.state_of = 0;
+    w.state_at = 0
   :: else
   fi
 }
 
 inline apply(n, e) {
+  if
+  :: e.step == GiveUpPages && pages_follow(r[n]) && r[n].job == e.job && up[n] && owns(n) -> lost[n] = r[n].epoch
+  :: else
+  fi;
   take_incarnation(r[n], e);
   if
 #define HANDOVER_COMMAND(name, guard, required, effect) :: e.step == name -> apply_##name(r[n], e)
@@ -259,15 +282,18 @@ inline stop(n) {
 
 // The orders that follow from what the node has applied.
 inline reconcile(n) {
-  if :: !owns(n) || registered[n] != r[n].epoch -> stop(n) :: else fi;
+  if :: !owns(n) || lost[n] != r[n].epoch -> lost[n] = 0 :: else fi;
+  if :: !owns(n) || registered[n] != r[n].epoch || lost[n] != 0 -> stop(n) :: else fi;
   if :: !owns(n) -> registered[n] = 0 :: else fi;
-  if :: !owns(n) || paused[n] != r[n].job -> paused[n] = 0 :: else fi
+#ifndef RESUME_KEPT_COPY
+  if :: (!owns(n) && !pages_follow(r[n])) || paused[n] != r[n].job -> paused[n] = 0 :: else fi
+#endif
 }
 
 #ifdef REGISTER_AT_FIRST_WRITE
-#define may_execute(n) (up[n] && owns(n) && lease[n] && !executes[n] && paused[n] == 0)
+#define may_execute(n) (up[n] && owns(n) && lease[n] && !executes[n] && paused[n] == 0 && lost[n] == 0)
 #else
-#define may_execute(n) (up[n] && owns(n) && registered[n] == r[n].epoch && lease[n] && !executes[n] && paused[n] == 0)
+#define may_execute(n) (up[n] && owns(n) && registered[n] == r[n].epoch && lease[n] && !executes[n] && paused[n] == 0 && lost[n] == 0)
 #endif
 #define may_register(n) (up[n] && owns(n) && registered[n] != r[n].epoch && r[n].epoch >= w.registered)
 
@@ -300,6 +326,13 @@ inline ask_to_write(under) {
     fact_Write(g, f)
   :: else
   fi
+}
+
+inline hold_pages(n) {
+  f.process = process_of(n);
+  f.job = r[n].job;
+  fact_HoldPages(g, f);
+  if :: pages_follow(g) && g.job == r[n].job -> told = g.job :: else fi
 }
 
 inline write_now(n) {
@@ -342,6 +375,7 @@ inline crash(n) {
   grant[n] = 0;
   registered[n] = 0;
   paused[n] = 0;
+  lost[n] = 0;
   crashes++;
   wait[n] = 0;  // of a process that is dead nobody waits for the lease
   if :: release != 0 && !lives(g.target) -> release = 0 :: else fi;
@@ -386,9 +420,12 @@ inline node_steps(n) {
   :: d_step { executes[n] -> write_now(n) }
 
   // Move: the source pauses and releases, the target holds all and says so.
-  :: d_step { up[n] && owns(n) && r[n].phase == kMove && paused[n] == 0 && write == 0 ->
+  :: d_step { up[n] && owns(n) && r[n].phase == kMove && r[n].target != kNobody && paused[n] == 0 && write == 0 ->
        stop(n);
        paused[n] = r[n].job;
+#ifdef RESUME_KEPT_COPY
+       kept_since[n] = w.executed;
+#endif
        release = (g.phase == kMove -> r[n].job : 0);
        f.process = process_of(n);
        f.job = r[n].job;
@@ -396,9 +433,30 @@ inline node_steps(n) {
   :: d_step { up[n] && release != 0 && release == r[n].job && r[n].target == process_of(n) ->
        f.process = process_of(n);
        f.job = release;
+#ifdef POST_COPY
+       fact_HoldState(g, f);
+#else
        fact_HoldAll(g, f);
-       if :: g.phase == kMove && g.job == release -> told = release :: else fi;
+#endif
+       if :: g.phase == kMove && g.target != kNobody && g.job == release -> told = release :: else fi;
        release = 0 }
+#ifdef POST_COPY
+  // The pages follow, as long as the source lives and has heard of no end.
+  :: d_step { up[n] && owns(n) && pages_follow(r[n]) && up[1 - n] && paused[1 - n] == r[n].job && w.image_of != r[n].job ->
+       hold_pages(n) }
+#ifdef SOURCE_RESUMES
+  :: d_step { up[n] && paused[n] != 0 && !owns(n) && lease[n] && !executes[n] -> execute(n) }
+#endif
+#ifdef RESUME_KEPT_COPY
+  :: d_step { up[n] && owns(n) && paused[n] != 0 && r[n].job == kNoJob && registered[n] == r[n].epoch && lease[n] && !executes[n] ->
+       assert(w.executed == kept_since[n]);
+       paused[n] = 0;
+       execute(n) }
+#endif
+  // The owner has given its guest up and said so.
+  :: d_step { up[n] && lost[n] == g.epoch && process_of(n) == g.owner && g.epoch < EPOCHS && may_propose(TakeAway) ->
+       propose(TakeAway, 0, 0, g.owner, g.epoch) }
+#endif
 #ifdef RESUME_BY_TIMER
   :: d_step { up[n] && paused[n] != 0 && lease[n] && registered[n] == r[n].epoch -> paused[n] = 0; execute(n) }
 #endif
@@ -427,11 +485,18 @@ inline leader_steps() {
        compact() }
   :: d_step { g.phase == kSetup && may_propose(BeginTransfer) -> propose(BeginTransfer, g.job, 0, 0, 0) }
   :: d_step { g.phase == kDataTransfer && may_propose(BeginMove) -> propose(BeginMove, g.job, 0, 0, 0) }
+#ifdef POST_COPY
+  :: d_step { g.phase == kMove && g.target != kNobody && is_confirmed && g.epoch < EPOCHS && may_propose(CompletePostCopy) ->
+       propose(CompletePostCopy, g.job, 0, g.target, 0) }
+  :: d_step { pages_follow(g) && may_propose(GiveUpPages) -> propose(GiveUpPages, g.job, 0, 0, 0) }
+  :: d_step { pages_follow(g) && pages_are_confirmed && may_propose(PagesComplete) -> propose(PagesComplete, g.job, 0, 0, 0) }
+#else
   :: d_step { g.phase == kMove && is_confirmed && g.epoch < EPOCHS && may_propose(Complete) -> propose(Complete, g.job, 0, g.target, 0) }
+#endif
   :: d_step { g.phase == kNoMigration && g.job != 0 && w.registered == g.epoch && may_propose(Finish) ->
        propose(Finish, g.job, 0, 0, 0) }
   :: d_step { (g.phase == kSetup || g.phase == kDataTransfer) && may_propose(Cancel) -> propose(Cancel, g.job, 0, 0, 0) }
-  :: d_step { g.phase == kMove && may_propose(Abort) -> propose(Abort, g.job, g.phase, 0, 0) }
+  :: d_step { g.phase == kMove && g.target != kNobody && may_propose(Abort) -> propose(Abort, g.job, g.phase, 0, 0) }
 
   // Another leader, which has all of the entries on their way or none.
   :: d_step { true -> elect() }
@@ -444,7 +509,11 @@ inline leader_steps() {
 
 inline elect() {
   // The target says it again, while it lives.
+#ifdef POST_COPY
+  if :: told != 0 && !lives(w.state_at) -> told = 0 :: else fi;
+#else
   if :: told != 0 && !lives(w.image_at) -> told = 0 :: else fi;
+#endif
   wait[0] = up[0] && wait_of_new_leader;
   wait[1] = up[1] && wait_of_new_leader
 }
@@ -465,7 +534,12 @@ inline heal() {
   :: else -> if
   :: applied[1] < committed -> d_step { apply_next(1) }
   :: else -> if
-  :: g.phase != kNoMigration -> d_step { propose(Abort, g.job, g.phase, 0, 0) }
+  :: g.phase != kNoMigration && g.target != kNobody -> d_step { propose(Abort, g.job, g.phase, 0, 0) }
+  :: else -> if
+  :: pages_follow(g) && lives(g.owner) && w.image_of == g.job -> d_step { propose(PagesComplete, g.job, 0, 0, 0) }
+  :: pages_follow(g) && lives(g.owner) && w.image_of != g.job && paused[1 - h] == g.job -> d_step { hold_pages(h) }
+  :: pages_follow(g) && lives(g.owner) && w.image_of != g.job && paused[1 - h] != g.job -> d_step { propose(GiveUpPages, g.job, 0, 0, 0) }
+  :: !pages_follow(g) && lives(g.owner) && lost[h] == g.epoch -> d_step { propose(TakeAway, 0, 0, g.owner, g.epoch) }
   :: else -> if
   :: !lives(g.owner) -> d_step { propose(FailOver, 0, 0, process_of(0), g.epoch) }
   :: else -> if
@@ -479,7 +553,7 @@ inline heal() {
   :: h == 0 && may_execute(0) -> d_step { execute(0) }
   :: h == 1 && may_execute(1) -> d_step { execute(1) }
   :: else -> break
-  fi fi fi fi fi fi fi fi
+  fi fi fi fi fi fi fi fi fi
   od;
   assert(executes[h] && !executes[1 - h] && last == 0)
 }
