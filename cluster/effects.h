@@ -130,7 +130,7 @@ enum class TransferRole { kSource, kTarget };
 // kFinish:  source: pause the guest, send the rest, device state and the release. Post-copy: the
 //           device state and which pages are missing come first; after the release the pages are
 //           served, and the guest never runs here again.
-// kDrop:    forget the transfer; at the target unless the image became the guest (ORIGIN_IMAGE).
+// kDrop:    forget the transfer; at the target unless the image became the guest, all of it.
 enum class TransferStage { kPrepare, kStream, kFinish, kDrop };
 
 struct TransferOrder {
@@ -145,7 +145,7 @@ struct TransferOrder {
   pb::VmConfig config;
   pb::MigrationParameters parameters;
   bool is_suspended = false;  // with kStream
-  bool post_copy = false;     // with kFinish, and at the target once it is agreed
+  bool post_copy = false;     // with kFinish; with kDrop at the target: the guest lacks pages, lose it
 };
 
 // Something that happened in this member, for people and checkers; never acted upon.

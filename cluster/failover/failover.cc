@@ -57,7 +57,7 @@ void Failover::decide(Decision& decision) const {
     if (!to.has_value()) {
       // Nobody can take it: a migration must not wait for that.
       if (task != nullptr && task->job().phase() != 0) {
-        decision.propose(migration_key(name), abort_without_source(*task));
+        decision.propose(migration_key(name), abort_without_owner(*vm, *task));
       }
       continue;
     }

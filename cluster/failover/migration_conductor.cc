@@ -1,6 +1,7 @@
 #include "cluster/failover/migration_conductor.h"
 
 #include "cluster/error.h"
+#include "cluster/migration/post_copy.h"
 #include "cluster/vm/task_result.h"
 
 namespace failsim {
@@ -92,16 +93,52 @@ pb::Command abort_too_late(const pb::Task& task) {
                       node_name(job.source()) + ".");
 }
 
+// ---- Post-copy: the owner is the target, and pages are missing there
+
+bool holds_pages(const Transfer* target) {
+  return status(target) == pb::TRANSFER_HOLDS_PAGES || status(target) == pb::TRANSFER_VERIFIED;
+}
+
+pb::Command pages_complete(const pb::Task& task, pb::MigrationStatistics statistics) {
+  pb::Command command;
+  pb::Command::PagesComplete& complete = *command.mutable_pages_complete();
+  complete.set_vm(task.job().vm());
+  complete.set_job(task.id());
+  complete.set_attempt(task.job().attempt());
+  statistics.set_digest(pb::MigrationStatistics::DIGEST_UNKNOWN);
+  *complete.mutable_statistics() = std::move(statistics);
+  return command;
+}
+
+constexpr const char* kWhatIsLost =
+    "what the guest had in memory is lost, and it starts again from its disk.";
+
+pb::Command give_up_without_source(const pb::Task& task) {
+  const pb::MigrationJob& job = task.job();
+  return abort_of(task, VMTaskResult::kUnexpectedError, Code::kNodeDown,
+                  "The source " + node_name(job.source()) +
+                      " died in post-copy, while pages of VM '" + job.vm() + "' were missing on " +
+                      node_name(job.target()) + ": " + kWhatIsLost);
+}
+
+pb::Command give_up_too_late(const pb::Task& task) {
+  const pb::MigrationJob& job = task.job();
+  return abort_of(task, VMTaskResult::kTimeOutError, Code::kTimeout,
+                  "The pages of VM '" + job.vm() + "' that were missing in post-copy did not come from " +
+                      node_name(job.source()) + " to " + node_name(job.target()) +
+                      " in time: " + kWhatIsLost);
+}
+
 }  // namespace
 
 std::string migration_key(const std::string& vm) {
   return "job/" + vm;
 }
 
-pb::Command abort_without_source(const pb::Task& task) {
-  return abort_of(
-      task, VMTaskResult::kUnexpectedError, Code::kNodeDown,
-      "The source " + node_name(task.job().source()) + " died and no other node has room.");
+pb::Command abort_without_owner(const pb::Vm& vm, const pb::Task& task) {
+  const std::string side = vm.owner() == task.job().source() ? "source " : "target ";
+  return abort_of(task, VMTaskResult::kUnexpectedError, Code::kNodeDown,
+                  "The " + side + node_name(vm.owner()) + " died and no other node has room.");
 }
 
 // ---- What is said -------------------------------------------------------------------------------
@@ -170,14 +207,14 @@ void MigrationConductor::decide_job(Decision& decision, const pb::Vm& vm, const 
   const pb::MigrationJob& job = task.job();
   const Sides sides{task, job, said(task, job.source()), said(task, job.target())};
   if (job.phase() == 0) return decide_finish(decision, sides);
+  if (pages_follow(vm, task)) return decide_pages(decision, sides);
   if (complete(decision, sides)) return;
   if (abort(decision, sides)) return;
   advance(decision, vm, sides);
 }
 
 void MigrationConductor::decide_finish(Decision& decision, const Sides& sides) const {
-  const pb::TransferStatus said = status(sides.target);
-  if (said != pb::TRANSFER_RESUMED && said != pb::TRANSFER_VERIFIED) return;
+  if (status(sides.target) != pb::TRANSFER_RESUMED && !holds_pages(sides.target)) return;
   pb::Command command;
   pb::Command::FinishMigration& finish = *command.mutable_finish_migration();
   finish.set_vm(sides.job.vm());
@@ -193,11 +230,36 @@ bool MigrationConductor::complete(Decision& decision, const Sides& sides) const 
   const LeaderView& view = decision.view();
   const bool by_source = view.mistakes.has(Mistake::kCompleteBeforeHeld);
   const Transfer* holder = by_source ? sides.source : sides.target;
-  const pb::TransferStatus held = by_source ? pb::TRANSFER_RELEASED : pb::TRANSFER_HOLDS_ALL;
+  const pb::TransferStatus held = by_source              ? pb::TRANSFER_RELEASED
+                                  : sides.job.post_copy() ? pb::TRANSFER_HOLDS_STATE
+                                                          : pb::TRANSFER_HOLDS_ALL;
   if (phase_of(sides.job) != MigrationState::kMove || status(holder) != held) return false;
   if (!lives(view.state, sides.job.target(), sides.job.target_incarnation())) return false;
   decision.propose(migration_key(sides.job.vm()), completion(sides.task, holder->statistics()));
   return true;
+}
+
+// Pages that will not come are given up, whatever the guest has done since. That a target without
+// its source has them all only it can tell, so it is heard first.
+void MigrationConductor::decide_pages(Decision& decision, const Sides& sides) const {
+  const LeaderView& view = decision.view();
+  const pb::MigrationJob& job = sides.job;
+  const std::string key = migration_key(job.vm());
+  const bool is_heard =
+      sides.target != nullptr && lives(view.state, job.target(), job.target_incarnation());
+  if (!is_heard) return;
+  if (holds_pages(sides.target)) {
+    return decision.propose(key, pages_complete(sides.task, sides.target->statistics()));
+  }
+  if (!lives(view.state, job.source(), job.source_incarnation())) {
+    return decision.propose(key, give_up_without_source(sides.task));
+  }
+  for (const Transfer* side : {sides.source, sides.target}) {
+    if (status(side) != pb::TRANSFER_FAILED) continue;
+    return decision.propose(key, abort_of_broken(sides.task, *side));
+  }
+  if (view.cluster_now < job.phase_deadline_ns()) return;
+  decision.propose(key, give_up_too_late(sides.task));
 }
 
 // Whether the migration cannot go on.
@@ -237,6 +299,7 @@ void MigrationConductor::advance(Decision& decision, const pb::Vm& vm, const Sid
   if (status(sides.source) != pb::TRANSFER_CONVERGED) return;
   pb::Command to_move = advance_of(sides.task, MigrationState::kMove);
   *to_move.mutable_advance_migration()->mutable_statistics() = sides.source->statistics();
+  to_move.mutable_advance_migration()->set_post_copy(sides.source->post_copy());
   decision.propose(key, std::move(to_move));
 }
 
@@ -260,6 +323,7 @@ bool MigrationConductor::verification_open(const ClusterState& state, const pb::
   if (vm.origin() != pb::ORIGIN_IMAGE) return false;
   const pb::Task* task = state.task(vm.image_job());
   if (task == nullptr || !task->complete() || !is_unchecked(task->job())) return false;
+  if (task->job().phase() != 0) return false;  // its pages were given up
   // A check that was given up says so.
   const Transfer* target = said(*task, task->job().target());
   return status(target) != pb::TRANSFER_VERIFIED ||

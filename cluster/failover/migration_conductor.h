@@ -5,6 +5,9 @@
 //   Data Transfer  source will not converge          :  told once, kept with the job
 //   Data Transfer  source converged, the check of the image the guest came from is over -> Move
 //   Move           target holds all                  -> the owner changes (CompleteMigration)
+//   Move, post-copy target holds the state           -> the owner changes, pages follow
+//   Move, pages follow   target holds them all       -> PagesComplete
+//                        source dead, a side failed, over its deadline -> they are given up
 //   0              target executes                   -> the task has ended (FinishMigration)
 //   any but 0      target dead, a side failed, phase over its deadline -> aborted
 //
@@ -51,6 +54,7 @@ class MigrationConductor {
   void decide_job(Decision& decision, const pb::Vm& vm, const pb::Task& task);
   void decide_finish(Decision& decision, const Sides& sides) const;
   bool complete(Decision& decision, const Sides& sides) const;
+  void decide_pages(Decision& decision, const Sides& sides) const;
   bool abort(Decision& decision, const Sides& sides);
   void advance(Decision& decision, const pb::Vm& vm, const Sides& sides) const;
   void decide_digest(Decision& decision, const pb::Vm& vm) const;
@@ -66,7 +70,7 @@ class MigrationConductor {
 
 // The key of a job's proposals.
 std::string migration_key(const std::string& vm);
-// For a migration whose source died when no other node has room for the VM.
-pb::Command abort_without_source(const pb::Task& task);
+// For a migration of a VM whose owner died when no other node has room for it.
+pb::Command abort_without_owner(const pb::Vm& vm, const pb::Task& task);
 
 }  // namespace failsim

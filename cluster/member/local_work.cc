@@ -140,11 +140,13 @@ void LocalWork::order_transfers(const ClusterState& state, const std::string& na
     wanted.peer = job.source();
     const bool ended = job.phase() > static_cast<std::uint32_t>(MigrationState::kMove);
     wanted.stage = ended ? TransferStage::kDrop : TransferStage::kPrepare;
+    wanted.post_copy = ended && job.post_copy();
     order({task->id(), TransferRole::kTarget}, wanted, out);
   }
   if (job.source() == self_ && job.source_incarnation() == incarnation_) {
     wanted.role = TransferRole::kSource;
     wanted.peer = job.target();
+    wanted.post_copy = job.post_copy();
     switch (migration_state_of(job.phase()).value_or(MigrationState::kNoMigration)) {
       case MigrationState::kSetup:
         return;

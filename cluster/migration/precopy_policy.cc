@@ -58,6 +58,8 @@ PrecopyDecision PrecopyPolicy::unlike_to_converge(const RoundEnd& end, const Out
     case pb::NO_CONVERGENCE_SWITCH:
       if (permits(downtime_of(end.dirty_bytes))) return PrecopyDecision::kSwitchForced;
       return permits(outlook.least_downtime) ? PrecopyDecision::kContinue : PrecopyDecision::kFail;
+    case pb::NO_CONVERGENCE_POST_COPY:
+      return PrecopyDecision::kPostCopy;
     default:
       return PrecopyDecision::kContinue;
   }
@@ -65,6 +67,7 @@ PrecopyDecision PrecopyPolicy::unlike_to_converge(const RoundEnd& end, const Out
 
 PrecopyDecision PrecopyPolicy::give_in(const RoundEnd& end) {
   if (not_converging_.empty()) not_converging_ = not_converging_sentence(standing());
+  if (settings_.on_no_convergence == pb::NO_CONVERGENCE_POST_COPY) return PrecopyDecision::kPostCopy;
   const bool switches = settings_.on_no_convergence != pb::NO_CONVERGENCE_FAIL &&
                         permits(downtime_of(end.dirty_bytes));
   return switches ? PrecopyDecision::kSwitchForced : PrecopyDecision::kFail;

@@ -42,7 +42,8 @@ enum class PrecopyDecision {
   kContinue,      // one more round
   kSwitch,        // the rest fits the downtime limit
   kSwitchForced,  // switch although it does not
-  kFail           // it does not, and a switch is not allowed: not_converging() says why
+  kFail,          // it does not, and a switch is not allowed: not_converging() says why
+  kPostCopy       // switch now, and let the rest follow
 };
 
 // A round that sent less than this says more about latency than about the rate.
@@ -65,6 +66,7 @@ class PrecopyPolicy {
   //   switch          switch as soon as the maximum  switch, unless beyond the maximum downtime
   //                   downtime permits; fail if it
   //                   never will
+  //   post-copy       post-copy                      post-copy
   // Beyond the maximum downtime it fails. Its timeout is the leader's to enforce; here it only
   // counts as a limit within which to converge.
   PrecopyDecision round_ended(const RoundEnd& end);

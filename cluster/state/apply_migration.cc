@@ -7,6 +7,7 @@
 #include <cassert>
 #include <utility>
 
+#include "cluster/migration/post_copy.h"
 #include "cluster/state/change.h"
 #include "cluster/state/object_name.h"
 #include "cluster/state/planned_migration.h"
@@ -163,6 +164,7 @@ void apply_advance_migration(Change& change, const pb::Command::AdvanceMigration
   keep_statistics(job, command.statistics());
   const bool moving = to == MigrationState::kMove;
   if (moving) job.set_move_index(change.index());
+  if (moving) job.set_post_copy(command.post_copy());
   job.set_phase_deadline_ns(deadline(job, change.cluster_time(), moving ? kMoveLimit : 0));
   const TaskId id = job_of->task.id();
   change.state().put(std::move(job_of->task));
@@ -191,15 +193,21 @@ void apply_pages_complete(Change& change, const pb::Command::PagesComplete& comm
   std::optional<InFlight> job_of = in_flight(change, command);
   if (!job_of.has_value()) return;
   pb::MigrationJob& job = *job_of->task.mutable_job();
-  const bool stands = job.post_copy() && job_of->vm.owner() == job.target() &&
-                      job.phase() == static_cast<std::uint32_t>(MigrationState::kMove);
-  if (!stands) return change.too_late();
+  if (!pages_follow(job_of->vm, job_of->task)) return change.too_late();
   job.set_phase(0);
   job.set_phase_deadline_ns(0);
   keep_statistics(job, command.statistics());
   const TaskId id = job_of->task.id();
+  const pb::MigrationStatistics statistics = job.statistics();
   change.state().put(std::move(job_of->task));
+  change.vm_event("pages-complete", job_of->vm)
+      .text("vm", job_of->vm.name())
+      .number("job_id", id)
+      .number("followed_pages", statistics.followed_pages())
+      .number("requested_pages", statistics.requested_pages())
+      .number("stalled_us", static_cast<std::uint64_t>(statistics.stalled_ns() / 1000));
   change.set_migration_state(job_of->vm, MigrationState::kNoMigration, id);
+  change.progress(id, 97);
 }
 
 void apply_keep_rounds(Change& change, const pb::Command::KeepRounds& command) {
@@ -215,17 +223,25 @@ void apply_complete_migration(Change& change, const pb::Command::CompleteMigrati
   pb::MigrationJob& job = *job_of->task.mutable_job();
   const pb::Node* target = change.state().node(job.target());
   const bool stands = job.phase() == static_cast<std::uint32_t>(MigrationState::kMove) &&
+                      !pages_follow(job_of->vm, job_of->task) &&
                       job.target_incarnation() == command.target_incarnation() &&
                       target->incarnation() == command.target_incarnation() && !target->fenced();
   const bool names_process = !change.makes(Mistake::kCompleteWithoutIncarnation);
   if (!stands && names_process) return change.too_late();
 
-  job.set_phase(0);
-  job.set_phase_deadline_ns(0);
-  keep_statistics(job, command.statistics());
   pb::Vm vm = job_of->vm;
+  const bool follow = job.post_copy();
+  if (follow) {
+    job.set_phase_deadline_ns(change.cluster_time() +
+                              post_copy_limit(vm.config(), job.parameters()));
+  } else {
+    job.set_phase(0);
+    job.set_phase_deadline_ns(0);
+  }
+  keep_statistics(job, command.statistics());
   const TaskId id = job_of->task.id();
   const std::uint64_t attempt = job.attempt();
+  const std::uint64_t missing_bytes = job.statistics().remaining_bytes();
   const NodeId source = vm.owner();
   change.state().put(std::move(job_of->task));
   set_epoch(vm.mutable_epoch(), change.next_epoch());
@@ -240,7 +256,15 @@ void apply_complete_migration(Change& change, const pb::Command::CompleteMigrati
       .text("to", target->name())
       .text("epoch", to_string(epoch_of(vm.epoch())))
       .text("reason", "live migration");
-  change.set_migration_state(vm, MigrationState::kNoMigration, id);
+  if (follow) {
+    change.vm_event("post-copy", vm)
+        .text("vm", vm.name())
+        .number("job_id", id)
+        .text("from", node_name(source))
+        .number("missing_bytes", missing_bytes);
+  } else {
+    change.set_migration_state(vm, MigrationState::kNoMigration, id);
+  }
   change.progress(id, 95);
   change.put(std::move(vm));
 }
@@ -251,11 +275,14 @@ void apply_abort_migration(Change& change, const pb::Command::AbortMigration& co
   const std::uint32_t phase = job_of->task.job().phase();
   const bool stands = phase == command.phase() || change.makes(Mistake::kApplyUnguarded);
   if (phase == 0 || !stands) return change.too_late();
+  // Pages that are given up: the target stops the guest, which is then started from its disk.
+  const bool is_memory_lost = pages_follow(job_of->vm, job_of->task);
   const auto result = task_result_of(command.task_result());
   change.end_migration(
       job_of->vm, MigrationState::kFailure, JobState::kException,
       result.value_or(VMTaskResult::kUnexpectedError),
-      {static_cast<Code>(command.error()), command.message(), "See 'failsim events'."}, false);
+      {static_cast<Code>(command.error()), command.message(), "See 'failsim events'."},
+      is_memory_lost);
   change.put(std::move(job_of->vm));
 }
 

@@ -4,6 +4,7 @@
 #include <cassert>
 #include <utility>
 
+#include "cluster/migration/post_copy.h"
 #include "cluster/state/change.h"
 #include "cluster/state/node_state.h"
 
@@ -54,8 +55,11 @@ bool has_room(const ClusterState& state, const pb::Vm& vm, const pb::Node& node)
   if (vm.want() == pb::GUEST_ABSENT && !vm.has_operation()) return true;
   const std::uint64_t needed = vm.config().memory_bytes();
   const pb::Task* job = state.job_of(vm);
-  const bool counted = vm.owner() == node.id() ? vm.want() != pb::GUEST_ABSENT
-                                               : job != nullptr && job->job().target() == node.id();
+  const bool is_owner = vm.owner() == node.id();
+  const bool counted = is_owner ? vm.want() != pb::GUEST_ABSENT
+                                : job != nullptr && (job->job().target() == node.id() ||
+                                                     (job->job().source() == node.id() &&
+                                                      pages_follow(vm, *job)));
   const std::uint64_t used = state.memory_in_use(node.id()) - (counted ? needed : 0);
   return used + needed <= node.memory_bytes();
 }

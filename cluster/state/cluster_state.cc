@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <utility>
 
+#include "cluster/migration/post_copy.h"
 #include "cluster/state/field_hash.h"
 #include "cluster/state/property_views.h"
 
@@ -194,9 +195,10 @@ std::uint64_t ClusterState::memory_in_use(NodeId node) const {
       bytes += row->config().memory_bytes();
     }
     const pb::Task* job = job_of(*row);
-    if (job != nullptr && job->job().target() == node && row->owner() != node) {
-      bytes += row->config().memory_bytes();
-    }
+    if (job == nullptr) continue;
+    const bool is_target = job->job().target() == node && row->owner() != node;
+    const bool keeps_pages = job->job().source() == node && pages_follow(*row, *job);
+    if (is_target || keeps_pages) bytes += row->config().memory_bytes();
   }
   return bytes;
 }

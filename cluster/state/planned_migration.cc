@@ -32,7 +32,7 @@ std::optional<Error> parameters_refused(const pb::MigrationParameters& parameter
   if (!pb::OnNoConvergence_IsValid(parameters.on_no_convergence())) {
     return bad("There is no way number " + std::to_string(parameters.on_no_convergence()) +
                    " to deal with a migration that does not converge.",
-               "Give go-on, fail or switch.");
+               "Give go-on, fail, switch, throttle or post-copy.");
   }
   const Duration limit = settings_of(parameters).downtime_limit;
   const Duration most = parameters.max_downtime_ns();

@@ -65,6 +65,12 @@ class GuestModel {
   template <typename Write>
   std::uint64_t execute(Duration elapsed, std::uint64_t max_writes, Write&& write);
 
+  // The same while `may_write(page)` holds of each next page: at the first that may not be written the
+  // guest waits, and what is due stays owed. Returns that page.
+  template <typename MayWrite, typename Write>
+  std::optional<std::uint64_t> execute_until(Duration elapsed, std::uint64_t max_writes,
+                                             MayWrite&& may_write, Write&& write);
+
   // The next value of its counter; the caller appends it to the guest's disk.
   std::uint64_t count() { return ++state_.counter; }
 
@@ -98,6 +104,26 @@ std::uint64_t GuestModel::execute(Duration elapsed, std::uint64_t max_writes, Wr
     write(page, count);
   }
   return writes;
+}
+
+template <typename MayWrite, typename Write>
+std::optional<std::uint64_t> GuestModel::execute_until(Duration elapsed, std::uint64_t max_writes,
+                                                       MayWrite&& may_write, Write&& write) {
+  const std::uint64_t writes = due(elapsed, max_writes);
+  for (std::uint64_t i = 0; i < writes; ++i) {
+    const std::uint64_t random_state = state_.random_state;
+    const std::uint64_t sequential = state_.next_sequential_page;
+    const std::uint64_t page = next_page();
+    if (!may_write(page)) {
+      state_.random_state = random_state;
+      state_.next_sequential_page = sequential;
+      state_.owed_page_writes += writes - i;
+      return page;
+    }
+    const std::uint32_t count = state_.write_counts.empty() ? 0 : ++state_.write_counts[page];
+    write(page, count);
+  }
+  return std::nullopt;
 }
 
 }  // namespace failsim

@@ -94,6 +94,10 @@ void RecordedProcess::look_at_event(const Event& event, sim::Checker& checker, R
   } else if (const auto* report = std::get_if<TransferReport>(&event)) {
     if (report->status == pb::TRANSFER_HOLDS_ALL) {
       checker.target_holds_all(process_, report->vm, report->job);
+    } else if (report->status == pb::TRANSFER_HOLDS_STATE) {
+      checker.target_holds_state(process_, report->vm, report->job);
+    } else if (report->status == pb::TRANSFER_HOLDS_PAGES) {
+      checker.target_holds_pages(process_, report->vm, report->job);
     }
     const auto digest = report->statistics.digest();
     const bool is_verdict = report->status == pb::TRANSFER_VERIFIED &&

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "cluster/migration/post_copy.h"
 #include "cluster/vm/task_result.h"
 #include "tests/cluster/member/member_cluster.h"
 
@@ -29,6 +30,32 @@ class MigrationStory : public testing::Test {
   void source_converges() {
     cluster.report(1, "web", pb::TRANSFER_CONVERGED);
     cluster.run_for(50 * kMillisecond);
+  }
+  void source_wants_post_copy() {
+    TransferReport converged{
+        "web", job, task().job().attempt(), pb::TRANSFER_CONVERGED, 0, "", {}, {}, true};
+    cluster.report(1, converged);
+    cluster.run_for(50 * kMillisecond);
+  }
+  // The guest runs at the target, and pages follow.
+  void come_to_post_copy() {
+    target_ready();
+    source_wants_post_copy();
+    cluster.report(1, "web", pb::TRANSFER_RELEASED);
+    cluster.report(2, "web", pb::TRANSFER_HOLDS_STATE);
+    cluster.run_for(50 * kMillisecond);
+    cluster.report(2, "web", pb::TRANSFER_RESUMED);
+    cluster.run_for(50 * kMillisecond);
+  }
+  bool pages_follow() { return failsim::pages_follow(*cluster.state().vm("web"), task()); }
+  // The target has lost its guest because pages will not come, as its world is ordered.
+  void target_loses_guest() {
+    const TransferOrder& order = cluster.transfers(2, "web").at(TransferRole::kTarget);
+    EXPECT_EQ(order.stage, TransferStage::kDrop);
+    EXPECT_TRUE(order.post_copy);
+    const GuestOrder guest = cluster.guests(2).at("web").order;
+    cluster.report(2, GuestReport{"web", guest.epoch, guest.boot_id, pb::CONDITION_IMAGE_LOST, 2,
+                                  "Pages are missing."});
   }
   void target_holds_all() {
     cluster.report(1, "web", pb::TRANSFER_RELEASED);
@@ -244,6 +271,156 @@ TEST_F(MigrationStory, ALostImageIsAColdRestartOnANewEpoch) {
   EXPECT_TRUE(task().job().restarted_elsewhere());
   EXPECT_EQ(phase(), MigrationState::kFailure);
   EXPECT_NE(cluster.state().vm("web")->boot_id(), order.boot_id);
+}
+
+// ---- Post-copy ----------------------------------------------------------------------------------
+
+TEST_F(MigrationStory, InPostCopyTheGuestRunsAtTheTargetAndTheSourceServesUntilThePagesAreThere) {
+  const std::uint64_t epoch = cluster.state().vm("web")->epoch().counter();
+  target_ready();
+  source_wants_post_copy();
+  EXPECT_TRUE(cluster.transfers(1, "web").at(TransferRole::kSource).post_copy);
+  EXPECT_EQ(source_stage(), TransferStage::kFinish);
+  cluster.report(2, "web", pb::TRANSFER_HOLDS_STATE);
+  cluster.run_for(50 * kMillisecond);
+  EXPECT_TRUE(pages_follow());
+  EXPECT_EQ(phase(), MigrationState::kMove);
+  EXPECT_EQ(cluster.state().vm("web")->owner(), 2u);
+  EXPECT_GT(cluster.state().vm("web")->epoch().counter(), epoch);
+  EXPECT_TRUE(cluster.executes(2, "web"));
+  EXPECT_FALSE(cluster.executes(1, "web"));
+  EXPECT_EQ(source_stage(), TransferStage::kFinish);  // it serves
+  // Its pages take room there.
+  EXPECT_EQ(cluster.state().memory_in_use(1), cluster.state().memory_in_use(2));
+
+  cluster.report(2, "web", pb::TRANSFER_RESUMED);
+  cluster.run_for(500 * kMillisecond);
+  EXPECT_TRUE(pages_follow());
+  cluster.report(2, "web", pb::TRANSFER_HOLDS_PAGES);
+  cluster.run_for(50 * kMillisecond);
+  EXPECT_EQ(phase(), MigrationState::kNoMigration);
+  EXPECT_TRUE(task().complete());
+  EXPECT_EQ(task().result(), 0u);
+  EXPECT_EQ(source_stage(), TransferStage::kDrop);
+  EXPECT_TRUE(cluster.executes(2, "web"));
+  EXPECT_EQ(cluster.state().memory_in_use(1), 0u);
+  EXPECT_EQ(cluster.events("migration-state"),
+            (Names{"Setup", "Data Transfer", "Move", "No Migration"}));
+}
+
+TEST_F(MigrationStory, InPostCopyTheImageAloneDoesNotChangeTheOwner) {
+  target_ready();
+  source_wants_post_copy();
+  cluster.report(2, "web", pb::TRANSFER_HOLDS_ALL);
+  cluster.run_for(50 * kMillisecond);
+  EXPECT_EQ(cluster.state().vm("web")->owner(), 1u);
+}
+
+TEST_F(MigrationStory, WithoutPostCopyTheStateAloneDoesNotChangeTheOwner) {
+  target_ready();
+  source_converges();
+  cluster.report(2, "web", pb::TRANSFER_HOLDS_STATE);
+  cluster.run_for(50 * kMillisecond);
+  EXPECT_EQ(cluster.state().vm("web")->owner(), 1u);
+}
+
+TEST_F(MigrationStory, InPostCopyEveryRequestIsRefusedAsInMove) {
+  come_to_post_copy();
+  EXPECT_EQ(static_cast<Code>(cluster.cancel("web")->code()), Code::kInvalidState);
+  for (const VmMethod method : {VmMethod::kSave, VmMethod::kReset, VmMethod::kTurnOff}) {
+    EXPECT_EQ(static_cast<Code>(cluster.method("web", method)->code()), Code::kInvalidState);
+  }
+  for (const std::uint32_t wish : {4u, 5u}) {  // Terminate, Kill
+    pb::Request request;
+    request.mutable_request_state_change()->set_job(job);
+    request.mutable_request_state_change()->set_requested_state(wish);
+    EXPECT_EQ(cluster.ask(3, request)->return_value(), 32775u);
+  }
+  EXPECT_TRUE(pages_follow());
+  EXPECT_TRUE(cluster.executes(2, "web"));
+}
+
+TEST_F(MigrationStory, ASourceThatDiesInPostCopyCostsTheMemoryAndTheVmStartsAnew) {
+  come_to_post_copy();
+  const std::uint64_t epoch = cluster.state().vm("web")->epoch().counter();
+  const std::uint64_t boot = cluster.state().vm("web")->boot_id();
+  cluster.kill(1);
+  cluster.evidence(1);
+  ASSERT_TRUE(cluster.run_until([&] {
+    return cluster.leader() != kNoNode && cluster.leader() != 1 &&
+           phase() == MigrationState::kFailure;
+  }));
+  cluster.run_for(50 * kMillisecond);
+  EXPECT_NE(task().error_message().find("what the guest had in memory is lost"), std::string::npos)
+      << task().error_message();
+  EXPECT_TRUE(task().job().restarted_elsewhere());
+  target_loses_guest();
+  ASSERT_TRUE(cluster.run_until([&] { return cluster.state().vm("web")->boot_id() != boot; }));
+  ASSERT_TRUE(cluster.run_until([&] { return cluster.vm_state("web") == VmState::kRunning; }));
+  EXPECT_GT(cluster.state().vm("web")->epoch().counter(), epoch);
+  EXPECT_NE(cluster.state().vm("web")->owner(), 1u);
+  EXPECT_EQ(cluster.state().vm("web")->origin(), pb::ORIGIN_FRESH);
+}
+
+TEST_F(MigrationStory, ASourceThatDiesWhenEveryPageIsThereCostsNothing) {
+  come_to_post_copy();
+  const std::uint64_t boot = cluster.state().vm("web")->boot_id();
+  cluster.kill(1);
+  cluster.report(2, "web", pb::TRANSFER_HOLDS_PAGES);
+  cluster.run_for(10 * kMillisecond);
+  cluster.evidence(1);
+  ASSERT_TRUE(cluster.run_until([&] { return cluster.leader() != kNoNode && task().complete(); }));
+  EXPECT_EQ(task().result(), 0u);
+  EXPECT_EQ(cluster.state().vm("web")->boot_id(), boot);
+  EXPECT_TRUE(cluster.executes(2, "web"));
+}
+
+TEST_F(MigrationStory, ATargetThatDiesInPostCopyIsAColdRestartAndTheSourceNeverResumes) {
+  come_to_post_copy();
+  const std::uint64_t boot = cluster.state().vm("web")->boot_id();
+  cluster.kill(2);
+  cluster.evidence(2);
+  ASSERT_TRUE(cluster.run_until([&] {
+    EXPECT_TRUE(cluster.guests(1).at("web").order.boot_id != boot ||
+                cluster.guests(1).at("web").order.want == pb::GUEST_ABSENT);
+    return cluster.leader() != kNoNode && phase() == MigrationState::kFailure &&
+           cluster.vm_state("web") == VmState::kRunning;
+  }));
+  EXPECT_NE(cluster.state().vm("web")->boot_id(), boot);
+  EXPECT_TRUE(task().job().restarted_elsewhere());
+  EXPECT_EQ(source_stage(), TransferStage::kDrop);
+}
+
+TEST_F(MigrationStory, PagesThatDoNotComeInTimeAreGivenUp) {
+  come_to_post_copy();
+  for (int i = 0; i < 6 && phase() != MigrationState::kFailure; ++i) {
+    cluster.run_for(10 * kSecond);
+    if (i == 0) {
+      EXPECT_TRUE(pages_follow());
+    }
+  }
+  ASSERT_EQ(phase(), MigrationState::kFailure);
+  EXPECT_EQ(task().result(), static_cast<std::uint32_t>(VMTaskResult::kTimeOutError));
+  EXPECT_EQ(source_stage(), TransferStage::kDrop);
+  target_loses_guest();
+  ASSERT_TRUE(cluster.run_until([&] {
+    return cluster.state().vm("web")->image_job() == 0 &&
+           cluster.vm_state("web") == VmState::kRunning;
+  }));
+}
+
+TEST_F(MigrationStory, ANewLeaderEndsAPostCopyThatItDidNotBegin) {
+  come_to_post_copy();
+  const NodeId leader = cluster.leader();
+  if (leader == 3) {
+    cluster.kill(3);
+    cluster.evidence(3);
+    ASSERT_TRUE(cluster.run_until([&] { return cluster.leader() != kNoNode; }));
+  }
+  EXPECT_TRUE(pages_follow());
+  cluster.report(2, "web", pb::TRANSFER_HOLDS_PAGES);
+  ASSERT_TRUE(cluster.run_until([&] { return task().complete(); }));
+  EXPECT_EQ(task().result(), 0u);
 }
 
 TEST_F(MigrationStory, APhaseThatLastsTooLongEndsInFailure) {

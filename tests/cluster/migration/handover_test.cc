@@ -56,6 +56,13 @@ class HandoverStory : public testing::Test {
   void completes(std::uint64_t counter = 2, const Process& owner = kTarget, TaskId job = kJob) {
     takes(Step::kComplete, job, owner, counter);
   }
+  void holds_state() { takes(Step::kHoldState, kJob, kTarget); }
+  void holds_pages(const Process& process = kTarget) { takes(Step::kHoldPages, kJob, process); }
+  void completes_post_copy(std::uint64_t counter = 2, const Process& owner = kTarget) {
+    takes(Step::kCompletePostCopy, kJob, owner, counter);
+  }
+  void pages_complete() { takes(Step::kPagesComplete, kJob); }
+  void pages_are_given_up() { takes(Step::kGiveUpPages, kJob); }
   void finishes() { takes(Step::kFinish, kJob); }
   void cancels(TaskId job = kJob) { takes(Step::kCancel, job); }
   void aborts(MigrationState phase) {
@@ -82,6 +89,16 @@ class HandoverStory : public testing::Test {
     stops(kSource);
     pauses();
     holds_all();
+  }
+  // The guest runs at the target, its pages follow.
+  void comes_to_post_copy() {
+    comes_to_move();
+    stops(kSource);
+    pauses();
+    holds_state();
+    completes_post_copy();
+    registers(kTarget, 2);
+    executes(kTarget, 2);
   }
   void migrates() {
     comes_to_image();
@@ -187,6 +204,119 @@ TEST_F(HandoverStory, AVmOfTheSameNameCountsOn) {
   registers(kThird, 9);
   executes(kThird, 9);
   expect_allowed();
+}
+
+// ---- Post-copy ----------------------------------------------------------------------------------
+
+TEST_F(HandoverStory, APostCopyIsAllowed) {
+  comes_to_post_copy();
+  writes(kTarget, 2);
+  holds_pages();
+  pages_complete();
+  finishes();
+  starts_migration(8, kSource);
+  expect_allowed();
+}
+
+TEST_F(HandoverStory, ATargetThatDiesInPostCopyIsAFailover) {
+  comes_to_post_copy();
+  dies(kTarget);
+  fails_over(2, 3, kSource);
+  registers(kSource, 3);
+  executes(kSource, 3);
+  expect_allowed();
+}
+
+TEST_F(HandoverStory, PagesThatAreGivenUpEndInARestart) {
+  comes_to_post_copy();
+  dies(kSource);
+  pages_are_given_up();
+  stops(kTarget);
+  is_taken_away(2, 3);
+  registers(kTarget, 3);
+  executes(kTarget, 3);
+  expect_allowed();
+}
+
+TEST_F(HandoverStory, AnAbortOfAMoveToPostCopyLeavesTheVmWithItsSource) {
+  comes_to_move();
+  stops(kSource);
+  pauses();
+  holds_state();
+  aborts(MigrationState::kMove);
+  executes(kSource, 1);
+  expect_allowed();
+}
+
+TEST_F(HandoverStory, APostCopyWithoutTheStateIsFound) {
+  comes_to_move();
+  stops(kSource);
+  pauses();
+  completes_post_copy();
+  expect_only_the_last_refused();
+}
+
+TEST_F(HandoverStory, ACompletionWithoutPostCopyThatHasTheStateAloneIsFound) {
+  comes_to_move();
+  stops(kSource);
+  pauses();
+  holds_state();
+  completes();
+  expect_only_the_last_refused();
+}
+
+TEST_F(HandoverStory, ASourceThatResumesInPostCopyIsFound) {
+  comes_to_post_copy();
+  stops(kTarget);
+  executes(kSource, 1);
+  expect_only_the_last_refused();
+}
+
+TEST_F(HandoverStory, AnAbortInPostCopyIsFound) {
+  comes_to_post_copy();
+  aborts(MigrationState::kMove);
+  expect_only_the_last_refused();
+}
+
+TEST_F(HandoverStory, ACancelInPostCopyIsFound) {
+  comes_to_post_copy();
+  cancels();
+  expect_only_the_last_refused();
+}
+
+TEST_F(HandoverStory, PagesThatAreCompleteBeforeTheLastHasComeAreFound) {
+  comes_to_post_copy();
+  pages_complete();
+  expect_only_the_last_refused();
+}
+
+TEST_F(HandoverStory, PagesThatAreCompleteInAnotherProcessAreFound) {
+  comes_to_post_copy();
+  holds_pages(kTargetAgain);  // says nothing
+  pages_complete();
+  expect_only_the_last_refused();
+}
+
+TEST_F(HandoverStory, AFinishWhilePagesFollowIsFound) {
+  comes_to_post_copy();
+  holds_pages();
+  finishes();
+  expect_only_the_last_refused();
+}
+
+TEST_F(HandoverStory, PagesThatAreGivenUpAfterTheyAreCompleteAreFound) {
+  comes_to_post_copy();
+  holds_pages();
+  pages_complete();
+  pages_are_given_up();
+  expect_only_the_last_refused();
+}
+
+TEST_F(HandoverStory, AGuestWhosePagesAreGivenUpAndThatIsTakenAwayWhileItExecutesIsFound) {
+  comes_to_post_copy();
+  pages_are_given_up();
+  is_taken_away(2, 3);
+  expect_only_the_last_refused();
 }
 
 // ---- Commands -----------------------------------------------------------------------------------

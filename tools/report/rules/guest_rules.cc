@@ -29,7 +29,10 @@ void GuestRules::take(const VolumeRecord& fact) {
 }
 
 void GuestRules::take(const HandoverStep& fact) {
-  if (fact.action.step != handover::Step::kHoldAll) return;
+  // Of a post-copy the state, whose pages follow: which of the two the owner needed, the rule
+  // "handover" knows.
+  const handover::Step step = fact.action.step;
+  if (step != handover::Step::kHoldAll && step != handover::Step::kHoldState) return;
   images_.held(fact.action.process.node, fact.action.process.incarnation, fact.action.job);
 }
 
