@@ -29,7 +29,7 @@ class BrokenMigration : public Story, public testing::WithParamInterface<Migrati
     wait("the target holds all", [this] {
       const Receiver* receiver =
           world().process(target_)->host().receiver("web", job_, last_job("web").attempt());
-      return receiver != nullptr && receiver->holds_all();
+      return receiver != nullptr && receiver->may_resume();
     });
     ASSERT_EQ(migration_state("web"), MigrationState::kMove);
   }

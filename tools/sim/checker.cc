@@ -305,21 +305,32 @@ void Checker::guest_stops(const handover::Process& process, const std::string& v
   coverage_.guest_stops(process.node, vm);
 }
 
-void Checker::source_paused(const handover::Process& process, const std::string& vm, TaskId job) {
+void Checker::job_step(handover::Step step, const handover::Process& process,
+                       const std::string& vm, TaskId job) {
   handover::Action action;
-  action.step = handover::Step::kPause;
+  action.step = step;
   action.process = process;
   action.job = job;
   tell(history::HandoverStep{vm, action});
 }
 
+void Checker::source_paused(const handover::Process& process, const std::string& vm, TaskId job) {
+  job_step(handover::Step::kPause, process, vm, job);
+}
+
 void Checker::target_holds_all(const handover::Process& process, const std::string& vm,
                                TaskId job) {
-  handover::Action action;
-  action.step = handover::Step::kHoldAll;
-  action.process = process;
-  action.job = job;
-  tell(history::HandoverStep{vm, action});
+  job_step(handover::Step::kHoldAll, process, vm, job);
+}
+
+void Checker::target_holds_state(const handover::Process& process, const std::string& vm,
+                                 TaskId job) {
+  job_step(handover::Step::kHoldState, process, vm, job);
+}
+
+void Checker::target_holds_pages(const handover::Process& process, const std::string& vm,
+                                 TaskId job) {
+  job_step(handover::Step::kHoldPages, process, vm, job);
 }
 
 void Checker::guest_begins(NodeId node, const std::string& vm, std::uint64_t counter) {

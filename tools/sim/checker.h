@@ -54,6 +54,10 @@ class Checker : public Observer {
   void source_paused(const handover::Process& process, const std::string& vm, TaskId job) override;
   void target_holds_all(const handover::Process& process, const std::string& vm,
                         TaskId job) override;
+  void target_holds_state(const handover::Process& process, const std::string& vm,
+                          TaskId job) override;
+  void target_holds_pages(const handover::Process& process, const std::string& vm,
+                          TaskId job) override;
   void guest_begins(NodeId node, const std::string& vm, std::uint64_t counter) override;
   void memory_used(NodeId node, std::uint64_t used, std::uint64_t memory) override;
   void image_verified(NodeId node, const std::string& vm, TaskId job, bool match) override;
@@ -104,6 +108,8 @@ class Checker : public Observer {
     std::map<Index, EntryPtr> entries;  // beyond the commit index: a step may compact what it commits
   };
 
+  void job_step(handover::Step step, const handover::Process& process, const std::string& vm,
+                TaskId job);
   void look_at_log(const Member& member, const Effects& effects);
   void look_at_commit(const Member& member);
   void look_at_proposal(const Member& member, const pb::LogEntry& entry);

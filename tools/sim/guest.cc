@@ -25,6 +25,18 @@ void Guest::execute(Duration elapsed) {
                  });
 }
 
+std::optional<std::uint64_t> Guest::execute(
+    Duration elapsed, const std::function<bool(std::uint64_t page)>& is_here) {
+  if (config_.modelled()) {
+    execute(elapsed);
+    return std::nullopt;
+  }
+  return model_.execute_until(elapsed, std::numeric_limits<std::uint64_t>::max(), is_here,
+                              [this](std::uint64_t page, std::uint32_t) {
+                                if (dirty_pages_) dirty_pages_->set(page);
+                              });
+}
+
 void Guest::track_dirty() {
   is_tracking_ = true;
   is_all_dirty_ = true;

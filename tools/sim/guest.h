@@ -3,7 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 
 #include "cluster/migration/precopy.h"
 #include "cluster/mistakes.h"
@@ -19,6 +21,9 @@ class Guest {
 
   // It executed for this long.
   void execute(Duration elapsed);
+  // The same of a guest that misses pages: returns the first it would have written, where it waits.
+  std::optional<std::uint64_t> execute(Duration elapsed,
+                                       const std::function<bool(std::uint64_t page)>& is_here);
   // The next value of its counter, for its disk.
   std::uint64_t count() { return model_.count(); }
 

@@ -67,6 +67,12 @@ bool GuestRunner::crash() {
   return true;
 }
 
+void GuestRunner::lose_pages(std::uint64_t boot_id) {
+  if (phase_ != Phase::kAbsent && order_.boot_id == boot_id) {
+    lose_image("pages that it misses will not come");
+  }
+}
+
 void GuestRunner::dirty_rate_changed() {
   if (guest_ == nullptr) return;
   catch_up();
@@ -138,7 +144,8 @@ void GuestRunner::destroy() {
     is_executing_ = false;
   }
   guest_.reset();
-  host_.release(std::exchange(reserved_bytes_, 0));
+  const std::uint64_t bytes = std::exchange(reserved_bytes_, 0);
+  if (!host_.keeps_pages(vm_, held_by_, bytes)) host_.release(bytes);
   registered_epoch_.reset();
   is_appending_ = false;
   held_by_ = 0;
@@ -152,7 +159,7 @@ void GuestRunner::start() {
   phase_ = Phase::kStarting;
   if (order_.origin == pb::ORIGIN_IMAGE) {
     const Receiver* image = host_.receiver(vm_, order_.image_job, order_.image_attempt);
-    if (image == nullptr || !image->holds_all()) return lose_image(kImageIsGone);
+    if (image == nullptr || !image->may_resume()) return lose_image(kImageIsGone);
   } else {
     if (host_.faults().strikes(HostStep::kStart)) {
       return fail(number(VMTaskResult::kUnexpectedError), "the guest does not start");
@@ -279,15 +286,28 @@ void GuestRunner::catch_up() {
   if (!is_executing_) return;
   const Time end = std::min(host_.now(), executes_until_);
   if (end <= executed_to_) return;
-  guest_->execute(end - executed_to_);
-  executed_to_ = end;
+  const Duration elapsed = end - std::exchange(executed_to_, end);
+  FollowingPages* pages = following();
+  if (pages == nullptr) return guest_->execute(elapsed);
+  if (pages->is_stalled()) return;
+  const auto wanted =
+      guest_->execute(elapsed, [pages](std::uint64_t page) { return pages->has(page); });
+  if (wanted) pages->wait_for(*wanted);
+}
+
+FollowingPages* GuestRunner::following() {
+  if (order_.origin != pb::ORIGIN_IMAGE) return nullptr;
+  Receiver* image = host_.receiver(vm_, order_.image_job, order_.image_attempt);
+  FollowingPages* pages = image == nullptr ? nullptr : image->following();
+  return pages == nullptr || pages->missing().empty() ? nullptr : pages;
 }
 
 void GuestRunner::quantum() {
   has_quantum_ = false;
   if (!is_executing()) return;
   catch_up();
-  if (!is_appending_) {
+  const FollowingPages* pages = following();
+  if (!is_appending_ && (pages == nullptr || !pages->is_stalled())) {
     guest_->count();
     append();
   }

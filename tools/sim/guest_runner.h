@@ -15,12 +15,16 @@
 
 namespace failsim::sim {
 
+class FollowingPages;
+
 class GuestRunner {
  public:
   GuestRunner(Host& host, const std::string& vm) : host_(host), vm_(vm) {}
   ~GuestRunner();
 
   void order(const GuestOrder& order);
+  // The pages that this guest misses will not come.
+  void lose_pages(std::uint64_t boot_id);
   // The process is about to leave: no guest, whatever is ordered.
   void stop();
   // The guest stops by itself, as after a stop error; false if there is none.
@@ -63,6 +67,8 @@ class GuestRunner {
   void ask(pb::VolumeRequest request, std::function<void(const pb::VolumeReply&)> answered);
   pb::VolumeRequest request() const;
 
+  // Of a guest that misses pages, else null.
+  FollowingPages* following();
   void quantum();
   void append();
   void append_answered(const pb::VolumeReply& reply);

@@ -73,13 +73,16 @@ void HandoverFeed::created(const std::string& vm, const ClusterState& state) {
 }
 
 void HandoverFeed::migration_moved(const pb::EventRecord& event, const ClusterState& state) {
+  const std::string& vm = field(event, "vm").text();
   Action action;
   action.job = field(event, "job_id").number();
   if (action.job == handover::kNoJob) return;  // a client wrote the property
   action.phase = *migration_state_of(field(event, "from").named().value());
   switch (*migration_state_of(field(event, "to").named().value())) {
     case MigrationState::kNoMigration:
-      return;  // Complete, which the change of owner tells
+      if (!pages_follow(vm)) return;  // Complete, which the change of owner tells
+      action.step = Step::kPagesComplete;
+      break;
     case MigrationState::kSetup: {
       action.step = Step::kStartMigration;
       const pb::Task* task = state.task(action.job);
@@ -99,10 +102,17 @@ void HandoverFeed::migration_moved(const pb::EventRecord& event, const ClusterSt
     case MigrationState::kFailure:
       if (action.phase == MigrationState::kNoMigration)
         return;  // the new owner fails: see FailOver
-      action.step = Step::kAbort;
+      action.step = pages_follow(vm) ? Step::kGiveUpPages : Step::kAbort;
       break;
   }
-  tell_(history::HandoverStep{field(event, "vm").text(), action});
+  tell_(history::HandoverStep{vm, action});
+}
+
+// The owner has changed in post-copy, and not every page has come since.
+bool HandoverFeed::pages_follow(const std::string& vm) const {
+  const handover::Agreed* agreed = trace_.agreed(vm);
+  return agreed != nullptr && agreed->phase == MigrationState::kMove &&
+         agreed->target == handover::kNobody;
 }
 
 void HandoverFeed::owner_changed(const pb::EventRecord& event, const ClusterState& state) {
@@ -115,6 +125,8 @@ void HandoverFeed::owner_changed(const pb::EventRecord& event, const ClusterStat
   Action action =
       field(event, "reason").text() == "live migration" ? completion(vm, to) : failover(vm, to);
   action.epoch = epoch;
+  const pb::Task* job = action.step == Step::kComplete ? state.task(action.job) : nullptr;
+  if (job != nullptr && job->job().post_copy()) action.step = Step::kCompletePostCopy;
   tell_(history::HandoverStep{vm, action});
 }
 

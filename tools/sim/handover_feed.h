@@ -44,6 +44,7 @@ class HandoverFeed {
   void created(const std::string& vm, const ClusterState& state);
   void migration_moved(const pb::EventRecord& event, const ClusterState& state);
   void owner_changed(const pb::EventRecord& event, const ClusterState& state);
+  bool pages_follow(const std::string& vm) const;
   handover::Action completion(const std::string& vm, const handover::Process& to) const;
   handover::Action failover(const std::string& vm, const handover::Process& to) const;
 

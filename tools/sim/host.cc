@@ -52,6 +52,8 @@ void Host::order(const TransferOrder& order) {
   }
   if (order.stage == TransferStage::kDrop) {
     receivers_.erase(order.vm);
+    GuestRunner* guest = runner(order.vm);
+    if (order.post_copy && guest != nullptr) guest->lose_pages(order.boot_id);
     return;
   }
   if (kept == nullptr) kept = std::make_unique<Receiver>(*this, order);
@@ -173,6 +175,14 @@ Receiver* Host::receiver(const std::string& vm, TaskId job, std::uint64_t attemp
   if (found == receivers_.end() || !found->second || !found->second->is(job, attempt))
     return nullptr;
   return found->second.get();
+}
+
+bool Host::keeps_pages(const std::string& vm, TaskId held_by, std::uint64_t bytes) {
+  if (held_by == 0 || !has_sender(vm, held_by)) return false;
+  PageServer* server = senders_.at(vm)->server();
+  if (server == nullptr) return false;
+  server->keep_memory(bytes);
+  return true;
 }
 
 bool Host::has_sender(const std::string& vm, TaskId job) const {

@@ -119,6 +119,8 @@ class Host : public std::enable_shared_from_this<Host> {
   Sender* sender(const std::string& vm, TaskId job, std::uint64_t attempt);
   Receiver* receiver(const std::string& vm, TaskId job, std::uint64_t attempt);
   bool has_sender(const std::string& vm, TaskId job) const;
+  // Whether the memory of a guest that a transfer has paused goes to who serves its pages.
+  bool keeps_pages(const std::string& vm, TaskId held_by, std::uint64_t bytes);
 
  private:
   void run(std::function<void()> action);

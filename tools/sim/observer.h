@@ -25,6 +25,11 @@ class Observer {
   // The source's release has come, and with it everything.
   virtual void target_holds_all(const handover::Process& process, const std::string& vm,
                                 TaskId job) = 0;
+  // Post-copy: the same, but for the pages that follow; and the last of them, at the owner.
+  virtual void target_holds_state(const handover::Process& process, const std::string& vm,
+                                  TaskId job) = 0;
+  virtual void target_holds_pages(const handover::Process& process, const std::string& vm,
+                                  TaskId job) = 0;
   // A guest executes for the first time here and believes that its journal ends with this counter.
   virtual void guest_begins(NodeId node, const std::string& vm, std::uint64_t counter) = 0;
   virtual void memory_used(NodeId node, std::uint64_t used, std::uint64_t memory) = 0;

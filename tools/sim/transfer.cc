@@ -66,7 +66,9 @@ bool Sender::has_guest() {
 void Sender::say(pb::TransferStatus status) {
   status_ = status;
   said_at_ = host_.now();
-  host_.report(TransferReport{order_.vm, order_.job, order_.attempt, status, 0, "", statistics()});
+  TransferReport report{order_.vm, order_.job, order_.attempt, status, 0, "", statistics()};
+  report.post_copy = wants_post_copy_;
+  host_.report(report);
 }
 
 pb::MigrationStatistics Sender::statistics() const {
@@ -226,6 +228,7 @@ void Sender::end_round() {
   }
   if (!is_decided) {
     forced_switch_ = decision == PrecopyDecision::kSwitchForced;
+    wants_post_copy_ = decision == PrecopyDecision::kPostCopy;
     say(decision == PrecopyDecision::kContinue ? pb::TRANSFER_STREAMING : pb::TRANSFER_CONVERGED);
   }
   // Until the switch is agreed the rounds go on, so that little is left then.
@@ -256,6 +259,11 @@ void Sender::send_rest() {
     bytes = rest.size() * kPageBytes;
     if (host_.makes(Mistake::kDropLastRound)) rest.clear();
   }
+  if (order_.post_copy) {
+    server_.emplace(host_, order_, rest, guest.dirty_pages() == nullptr ? bytes : 0,
+                    [this] { return rate(); }, [this](const std::string& why) { fail(why); });
+    return send_release({});
+  }
   bytes_sent_ += bytes;
   auto pages = std::make_shared<PageCounts>(std::move(rest));
   host_.later(time_for(bytes),
@@ -276,8 +284,13 @@ void Sender::send_release(PageCounts rest) {
   release->paused_at = runner->paused_at();
   release->sent_at = host_.now();
   release->statistics = statistics();
+  if (server_) {
+    release->missing = server_->missing();
+    release->statistics.set_remaining_bytes(release->missing->pages.size() * kPageBytes +
+                                            release->missing->bytes);
+  }
   const std::uint64_t bytes = rest.size() * kPageBytes;
-  send_pages(std::move(rest), bytes);
+  if (!server_) send_pages(std::move(rest), bytes);
   host_.send_data(
       order_.peer, kGreetingBytes,
       [vm = order_.vm, job = order_.job, attempt = order_.attempt, release](Host& target) {
@@ -286,9 +299,13 @@ void Sender::send_release(PageCounts rest) {
       },
       [this_host = &host_, vm = order_.vm, job = order_.job, attempt = order_.attempt] {
         Sender* sender = this_host->sender(vm, job, attempt);
-        if (sender != nullptr) sender->fail("the connection broke");
+        if (sender == nullptr) return;
+        // In post-copy the release may have come: the target is asked.
+        if (sender->server_) return sender->server_->connection_broke();
+        sender->fail("the connection broke");
       });
   say(pb::TRANSFER_RELEASED);
+  if (server_) server_->begin();
 }
 
 // ---- The target ---------------------------------------------------------------------------------
@@ -340,9 +357,27 @@ void Receiver::take_pages(const PageCounts& pages) {
   for (const auto& [page, count] : pages) counts_[page] = count;
 }
 
+void Receiver::take_following(const PageCounts& pages, std::uint64_t modelled_bytes) {
+  if (!following_) return;
+  const bool were_missing = !following_->missing().empty();
+  if (GuestRunner* runner = host_.runner(order_.vm)) runner->catch_up();  // without them
+  for (const auto& [page, count] : pages) {
+    if (following_->take(page)) counts_[page] = count;
+  }
+  following_->take_modelled(modelled_bytes);
+  if (were_missing && status_ == pb::TRANSFER_RESUMED) note_pages_here();
+}
+
 void Receiver::take_release(Release release) {
   release_ = std::move(release);
-  holds_all_ = true;
+  holds_image_ = true;
+  if (release_.missing) {
+    following_.emplace(host_, order_, *release_.missing);
+    host_.observer().target_holds_state(host_.process(), order_.vm, order_.job);
+    statistics_ = release_.statistics;
+    status_ = pb::TRANSFER_HOLDS_STATE;
+    return say(status_);
+  }
   host_.observer().target_holds_all(host_.process(), order_.vm, order_.job);
   status_ = pb::TRANSFER_HOLDS_ALL;
   statistics_ = release_.statistics;
@@ -354,7 +389,7 @@ bool Receiver::matches() const {
 }
 
 Duration Receiver::time_before_resume() const {
-  if (order_.parameters.verify() != pb::VERIFY_BEFORE_RESUME) return 0;
+  if (order_.parameters.verify() != pb::VERIFY_BEFORE_RESUME || following_) return 0;
   return static_cast<Duration>(counts_.size() / kPagesCheckedPerMillisecond) * kMillisecond;
 }
 
@@ -374,6 +409,26 @@ void Receiver::resumed() {
                                               : "the agreement took longer than the limit");
   }
   say(pb::TRANSFER_RESUMED);
+  if (following_) return note_pages_here();
+  begin_check();
+}
+
+// The last of them lets the check begin.
+void Receiver::note_pages_here() {
+  statistics_.set_followed_pages(following_->followed());
+  statistics_.set_requested_pages(following_->requested());
+  statistics_.set_stalled_ns(following_->stalled());
+  statistics_.set_remaining_bytes(0);
+  statistics_.set_bytes_sent(release_.statistics.bytes_sent() +
+                             following_->followed() * kPageBytes);
+  if (!following_->missing().empty()) return;
+  host_.observer().target_holds_pages(host_.process(), order_.vm, order_.job);
+  status_ = pb::TRANSFER_HOLDS_PAGES;
+  say(status_);
+  begin_check();
+}
+
+void Receiver::begin_check() {
   const auto time = static_cast<Duration>(counts_.size() / kPagesCheckedPerMillisecond + 1);
   host_.later(time * kMillisecond,
               [host = &host_, vm = order_.vm, job = order_.job, attempt = order_.attempt] {

@@ -20,11 +20,9 @@
 #include "cluster/vm/task_result.h"
 #include "tools/sim/guest.h"
 #include "tools/sim/host.h"
+#include "tools/sim/post_copy.h"
 
 namespace failsim::sim {
-
-// Pages and the counts they had when they were sent.
-using PageCounts = std::vector<std::pair<std::uint64_t, std::uint32_t>>;
 
 // Everything that is not memory, and the source's word that it will not run without a committed
 // abort.
@@ -34,6 +32,7 @@ struct Release {
   Time paused_at = 0;
   Time sent_at = 0;
   pb::MigrationStatistics statistics;  // of the source
+  std::optional<Missing> missing;      // post-copy
 };
 
 class Sender {
@@ -48,6 +47,8 @@ class Sender {
   const std::string& vm() const { return order_.vm; }
   TaskId job() const { return order_.job; }
   std::uint32_t rounds() const { return round_; }  // of pre-copy that have ended
+  // Of a post-copy after the release, else null.
+  PageServer* server() { return server_ ? &*server_ : nullptr; }
 
  private:
   void connect();
@@ -56,6 +57,7 @@ class Sender {
   void pause();
   void send_rest();
   void send_release(PageCounts rest);
+  void serve_pages();
   PageCounts take_pages(std::uint64_t most_pages);
   void send_pages(PageCounts pages, std::uint64_t bytes);
   std::uint64_t send_some_pages();
@@ -87,6 +89,8 @@ class Sender {
   std::uint64_t bytes_sent_ = 0;
   PrecopyPolicy policy_;
   bool forced_switch_ = false;
+  bool wants_post_copy_ = false;
+  std::optional<PageServer> server_;
 };
 
 class Receiver {
@@ -98,6 +102,7 @@ class Receiver {
   // Of the sender, in order.
   bool accepts() const { return status_ == pb::TRANSFER_READY; }
   void take_pages(const PageCounts& pages);
+  void take_following(const PageCounts& pages, std::uint64_t modelled_bytes);
   void take_release(Release release);
 
   bool is(TaskId job, std::uint64_t attempt) const {
@@ -105,7 +110,10 @@ class Receiver {
   }
   const std::string& vm() const { return order_.vm; }
   TaskId job() const { return order_.job; }
-  bool holds_all() const { return holds_all_; }
+  // Everything is here, or everything but the pages that follow.
+  bool may_resume() const { return holds_image_; }
+  FollowingPages* following() { return following_ ? &*following_ : nullptr; }
+  const FollowingPages* following() const { return following_ ? &*following_ : nullptr; }
 
   // ---- the resume, by the guest's runner ----
   Duration time_before_resume() const;  // a check that has to come first
@@ -115,7 +123,9 @@ class Receiver {
 
  private:
   bool matches() const;
+  void begin_check();
   void verified();
+  void note_pages_here();
   void say(pb::TransferStatus status);
   void fail(std::uint32_t task_result, const std::string& why);
 
@@ -123,7 +133,8 @@ class Receiver {
   const TransferOrder order_;
   pb::TransferStatus status_ = pb::TRANSFER_IDLE;
   std::uint64_t reserved_bytes_ = 0;
-  bool holds_all_ = false;
+  bool holds_image_ = false;
+  std::optional<FollowingPages> following_;  // post-copy
   std::vector<std::uint32_t> counts_;
   Release release_;
   pb::MigrationStatistics statistics_;

@@ -173,6 +173,7 @@ pb::Request Administrator::migrate(const std::string& vm) {
   parameters.set_max_rounds(static_cast<std::uint32_t>(1 + random_.below(rounds)));
   if (random_.below(8) == 0)
     parameters.set_timeout_ns(draw_duration(random_, kSecond, 20 * kSecond));
+  if (random_.below(3) == 0) parameters.set_on_no_convergence(pb::NO_CONVERGENCE_POST_COPY);
   parameters.set_verify(random_.below(2) == 0 ? pb::VERIFY_BACKGROUND : pb::VERIFY_BEFORE_RESUME);
   return request;
 }
