@@ -67,7 +67,7 @@ pb::MigrationParameters parameters_of(Arguments& arguments) {
   parameters.set_max_downtime_ns(of_ms(arguments.number("max_downtime_ms", 0, kMostMs)));
   parameters.set_max_bytes(arguments.number("max_bytes", 0, kMostBytes));
   parameters.set_on_no_convergence(static_cast<pb::OnNoConvergence>(
-      arguments.choice("on_no_convergence", {"go-on", "fail", "switch"}, 0)));
+      arguments.choice("on_no_convergence", {"go-on", "fail", "switch", "throttle", "post-copy"}, 0)));
   parameters.set_verify(
       static_cast<pb::VerifyMode>(arguments.choice("verify", {"background", "before-resume"}, 0)));
   return parameters;

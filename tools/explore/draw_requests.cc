@@ -55,6 +55,7 @@ std::string migrate(const Plan& plan, const std::string& vm, Dice& dice) {
   text += " --downtime-limit " + in_text(dice.time(20 * kMillisecond, 500 * kMillisecond));
   text += " --max-rounds " + std::to_string(dice.between(1, is_large ? 2 : 20));
   if (dice.chance(12)) text += " --timeout " + in_text(dice.time(kSecond, 20 * kSecond));
+  if (dice.chance(30)) text += " --on-no-convergence post-copy";
   if (dice.chance(50)) text += " --verify before-resume";
   return text;
 }

@@ -1,4 +1,7 @@
 // migrate, and migrate cancel, list, show and watch.
+#include <algorithm>
+#include <array>
+
 #include "cluster/units.h"
 #include "tools/failsim/tasks.h"
 #include "tools/failsim/verb.h"
@@ -32,9 +35,10 @@ json::object parameters(const Arguments& arguments) {
   }
   if (arguments.given("--max-bytes")) body["max_bytes"] = arguments.size("--max-bytes");
   const std::string action = arguments.text("--on-no-convergence");
-  if (action != "go-on" && action != "fail" && action != "switch") {
+  constexpr std::array kActions = {"go-on", "fail", "switch", "throttle", "post-copy"};
+  if (std::find(kActions.begin(), kActions.end(), action) == kActions.end()) {
     fail_usage("--on-no-convergence cannot be \"" + shortened(action) + "\".",
-               "Give go-on, fail or switch.");
+               "Give go-on, fail, switch, throttle or post-copy.");
   }
   body["on_no_convergence"] = action;
   const std::string verify = arguments.text("--verify");
@@ -175,7 +179,9 @@ std::vector<Verb> migrate_verbs() {
         option("--max-bytes", "SIZE", "Switch over when so much was sent (default: any)"),
         option("--timeout", "DURATION", "Give up after that time (default: never)"),
         option("--on-no-convergence", "ACTION",
-               "If it will not fit the downtime limit: go-on to the limits, fail, or switch",
+               "If it will not fit the downtime limit: go-on to the limits, fail, switch, throttle "
+               "the guest, or post-copy: it goes on at the target and its pages follow, and if "
+               "either node dies before they are there it starts again from its disk",
                "go-on"),
         option("--verify", "WHEN", "Check every page at the target: background or before-resume",
                "background"),

@@ -18,7 +18,8 @@ using Type = ArgumentType;
 
 constexpr std::array<std::string_view, 3> kPatterns = {"uniform", "hot-set", "sequential"};
 constexpr std::array<std::string_view, 2> kFills = {"random", "zero"};
-constexpr std::array<std::string_view, 3> kNoConvergence = {"go-on", "fail", "switch"};
+constexpr std::array<std::string_view, 5> kNoConvergence = {"go-on", "fail", "switch", "throttle",
+                                                            "post-copy"};
 constexpr std::array<std::string_view, 2> kVerifies = {"background", "before-resume"};
 
 constexpr std::array kName = {ActionArgument{"NAME", Type::kVm}};

@@ -77,9 +77,12 @@ pb::Request migrate(const Action& action, std::uint32_t nodes) {
   }
   if (action.has("--max-bytes")) parameters.set_max_bytes(size_in(action, "--max-bytes"));
   const std::string on_no_convergence = action.option("--on-no-convergence");
-  parameters.set_on_no_convergence(on_no_convergence == "fail"     ? pb::NO_CONVERGENCE_FAIL
-                                   : on_no_convergence == "switch" ? pb::NO_CONVERGENCE_SWITCH
-                                                                   : pb::NO_CONVERGENCE_GO_ON);
+  parameters.set_on_no_convergence(
+      on_no_convergence == "fail"        ? pb::NO_CONVERGENCE_FAIL
+      : on_no_convergence == "switch"    ? pb::NO_CONVERGENCE_SWITCH
+      : on_no_convergence == "throttle"  ? pb::NO_CONVERGENCE_THROTTLE
+      : on_no_convergence == "post-copy" ? pb::NO_CONVERGENCE_POST_COPY
+                                         : pb::NO_CONVERGENCE_GO_ON);
   parameters.set_verify(action.option("--verify") == "background" ? pb::VERIFY_BACKGROUND
                                                                   : pb::VERIFY_BEFORE_RESUME);
   return request;
