@@ -1,10 +1,11 @@
 // Post-copy: the guest goes on at its target before all of its pages are there.
 //
-// CompleteMigration makes the target the owner as always, but the phase stays Move: the source keeps
-// the pages it had at the pause, never runs again, and serves what is missing until PagesComplete.
-// Between the two the guest has its memory in two places, so that the death of either process, or a
-// link that does not come back in time, costs everything that was only in memory: the pages are
-// given up (AbortMigration), the target stops the guest, and it is started again from its disk.
+// CompleteMigration makes the target the owner as always, but the phase stays Move: the source
+// keeps the pages it had at the pause, never runs again, and serves what is missing until
+// PagesComplete. Between the two the guest has its memory in two places, so that the death of
+// either process, or a link that does not come back in time, costs everything that was only in
+// memory: the pages are given up (AbortMigration), the target stops the guest, and it is started
+// again from its disk.
 #pragma once
 
 #include <cstdint>
