@@ -1,10 +1,14 @@
 #include "node/transport/outgoing_link.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/write.hpp>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 
 namespace failsim::node {
 namespace {
@@ -16,10 +20,20 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds kLongestBackOff{1000};
 constexpr std::chrono::milliseconds kShortestPause{20};  // whatever the peer does
 constexpr std::chrono::seconds kConnectLimit{2};
+// Of what was sent. A connection that waited longer would be tried again after as long again, for
+// TCP doubles its pauses; a new one is tried every second.
+constexpr std::chrono::milliseconds kAcknowledgedWithin{3000};
 constexpr std::chrono::seconds kStaleAfter{1};  // of what waits for a link that is down
 constexpr std::size_t kDownQueueBytes = 4 * 1024 * 1024;
 constexpr std::size_t kUpQueueBytes = 64 * 1024 * 1024;  // more than this: the peer is stuck
 constexpr std::size_t kWriteBytes = 256 * 1024;          // united in one write
+
+void limit_silence(tcp::socket& socket, error_code& failure) {
+  const auto limit = static_cast<unsigned>(kAcknowledgedWithin.count());
+  if (::setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_USER_TIMEOUT, &limit, sizeof limit)) {
+    failure.assign(errno, boost::system::system_category());
+  }
+}
 
 }  // namespace
 
@@ -69,6 +83,7 @@ void OutgoingLink::connect() {
   socket_.open(config_.to.protocol(), failure);
   if (!failure) socket_.bind(config_.from, failure);
   if (!failure) socket_.set_option(tcp::no_delay(true), failure);
+  if (!failure) limit_silence(socket_, failure);
   if (failure) return fail();
   timer_.expires_after(kConnectLimit);
   timer_.async_wait([self = shared_from_this(), attempt](const error_code& canceled) {

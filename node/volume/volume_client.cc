@@ -34,6 +34,8 @@ using std::chrono::steady_clock;
 
 constexpr milliseconds kFirstBackOff{10};
 constexpr milliseconds kLongestBackOff{500};
+// Of what was sent; then it is sent again over a new connection. TCP itself would double its pauses.
+constexpr unsigned kAcknowledgedWithinMs = 3000;
 
 enum class Fate { kToSend, kSent, kRefused, kLost };
 
@@ -183,6 +185,8 @@ bool VolumeClient::Link::connect() {
   const int on = 1;
   const bool is_begun =
       fd >= 0 && ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0 &&
+      ::setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &kAcknowledgedWithinMs,
+                   sizeof kAcknowledgedWithinMs) == 0 &&
       (::connect(fd, reinterpret_cast<const sockaddr*>(&address_), sizeof address_) == 0 ||
        errno == EINPROGRESS);
   if (is_begun && finish_connecting()) return true;
