@@ -53,6 +53,7 @@ struct RunOptions {
   bool record = false;
   std::uint64_t record_limit_bytes = kDefaultRecordLimitBytes;
   bool faults = false;
+  int api_socket = -1;
 };
 
 int refuse(const Error& error) {
@@ -210,6 +211,7 @@ int run(const RunOptions& options) {
   }
   const std::uint32_t instance = options.instance ? *options.instance : std::random_device()();
   config.incarnation = (store->identity().starts << 32) | instance;
+  config.api_socket = options.api_socket;
   if (options.record) config.record_limit_bytes = options.record_limit_bytes;
   const auto exit_code = run_node(config, *store, recovered.value());
   return exit_code ? exit_code.value() : refuse(exit_code.error());
@@ -251,6 +253,10 @@ int main_of(int argc, char** argv) {
       ->check(CLI::PositiveNumber);
 
   run_verb->add_flag("--faults", run_options.faults, "Let faults be injected into this process");
+  run_verb
+      ->add_option("--api-socket", run_options.api_socket,
+                   "Descriptor of an inherited socket that listens for the HTTP interface")
+      ->check(CLI::NonNegativeNumber);
 
   // Taken before; here only so that the help tells of it.
   app.add_subcommand("volume", "Run the shared volume in the foreground");

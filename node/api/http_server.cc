@@ -17,6 +17,12 @@ using boost::system::error_code;
 constexpr std::chrono::milliseconds kAcceptPause{50};  // when the process has no descriptor left
 constexpr std::size_t kTurnedAwayAtOnce = 64;
 
+Error not_inherited(const error_code& failure) {
+  return {Code::kInvalidParameter,
+          "The inherited socket of the HTTP interface cannot be used: " + failure.message() + ".",
+          "Give the descriptor of a socket that listens, or leave --api-socket out."};
+}
+
 class Server final : public HttpServer {
  public:
   Server(boost::asio::io_context& io, const HttpServerConfig& config, HttpHandler handler)
@@ -28,6 +34,11 @@ class Server final : public HttpServer {
   std::optional<Error> listen() {
     const HttpServerConfig& config = shared_->config;
     error_code failure;
+    if (config.listener >= 0) {
+      acceptor_.assign(tcp::v4(), config.listener, failure);
+      if (!failure) accept();
+      return failure ? std::optional(not_inherited(failure)) : std::nullopt;
+    }
     const auto address = boost::asio::ip::make_address(config.address, failure);
     const tcp::endpoint endpoint(address, config.port);
     if (!failure) acceptor_.open(endpoint.protocol(), failure);

@@ -48,6 +48,7 @@ struct HttpLimits {
 struct HttpServerConfig {
   std::string address;
   std::uint16_t port = 0;  // 0 = any free one
+  int listener = -1;       // a socket that listens there already and is taken over, if not -1
   std::string token;
   HttpLimits limits;
 };

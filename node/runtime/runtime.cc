@@ -348,6 +348,7 @@ std::optional<Error> Runtime::open_api() {
   HttpServerConfig config;
   config.address = node_of(identity_.bootstrap, self_).address();
   config.port = kApiPort;
+  config.listener = config_.api_socket;
   config.token = config_.token;
   auto server = HttpServer::open(io_, config, [this](const HttpRequest& request, Respond respond) {
     api_->handle(request, std::move(respond));

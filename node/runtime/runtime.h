@@ -31,6 +31,7 @@ struct RuntimeConfig {
   std::string token;  // of the HTTP interface
   std::string volume_address;
   std::uint16_t volume_port = 0;
+  int api_socket = -1;  // listens for the HTTP interface already; -1 = it is opened
   Incarnation incarnation = 0;
   std::uint64_t record_limit_bytes = 0;  // of the recording of this start; 0 = it is not recorded
   Switchboard* faults = nullptr;  // outlives the node; null: no fault can be injected

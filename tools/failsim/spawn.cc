@@ -3,6 +3,7 @@
 #include <csignal>
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -13,13 +14,19 @@ namespace failsim::cli {
 namespace {
 
 // Between fork and exec: only calls that are safe there.
-[[noreturn]] void become(char* const* words, int log, int input, pid_t parent) {
+[[noreturn]] void become(char* const* words, int log, int input, Place place, pid_t parent) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent) ::_exit(125);  // it died before the line above
   ::setpgid(0, 0);
   ::dup2(input, STDIN_FILENO);
   ::dup2(log, STDOUT_FILENO);
   ::dup2(log, STDERR_FILENO);
+  if (place.network >= 0 && ::setns(place.network, CLONE_NEWNET) != 0) ::_exit(126);
+  if (place.listener >= 0) {
+    // A duplicate stays open in the program; the descriptor itself has to be told so.
+    if (place.listener != kInheritedListener) ::dup2(place.listener, kInheritedListener);
+    ::fcntl(kInheritedListener, F_SETFD, 0);
+  }
   sigset_t none;
   sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -30,7 +37,7 @@ namespace {
 
 }  // namespace
 
-pid_t spawn(const std::vector<std::string>& command, const fs::path& log) {
+pid_t spawn(const std::vector<std::string>& command, const fs::path& log, Place place) {
   const int output = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
   if (output < 0) fail_errno("Opening " + log.string() + " failed", "Check the permissions there.");
   const int input = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -39,7 +46,7 @@ pid_t spawn(const std::vector<std::string>& command, const fs::path& log) {
   words.push_back(nullptr);
   const pid_t parent = ::getpid();
   const pid_t child = ::fork();
-  if (child == 0) become(words.data(), output, input, parent);
+  if (child == 0) become(words.data(), output, input, place, parent);
   ::close(output);
   ::close(input);
   if (child < 0) fail_errno("Starting " + command.front() + " failed", "Check the process limit.");

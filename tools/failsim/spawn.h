@@ -10,10 +10,20 @@
 
 namespace failsim::cli {
 
+inline constexpr int kInheritedListener = 3;
+
+struct Place {
+  int network = -1;
+  int listener = -1;
+};
+
 // Runs the command with its output appended to the log file, in a process group of its own; it is
 // killed when the calling thread's process dies. To be called from the main thread only, because
 // the kernel ties the child to the thread that forked it.
-pid_t spawn(const std::vector<std::string>& command, const fs::path& log);
+//
+// The child inherits `listener` as descriptor kInheritedListener, and runs in the network namespace
+// of `network`; where these are -1, in that of the caller and without one.
+pid_t spawn(const std::vector<std::string>& command, const fs::path& log, Place place = {});
 
 // Runs the command to its end; what it printed is the reason if it fails. `what` begins that
 // Failure's sentence, and `next` says what to do.
