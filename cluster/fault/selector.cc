@@ -257,14 +257,21 @@ Result<std::vector<NodeId>> resolve_nodes(const Selector& selector, const Surrou
   return resolve_members(selector.from, around, random);
 }
 
-Result<std::vector<std::pair<NodeId, NodeId>>> resolve_links(const Selector& selector,
-                                                             const Surroundings& around,
-                                                             Random& random) {
+Result<LinkEnds> resolve_ends(const Selector& selector, const Surroundings& around,
+                              Random& random) {
   const Result<Nodes> from = resolve_members(selector.from, around, random);
   if (!from) return from.error();
   const Result<Nodes> to = resolve_members(selector.to, around, random,
                                            is_share(selector.from.role) ? from.value() : Nodes());
   if (!to) return to.error();
+  return LinkEnds{from.value(), to.value()};
+}
+
+Result<std::vector<std::pair<NodeId, NodeId>>> resolve_links(const Selector& selector,
+                                                             const Surroundings& around,
+                                                             Random& random) {
+  const Result<LinkEnds> ends = resolve_ends(selector, around, random);
+  if (!ends) return ends.error();
   std::vector<std::pair<NodeId, NodeId>> links;
   const auto add = [&links](NodeId left, NodeId right) {
     const std::pair link(left, right);
@@ -272,8 +279,8 @@ Result<std::vector<std::pair<NodeId, NodeId>>> resolve_links(const Selector& sel
       links.push_back(link);
     }
   };
-  for (const NodeId left : from.value()) {
-    for (const NodeId right : to.value()) {
+  for (const NodeId left : ends.value().from) {
+    for (const NodeId right : ends.value().to) {
       add(left, right);
       if (selector.both_ways) add(right, left);
     }

@@ -79,6 +79,13 @@ bool is_node_name(std::string_view name);
 // a selector that hits nothing is refused, never ignored. Draws only for one/minority/majority/...
 Result<std::vector<NodeId>> resolve_nodes(const Selector& selector, const Surroundings& around,
                                           Random& random);
+// The two sides of a selector of links; one end may stand on both.
+struct LinkEnds {
+  std::vector<NodeId> from;
+  std::vector<NodeId> to;
+};
+Result<LinkEnds> resolve_ends(const Selector& selector, const Surroundings& around,
+                              Random& random);
 Result<std::vector<std::pair<NodeId, NodeId>>> resolve_links(const Selector& selector,
                                                              const Surroundings& around,
                                                              Random& random);

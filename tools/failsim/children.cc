@@ -10,6 +10,7 @@
 
 #include "tools/failsim/birth.h"
 #include "tools/failsim/errors.h"
+#include "tools/failsim/readiness.h"
 #include "tools/failsim/spawn.h"
 
 namespace failsim::cli {
@@ -31,9 +32,10 @@ Children::Children(ClusterDirectory directory, ClusterDescription description, b
       faults_(faults),
       program_(node_executable()) {}
 
-const Child& Children::start(Child child, const std::vector<std::string>& command) {
+const Child& Children::start(Child child, const std::vector<std::string>& command, int listener) {
+  const int network = network_ == nullptr ? -1 : network_->of(child.name).descriptor();
   child.started = std::chrono::steady_clock::now();
-  child.pid = spawn(command, child.log);
+  child.pid = spawn(command, child.log, {network, listener});
   // A child that has ended already has no mark; it is reaped in its turn.
   child.mark = mark_of(child.pid).value_or(ProcessMark{child.pid, 0, ""});
   return children_.emplace_back(std::move(child));
@@ -67,7 +69,19 @@ const Child& Children::start_node(std::uint32_t node) {
                    {"--record", "--record-limit", std::to_string(description_.record_limit_bytes)});
   }
   if (faults_) command.push_back("--faults");
-  return start(std::move(child), command);
+  if (network_ == nullptr) return start(std::move(child), command);
+  const Result<FileDescriptor> listener = listen_on(description_.node_address(node), kApiPort);
+  if (!listener) fail(listener.error());
+  command.insert(command.end(), {"--api-socket", std::to_string(kInheritedListener)});
+  return start(std::move(child), command, listener.value().get());
+}
+
+bool Children::does_volume_listen() const {
+  const std::string address = description_.volume_address();
+  bool listens = false;
+  const auto look = [&] { listens = accepts_connections(address, kVolumePort); };
+  network_ == nullptr ? look() : network_->of("volume").inside(look);
+  return listens;
 }
 
 std::optional<Children::Ended> Children::reap() {

@@ -11,6 +11,7 @@
 
 #include <sys/types.h>
 
+#include "tools/failsim/cluster_network.h"
 #include "tools/failsim/directory.h"
 #include "tools/failsim/process.h"
 
@@ -31,6 +32,11 @@ class Children {
  public:
   // `faults`: the nodes may be told to inject faults.
   Children(ClusterDirectory directory, ClusterDescription description, bool faults);
+
+  // Those started from now on run in the namespaces of the network, which outlives this.
+  void move_to(const ClusterNetwork& network) { network_ = &network; }
+  // Whether somebody listens at the volume's address.
+  bool does_volume_listen() const;
 
   // A new process, under a new instance if it is a node. A Failure if it cannot be started.
   const Child& start_volume();
@@ -59,7 +65,7 @@ class Children {
   RunningProcesses running() const;
 
  private:
-  const Child& start(Child child, const std::vector<std::string>& command);
+  const Child& start(Child child, const std::vector<std::string>& command, int listener = -1);
   void send_signal(int signal, bool to_volume) const;
   bool is_any_alive(bool volume) const;
 
@@ -67,6 +73,7 @@ class Children {
   const ClusterDescription description_;
   const bool faults_;
   const fs::path program_;
+  const ClusterNetwork* network_ = nullptr;  // null: they run where their parent runs
   std::vector<Child> children_;  // in the order of their starts
 };
 

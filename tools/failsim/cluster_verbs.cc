@@ -55,6 +55,7 @@ LaunchOptions launch_options(const Context& context, const Arguments& arguments)
   options.node_memory_given = arguments.given("--node-memory");
   options.record_limit_bytes = record_limit(arguments);
   options.faults = arguments.flag("--faults");
+  options.netns = arguments.flag("--netns");
   return options;
 }
 
@@ -226,6 +227,7 @@ std::vector<Verb> cluster_verbs() {
         repeated_option("--set", "NAME=VALUE", "A property of a new cluster; may be repeated"),
         option("--node-memory", "SIZE", "What the VMs of a node of a new cluster may use", "4GiB"),
         flag("--faults", "Let faults be injected into it (see: failsim fault --help)"),
+        flag("--netns", "Give each process a network namespace; faults of the network hit packets (root)"),
         flag("--record", "Record every event of every node from now on, for `failsim replay`"),
         option("--record-limit", "SIZE", "As --record; a node's recording stops at this size", "256MiB"),
         flag("--no-record", "Record no longer what was recorded so far")},
@@ -233,6 +235,7 @@ std::vector<Verb> cluster_verbs() {
        "  failsim up -n 5 --name lab --detach\n"
        "  failsim up --dir ./c1 --set SameSubnetDelay=250 --set SameSubnetThreshold=3\n"
        "  failsim up --faults --detach\n"
+       "  failsim up --faults --netns --detach\n"
        "  failsim up --record --detach\n",
        up},
       {"down",

@@ -4,6 +4,7 @@
 //   {"command":"down"}                   stop every process and end
 //   {"command":"fault-id"}               {"id":N}: a number for a fault
 //   {"command":"fault","id":N,"order":"freeze node-2","by":"..."}    inject it, or renew its lease
+//   {"command":"fault-packets","kind":"link-cut"}   {"performed":B}: by it, on packets (--netns)
 //   {"command":"fault-list"}             {"faults":[...]}: those that the launcher performs
 //   {"command":"fault-heal","id":N}      {"faults":[...]}: those healed; all of them without id
 //

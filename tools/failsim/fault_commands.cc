@@ -24,6 +24,9 @@ FaultCommands::FaultCommands(const ClusterDirectory& directory,
 json::object FaultCommands::obey(const std::string& verb, const json::object& command) {
   const std::uint64_t id = number_in(command, "id");
   if (verb == "fault-id") return {{"id", faults_->next_id()}};
+  if (verb == "fault-packets") {
+    return {{"performed", faults_->performs_on_packets(text_in(command, "kind"))}};
+  }
   if (verb == "fault-list") return {{"faults", faults_->list()}};
   if (verb == "fault-heal") {
     return {{"faults", faults_->heal(id == 0 ? std::nullopt : std::optional(id))}};

@@ -149,11 +149,12 @@ InjectedFault FaultInjector::plan(const fault::Order& order) {
     case Place::kNode: {
       std::vector<NodeId> nodes = must(fault::resolve_nodes(order.on, seen, random_));
       if (order.survivable) nodes = survivable(std::move(nodes), fault);
-      fault.parts = parts_of_nodes(order, std::move(nodes));
+      fault.parts = is_on_packets(order) ? std::vector{part_on(0, order, nodes)}
+                                         : parts_of_nodes(order, std::move(nodes));
       break;
     }
     case Place::kLink:
-      fault.parts = parts_of_links(order);
+      fault.parts = is_on_packets(order) ? part_on_packets(order) : parts_of_links(order);
       break;
     case Place::kGuest:
       fault.parts = parts_of_guests(order);
@@ -163,6 +164,22 @@ InjectedFault FaultInjector::plan(const fault::Order& order) {
   }
   check_running(order, fault.parts);
   return fault;
+}
+
+// Whether the launcher performs it on the packets of a cluster with `up --netns`.
+bool FaultInjector::is_on_packets(const fault::Order& order) const {
+  if (order.kind->group != "network") return false;
+  const json::object command = {{"command", "fault-packets"},
+                                {"kind", std::string(order.kind->name)}};
+  return flag_in(command_supervisor(client_.directory(), command), "performed");
+}
+
+std::vector<FaultPart> FaultInjector::part_on_packets(const fault::Order& order) {
+  const auto ends = must(fault::resolve_ends(order.on, Seen(client_), random_));
+  FaultPart part{0, order};
+  part.order.on.from = names_of(ends.from);
+  part.order.on.to = names_of(ends.to);
+  return {std::move(part)};
 }
 
 std::vector<FaultPart> FaultInjector::parts_of_nodes(const fault::Order& order,

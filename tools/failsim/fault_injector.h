@@ -53,6 +53,8 @@ class FaultInjector {
 
  private:
   InjectedFault plan(const fault::Order& order);
+  bool is_on_packets(const fault::Order& order) const;
+  std::vector<FaultPart> part_on_packets(const fault::Order& order);
   std::vector<FaultPart> parts_of_nodes(const fault::Order& order, std::vector<NodeId> nodes);
   std::vector<FaultPart> parts_of_links(const fault::Order& order);
   std::vector<FaultPart> parts_of_guests(const fault::Order& order);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "cluster/units.h"
+#include "tools/failsim/cluster_network.h"
 #include "tools/failsim/control.h"
 #include "tools/failsim/errors.h"
 #include "tools/failsim/nodes.h"
@@ -121,6 +122,8 @@ void check(const LaunchOptions& options) {
   } else {
     check_birth(options.directory, options.birth);
   }
+  if (!options.netns) return;
+  if (const auto error = ClusterNetwork::try_out()) fail(*error);
 }
 
 void send_report(int channel, const json::object& report) {
@@ -152,6 +155,7 @@ void detach_streams(const ClusterDirectory& directory) {
     detach_streams(options.directory);
     SupervisorOptions supervisor{options.directory, description};
     supervisor.faults = options.faults;
+    supervisor.netns = options.netns;
     supervisor.on_ready = [&](const json::object& endpoints) {
       reported = true;
       send_report(channel, {{"ready", endpoints}});
@@ -242,6 +246,7 @@ int launch_in_foreground(const LaunchOptions& options, bool follow_logs,
   const DirectoryLock lock(options.directory);
   SupervisorOptions supervisor{options.directory, prepare(options)};
   supervisor.faults = options.faults;
+  supervisor.netns = options.netns;
   supervisor.follow_logs = follow_logs;
   supervisor.on_ready = on_ready;
   return supervise(std::move(supervisor));

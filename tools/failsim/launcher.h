@@ -19,6 +19,7 @@ struct LaunchOptions {
   // Whether the nodes are recorded from now on, and how much (0 = not at all); nothing = as before.
   std::optional<std::uint64_t> record_limit_bytes = std::nullopt;
   bool faults = false;  // faults may be injected into it
+  bool netns = false;   // each process in a network namespace of its own; for root
 };
 
 // How long a cluster in the background lives.

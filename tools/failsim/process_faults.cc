@@ -83,7 +83,7 @@ json::object ProcessFaults::inject(std::uint64_t id, const std::string& order_li
   const Result<fault::Order> parsed = fault::parse_order(order_line);
   if (!parsed) fail(parsed.error());
   const fault::Order& order = parsed.value();
-  if (!is_fault_of_launcher(order.kind->name)) {
+  if (!is_fault_of_launcher(order.kind->name) && !performs_on_packets(order.kind->name)) {
     fail(Code::kInvalidState,
          "The launcher does not perform the fault " + std::string(order.kind->name) + ".",
          "Use failsim and failsim-node of the same version.");
@@ -124,6 +124,7 @@ void ProcessFaults::add(Fault fault) {
 std::vector<ProcessFaults::Victim> ProcessFaults::victims_of(const fault::Order& order) const {
   if (order.kind->place == fault::Place::kPoint) return {};  // whoever passes it
   std::vector<std::string> children = order.on.from.names;
+  if (order.on.from.role == fault::Members::Role::kVolume) children = {"volume"};
   if (order.kind->place == fault::Place::kVolume) children = {"volume"};
   std::vector<Victim> victims;
   for (const std::string& child : children) {
@@ -141,6 +142,9 @@ std::vector<ProcessFaults::Victim> ProcessFaults::victims_of(const fault::Order&
 void ProcessFaults::perform(Fault& fault) {
   const std::string_view kind = fault.order.kind->name;
   if (damages_store(kind)) return damage_stores(fault);
+  if (performs_on_packets(kind)) {
+    if (const auto error = outside_.packets->begin(fault.id, fault.order)) fail(*error);
+  }
   if (kind == "failpoint") {
     if (const auto error = outside_.board->arm(fault.id, fault.order)) fail(*error);
   }
@@ -187,7 +191,7 @@ bool ProcessFaults::undo(const Fault& fault) {
   const std::string_view kind = fault.order.kind->name;
   if (damages_store(kind)) return mend_stores(fault);
   if (kind == "failpoint") outside_.board->disarm(fault.id);
-  bool is_undone = true;
+  bool is_undone = outside_.packets == nullptr || !outside_.packets->end(fault.id);
   for (const Victim& victim : fault.victims) {
     const std::optional<pid_t> process = outside_.process(victim.child);
     if (stops(kind) && process == victim.process) ::kill(victim.process, SIGCONT);

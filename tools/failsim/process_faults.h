@@ -19,6 +19,7 @@
 #include "cluster/fault/order.h"
 #include "storage/failpoint_board.h"
 #include "tools/failsim/json.h"
+#include "tools/failsim/packet_faults.h"
 #include "tools/failsim/store_damage.h"
 
 namespace failsim::cli {
@@ -44,11 +45,16 @@ class ProcessFaults {
     std::function<void(json::object note)> note;
     std::function<Clock::time_point()> now;
     FailpointBoard* board = nullptr;  // outlives it
+    PacketFaults* packets = nullptr;  // likewise; null where the processes have one network
   };
 
   explicit ProcessFaults(Outside outside) : outside_(std::move(outside)) {}
 
   std::uint64_t next_id() { return ++last_id_; }
+  // Whether it performs faults of this kind instead of the node processes.
+  bool performs_on_packets(std::string_view kind) const {
+    return outside_.packets != nullptr && outside_.packets->performs(kind);
+  }
   // The order has to name nodes that run. Throws a Failure if they do not, or it is none of these,
   // or was healed (kOperationAborted).
   json::object inject(std::uint64_t id, const std::string& order_line, const std::string& by);

@@ -109,18 +109,23 @@ void RecordedFaults::act(const handover::Process& performer, const Order& order,
   for (const Link& link : cut_links(performer.node, order)) change_link(link, begins);
 }
 
-// Links over which the log says nothing any more, as the switchboard of that node has it.
+// Links over which the log says nothing any more: as the switchboard of that node has it, or as the
+// launcher (no node) cuts them for all.
 std::vector<RecordedFaults::Link> RecordedFaults::cut_links(NodeId self, const Order& order) const {
   const std::string_view kind = order.kind->name;
   if (kind != "link-cut" && kind != "link-hold" && kind != "isolate") return {};
   const std::int64_t traffic = order.value("class");
   if (traffic != kAllTraffic && traffic != kControlTraffic) return {};
   std::vector<Link> links;
+  const auto performs_for = [self](NodeId node) { return self == kNoNode || self == node; };
   if (kind == "isolate") {
     const std::set<NodeId> isolated = concerned(order, nodes_);
-    for (const NodeId other : nodes_) {
-      if (isolated.contains(other)) continue;
-      links.insert(links.end(), {{self, other}, {other, self}});
+    for (const NodeId node : isolated) {
+      if (!performs_for(node)) continue;
+      for (const NodeId other : nodes_) {
+        if (isolated.contains(other)) continue;
+        links.insert(links.end(), {{node, other}, {other, node}});
+      }
     }
     return links;
   }
@@ -128,7 +133,8 @@ std::vector<RecordedFaults::Link> RecordedFaults::cut_links(NodeId self, const O
   const auto resolved = fault::resolve_links(order.on, fault::NodesByName(nodes_), unused);
   if (!resolved) return {};
   for (const Link& link : resolved.value()) {
-    if (link.first == self && link.second != fault::kVolumeEnd) links.push_back(link);
+    const bool is_volume = link.first == fault::kVolumeEnd || link.second == fault::kVolumeEnd;
+    if (performs_for(link.first) && !is_volume) links.push_back(link);
   }
   return links;
 }

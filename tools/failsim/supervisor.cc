@@ -16,6 +16,7 @@
 
 #include "tools/failsim/birth.h"
 #include "tools/failsim/children.h"
+#include "tools/failsim/cluster_network.h"
 #include "tools/failsim/control.h"
 #include "tools/failsim/errors.h"
 #include "tools/failsim/evidence.h"
@@ -51,6 +52,7 @@ class Supervisor {
   enum class Stage { kRunning, kStoppingNodes, kStoppingVolume };
 
   void open();
+  void open_network();
   void open_faults();
   void start_all();
   void start_volume() { started(children_.start_volume()); }
@@ -92,6 +94,8 @@ class Supervisor {
   int quick_deaths_ = 0;
   std::vector<std::pair<std::string, LogFollower>> logs_;
   std::optional<LauncherNotes> notes_;   // only of a cluster that is recorded
+  std::optional<ClusterNetwork> network_;  // these two only with --netns
+  std::optional<PacketFaults> packets_;
   std::optional<FaultCommands> faults_;  // only with --faults
 };
 
@@ -146,12 +150,30 @@ void Supervisor::open() {
   if (options_.description.record_limit_bytes > 0) {
     notes_.emplace(options_.directory.path(), options_.description.record_limit_bytes);
   }
+  if (options_.netns) open_network();
   if (options_.faults) open_faults();
   if (!options_.follow_logs) return;
   for (std::uint32_t node = 1; node <= options_.description.nodes; ++node) {
     logs_.emplace_back("node-" + std::to_string(node),
                        LogFollower(options_.directory.node_log(node)));
   }
+}
+
+void Supervisor::open_network() {
+  Result<ClusterNetwork> network = ClusterNetwork::build(options_.description);
+  if (!network) fail(network.error());
+  network_ = network.take();
+  children_.move_to(*network_);
+  packets_.emplace(options_.description.nodes, network_->skills(),
+                   [this](PacketTreatments treatments) {
+                     auto error = network_->treat(std::move(treatments));
+                     if (error) say(error->message);
+                     return error;
+                   });
+  say(std::string("each process has a network of its own; this kernel has ") +
+      (network_->skills().netem
+           ? "netem"
+           : "no netem, so the node processes delay, double, reorder and corrupt"));
 }
 
 void Supervisor::open_faults() {
@@ -169,14 +191,14 @@ void Supervisor::open_faults() {
         text_in(note, "order"));
   };
   outside.now = steady_clock::now;
+  outside.packets = packets_ ? &*packets_ : nullptr;
   faults_.emplace(options_.directory, options_.description, token_, std::move(outside));
 }
 
 void Supervisor::start_all() {
   start_volume();
   const auto deadline = steady_clock::now() + kStopLimit;
-  const std::string address = options_.description.volume_address();
-  while (!accepts_connections(address, kVolumePort) && steady_clock::now() < deadline &&
+  while (!children_.does_volume_listen() && steady_clock::now() < deadline &&
          children_.is_volume_alive()) {
     std::this_thread::sleep_for(milliseconds(5));
   }

@@ -17,6 +17,7 @@ struct SupervisorOptions {
   ClusterDirectory directory;
   ClusterDescription description;
   bool faults = false;       // faults may be injected: here, and into the nodes
+  bool netns = false;        // each process in a network namespace of its own
   bool follow_logs = false;  // copy the nodes' lines to standard output
   // Called once, with the content of endpoints.json, when every node is Up and there is a leader.
   std::function<void(const json::object&)> on_ready = nullptr;
