@@ -84,8 +84,7 @@ struct LinkEnds {
   std::vector<NodeId> from;
   std::vector<NodeId> to;
 };
-Result<LinkEnds> resolve_ends(const Selector& selector, const Surroundings& around,
-                              Random& random);
+Result<LinkEnds> resolve_ends(const Selector& selector, const Surroundings& around, Random& random);
 Result<std::vector<std::pair<NodeId, NodeId>>> resolve_links(const Selector& selector,
                                                              const Surroundings& around,
                                                              Random& random);

@@ -34,7 +34,8 @@ using std::chrono::steady_clock;
 
 constexpr milliseconds kFirstBackOff{10};
 constexpr milliseconds kLongestBackOff{500};
-// Of what was sent; then it is sent again over a new connection. TCP itself would double its pauses.
+// Of what was sent; then it is sent again over a new connection. TCP itself would double its
+// pauses.
 constexpr unsigned kAcknowledgedWithinMs = 3000;
 
 enum class Fate { kToSend, kSent, kRefused, kLost };

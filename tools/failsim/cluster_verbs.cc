@@ -227,9 +227,11 @@ std::vector<Verb> cluster_verbs() {
         repeated_option("--set", "NAME=VALUE", "A property of a new cluster; may be repeated"),
         option("--node-memory", "SIZE", "What the VMs of a node of a new cluster may use", "4GiB"),
         flag("--faults", "Let faults be injected into it (see: failsim fault --help)"),
-        flag("--netns", "Give each process a network namespace; faults of the network hit packets (root)"),
+        flag("--netns",
+             "Give each process a network namespace; faults of the network hit packets (root)"),
         flag("--record", "Record every event of every node from now on, for `failsim replay`"),
-        option("--record-limit", "SIZE", "As --record; a node's recording stops at this size", "256MiB"),
+        option("--record-limit", "SIZE", "As --record; a node's recording stops at this size",
+               "256MiB"),
         flag("--no-record", "Record no longer what was recorded so far")},
        "  failsim up --detach\n"
        "  failsim up -n 5 --name lab --detach\n"

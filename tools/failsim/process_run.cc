@@ -349,12 +349,12 @@ void ProcessRun::run(ProcessStory& story) {
 }  // namespace
 
 ProcessStory run_on_processes(const Scenario& scenario, const ClusterDirectory& directory,
-                              milliseconds timeout) {
+                              milliseconds timeout, bool netns) {
   ProcessStory story;
   SeenFacts facts;
   const Clock::time_point over_at = Clock::now() + timeout;
   try {
-    const ClusterDescription description = launch_stage(scenario, directory);
+    const ClusterDescription description = launch_stage(scenario, directory, netns);
     ProcessRun(scenario, directory, description, over_at, facts).run(story);
   } catch (const Failure& failure) {
     facts.tell(history::Expectation{

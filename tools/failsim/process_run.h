@@ -26,8 +26,8 @@ struct ProcessStory {
 
 // The scenario has passed lint; the directory is empty or missing and stays behind with the logs
 // and recordings. Nothing runs when this returns. A run that does not end within `timeout` is ended
-// and says so ("timeout").
+// and says so ("timeout"). `netns`: each process has a network namespace of its own.
 ProcessStory run_on_processes(const scenario::Scenario& scenario, const ClusterDirectory& directory,
-                              std::chrono::milliseconds timeout);
+                              std::chrono::milliseconds timeout, bool netns);
 
 }  // namespace failsim::cli

@@ -60,7 +60,7 @@ bool all_follow(const Sight& sight, const std::function<bool(const std::string&)
 }  // namespace
 
 ClusterDescription launch_stage(const scenario::Scenario& scenario,
-                                const ClusterDirectory& directory) {
+                                const ClusterDirectory& directory, bool netns) {
   LaunchOptions options{directory, {}};
   options.birth.name = "scenario";
   options.birth.nodes = scenario.topology.nodes;
@@ -71,6 +71,7 @@ ClusterDescription launch_stage(const scenario::Scenario& scenario,
     options.birth.properties.push_back(name + "=" + value);
   }
   options.faults = true;
+  options.netns = netns;
   options.record_limit_bytes = kRecordLimitBytes;
   launch_in_background(options, Life::kUntilCallerEnds);
   return *directory.description();

@@ -14,10 +14,10 @@
 
 namespace failsim::cli {
 
-// Starts the cluster in the directory, open to faults. It ends with the calling process at the
-// latest. A Failure if it does not come up.
+// Starts the cluster in the directory, open to faults, with a network namespace for each process if
+// `netns`. It ends with the calling process at the latest. A Failure if it does not come up.
 ClusterDescription launch_stage(const scenario::Scenario& scenario,
-                                const ClusterDirectory& directory);
+                                const ClusterDirectory& directory, bool netns);
 
 class ProcessStage {
  public:

@@ -52,12 +52,13 @@ json::object to_json(const Scenario& run, const Outcome& outcome) {
 
 // `tell` tells the facts of the run once more: recording changes nothing of it.
 void write_report(const Scenario& run, const Outcome& outcome, const char* world,
-                  const std::string& runs, const std::function<void(history::Sink&)>& tell) {
+                  const char* replay_options, const std::string& runs,
+                  const std::function<void(history::Sink&)>& tell) {
   history::RunRecorder::About about;
   about.run.title = run.name;
   about.run.world = world;
   about.run.replay = "failsim scenario run " + run.file;
-  if (about.run.world == "processes") about.run.replay += " --on processes";
+  about.run.replay += replay_options;
   about.options = json::serialize(json::object{
       {"world", world}, {"scenario", run.name}, {"seed", run.seed}, {"nodes", run.topology.nodes}});
   about.scenario = read_file(run.file).value_or("");
@@ -91,7 +92,7 @@ json::object run_virtual(const Scenario& run, const Arguments& arguments) {
     }
   }
   if (const std::string runs = report_place(arguments, outcome); !runs.empty()) {
-    write_report(run, outcome, "virtual", runs, [&run](history::Sink& sink) {
+    write_report(run, outcome, "virtual", "", runs, [&run](history::Sink& sink) {
       scenario::VirtualRunOptions recorded;
       recorded.sink = &sink;
       scenario::run_virtual(run, recorded);
@@ -121,11 +122,13 @@ fs::path temporary_directory() {
 json::object run_in_directory(const Scenario& run, const Arguments& arguments) {
   const fs::path place = temporary_directory();
   const ClusterDirectory directory(place / "cluster");
-  const ProcessStory story = run_on_processes(run, directory, timeout_of(arguments));
+  const ProcessStory story =
+      run_on_processes(run, directory, timeout_of(arguments), arguments.flag("--netns"));
   const Outcome outcome = judge_process_run(directory, story, nullptr);
   if (const std::string runs = report_place(arguments, outcome); !runs.empty()) {
-    write_report(run, outcome, "processes", runs,
-                 [&](history::Sink& sink) { judge_process_run(directory, story, &sink); });
+    const bool netns = arguments.flag("--netns");
+    write_report(run, outcome, "processes", netns ? " --on processes --netns" : " --on processes",
+                 runs, [&](history::Sink& sink) { judge_process_run(directory, story, &sink); });
   }
   json::object result = to_json(run, outcome);
   result["real_ms"] = outcome.duration / kMillisecond;

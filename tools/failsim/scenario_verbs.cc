@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "cluster/units.h"
+#include "tools/failsim/cluster_network.h"
 #include "tools/failsim/scenario_record.h"
 #include "tools/failsim/scenario_runs.h"
 #include "tools/failsim/verb.h"
@@ -88,6 +89,10 @@ int run(Context& context, const Arguments& arguments) {
     fail_usage("--rewrite and --verbose are of the virtual world.",
                "Leave them out, or leave out --on processes.");
   }
+  if (arguments.flag("--netns")) {
+    if (!on_processes) fail_usage("--netns is of processes.", "Give --on processes, too.");
+    if (const auto error = ClusterNetwork::try_out()) fail(*error);
+  }
   const std::vector<Scenario> scenarios = load_all(files_of(arguments));
   Results results(context.json());
   run_scenarios(scenarios, on_processes, arguments,
@@ -145,6 +150,7 @@ std::vector<Verb> scenario_verbs() {
         optional_option("--report", "DIR",
                         "Write a report into DIR [runs], as --report=DIR; what fails gets one in "
                         "any case"),
+        flag("--netns", "On processes: as of `failsim up`"),
         flag("--rewrite", "Renew the expected events of those that pass"),
         flag("--verbose", "Print every line of the trace on standard error")},
        "  failsim scenario run tests/scenarios/cancel-in-setup\n"

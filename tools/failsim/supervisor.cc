@@ -23,7 +23,6 @@
 #include "tools/failsim/fault_commands.h"
 #include "tools/failsim/launcher_notes.h"
 #include "tools/failsim/log_follower.h"
-#include "tools/failsim/readiness.h"
 #include "tools/failsim/readiness_watch.h"
 #include "tools/failsim/registry.h"
 #include "tools/failsim/spawn.h"
