@@ -78,6 +78,33 @@ A selector that hits nothing is refused, and so is a named node that is down. Th
 has classes: `heartbeat`, `control` (the log, requests, reports), `data` (migrations). The traffic of
 the shared volume is of no class.
 
+## Who performs a fault of the network
+
+Without root the node processes do, on frames: decorators at the seams of a node hold, drop or damage
+what passes, at its sender. With `up --netns`, for root, each process has a network namespace of its
+own, and the launcher performs these on real packets, on the bridge that all of them pass:
+
+| fault | on packets |
+|---|---|
+| `link-cut`, `isolate`, `link-loss` | dropped by rules of nft, told apart by addresses and ports |
+| `link-rate` | a queue of HTB |
+| `link-delay`, `link-reorder`, `link-corrupt` | netem, if the kernel has it; otherwise still performed by the node processes |
+| `link-hold`, `link-reset`, `link-duplicate` | never: no packet is kept or made up; performed by the node processes |
+
+`fault inject` and `fault list` say who performs each part. Packets differ from frames:
+
+* A cut breaks no connection. TCP sends again what was lost, so a short cut costs a stream a moment; a
+  node gives up a link, and its link to the shared volume, when nothing is acknowledged for three
+  seconds, and tries anew every second.
+* Packets belong to the direction they go, acknowledgements included. After `link-cut node-1->node-2`
+  a stream the other way delivers what fits its window and then stands still, too; heartbeats the other
+  way arrive. Where only heartbeats are to be lost, say `class=heartbeat`.
+* What is lost or waits in a queue is a packet as the kernel bundles it, up to 64 KiB of a stream.
+* A bit that netem flips is caught by the checksum of TCP or UDP before that of a frame: the packet is
+  lost. Without --netns the frame's own checksum has to catch it.
+* Faults of the network go on when a node dies and is started again. Faults at named points are always
+  performed by the process that passes the point.
+
 )";
 
 constexpr std::string_view kTermsText = R"(

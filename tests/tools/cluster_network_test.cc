@@ -177,12 +177,17 @@ TEST_F(ClusterNetworkTest, NoMoreThanTheRatePasses) {
 TEST_F(ClusterNetworkTest, NetemDelaysWhereTheKernelHasIt) {
   if (!network_->skills().netem) GTEST_SKIP() << "this kernel has no netem";
   connect(kPeerPort);
-  treat({"link-delay node-1->node-2 min=200ms", "link-reorder node-1->node-2 share=50%",
-         "link-duplicate node-1->node-2 share=10%", "link-corrupt node-1->node-2 share=1%"});
+  treat({"link-delay node-1<->node-2 min=200ms", "link-reorder node-1->node-2 share=50%",
+         "link-corrupt node-1->node-2 share=1% class=heartbeat",
+         "link-rate node-1->node-2 rate=1MiB/s"});
   const auto begin = steady_clock::now();
   send("late");
   EXPECT_EQ(receive(receiver_, kSoonMs), "late");
   EXPECT_GE(steady_clock::now() - begin, milliseconds(200));
+  treat({"link-rate node-1->node-2 rate=1MiB/s class=control"});  // the queue is another now
+  send("soon");
+  EXPECT_EQ(receive(receiver_, kSoonMs), "soon");
+  treat({});
 }
 
 TEST_F(ClusterNetworkTest, WhatItCannotDoChangesNothing) {

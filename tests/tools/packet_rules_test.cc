@@ -153,10 +153,10 @@ TEST_F(PacketRules, DelaysAddUpToAMeanAndWhatIsToEitherSide) {
   EXPECT_THAT(queues(), HasSubstr("netem limit 100000 delay 25000us 10000us\n"));
 }
 
-TEST_F(PacketRules, NetemDoublesAndFlipsWithTheirChances) {
-  order("link-duplicate node-1->node-2 share=5% class=heartbeat");
+TEST_F(PacketRules, NetemFlipsBitsWithTheChanceOfAll) {
+  order("link-corrupt node-1->node-2 share=5% class=heartbeat");
   order("link-corrupt node-1->node-2 share=0.1% class=heartbeat");
-  EXPECT_THAT(queues(), HasSubstr("netem limit 100000 duplicate 5.0% corrupt 0.1%\n"));
+  EXPECT_THAT(queues(), HasSubstr("netem limit 100000 corrupt 5.1%\n"));
 }
 
 TEST_F(PacketRules, HeartbeatsThatAreOvertakenWaitInAQueueOfTheirOwn) {
@@ -171,11 +171,11 @@ TEST_F(PacketRules, WhatNeedsNetemIsLeftToProcessesWithoutIt) {
   for (const char* kind : {"link-cut", "isolate", "link-loss", "link-rate"}) {
     EXPECT_TRUE(is_fault_of_packets(kind, {})) << kind;
   }
-  for (const char* kind : {"link-delay", "link-duplicate", "link-reorder", "link-corrupt"}) {
+  for (const char* kind : {"link-delay", "link-reorder", "link-corrupt"}) {
     EXPECT_FALSE(is_fault_of_packets(kind, {})) << kind;
     EXPECT_TRUE(is_fault_of_packets(kind, {.netem = true})) << kind;
   }
-  for (const char* kind : {"link-hold", "link-reset", "kill", "volume-slow"}) {
+  for (const char* kind : {"link-hold", "link-reset", "link-duplicate", "kill", "volume-slow"}) {
     EXPECT_FALSE(is_fault_of_packets(kind, {.netem = true})) << kind;
   }
 }

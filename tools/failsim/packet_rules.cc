@@ -17,12 +17,14 @@ using Link = std::pair<NodeId, NodeId>;
 
 constexpr std::array<std::string_view, 4> kByAnyKernel = {"link-cut", "isolate", "link-loss",
                                                           "link-rate"};
-constexpr std::array<std::string_view, 4> kByNetem = {"link-delay", "link-duplicate",
-                                                      "link-reorder", "link-corrupt"};
+// Not link-duplicate: a netem that doubles packets tolerates no other netem beside it. What a
+// stream has twice it throws away, and heartbeats the processes double as well.
+constexpr std::array<std::string_view, 3> kByNetem = {"link-delay", "link-reorder", "link-corrupt"};
 constexpr std::int64_t kAlways = 1'000;                     // per mille
-constexpr std::uint64_t kNoLimit = std::uint64_t{1} << 40;  // bytes a second
-constexpr std::uint64_t kShortestQueue = 64 * 1024;         // bytes
-constexpr std::uint64_t kQueuesPerSecond = 10;              // a queue holds a tenth of one
+constexpr std::uint64_t kNoLimit = std::uint64_t{1} << 33;  // bytes a second
+constexpr std::uint64_t kLongestQueue = std::uint64_t{1} << 30;
+constexpr std::uint64_t kShortestQueue = 64 * 1024;  // bytes
+constexpr std::uint64_t kQueuesPerSecond = 10;       // a queue holds a tenth of one
 
 bool contains(const auto& all, const auto& one) {
   return std::find(all.begin(), all.end(), one) != all.end();
@@ -82,9 +84,6 @@ void add(PacketTreatment& treatment, const Order& order) {
   if (kind == "link-delay") {
     treatment.delay_min_ns += order.value("min");
     treatment.delay_max_ns += std::max(order.value("min"), order.value("max"));
-  }
-  if (kind == "link-duplicate") {
-    treatment.duplicates = std::min(kAlways, treatment.duplicates + order.value("share"));
   }
   if (kind == "link-corrupt") {
     treatment.corrupt = std::min(kAlways, treatment.corrupt + order.value("share"));
@@ -172,8 +171,8 @@ std::string discipline(const PacketTreatment& treatment, bool is_overtaken) {
   const std::uint64_t rate =
       treatment.rate_bytes_per_s == 0 ? kNoLimit : treatment.rate_bytes_per_s;
   const std::uint64_t bytes = std::max(kShortestQueue, rate / kQueuesPerSecond);
-  if (latest == 0 && treatment.duplicates == 0 && treatment.corrupt == 0) {
-    return "bfifo limit " + std::to_string(std::min(bytes, kNoLimit >> 10));
+  if (latest == 0 && treatment.corrupt == 0) {
+    return "bfifo limit " + std::to_string(std::min(bytes, kLongestQueue));
   }
   std::string text = "netem limit 100000";
   if (latest > 0) {
@@ -181,7 +180,6 @@ std::string discipline(const PacketTreatment& treatment, bool is_overtaken) {
     text += " delay " + microseconds((treatment.delay_min_ns + latest) / 2) + " " +
             microseconds((latest - treatment.delay_min_ns) / 2);
   }
-  if (treatment.duplicates > 0) text += " duplicate " + percent(treatment.duplicates);
   if (treatment.corrupt > 0) text += " corrupt " + percent(treatment.corrupt);
   return text;
 }
@@ -214,8 +212,7 @@ bool is_fault_of_packets(std::string_view kind, KernelSkills skills) {
 }
 
 bool PacketTreatment::is_queued() const {
-  return rate_bytes_per_s > 0 || delay_max_ns > 0 || duplicates > 0 || corrupt > 0 ||
-         !overtaken.empty();
+  return rate_bytes_per_s > 0 || delay_max_ns > 0 || corrupt > 0 || !overtaken.empty();
 }
 
 std::optional<Error> add_order(PacketTreatments& treatments, const Order& order,

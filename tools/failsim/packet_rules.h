@@ -24,7 +24,7 @@ namespace failsim::cli {
 
 // What the kernel can do beyond dropping and limiting.
 struct KernelSkills {
-  bool netem = false;  // delays, duplicates, flips bits
+  bool netem = false;  // delays, flips bits
 };
 
 // Whether faults of this kind are performed on packets by such a kernel.
@@ -48,7 +48,6 @@ struct PacketTreatment {
   std::uint64_t rate_bytes_per_s = 0;  // 0 = no limit
   Duration delay_min_ns = 0;
   Duration delay_max_ns = 0;
-  std::int64_t duplicates = 0;
   std::int64_t corrupt = 0;
   std::vector<std::int64_t> overtaken;  // each drawn by itself
   Duration window_ns = 0;               // how much later those arrive at most

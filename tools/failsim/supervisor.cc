@@ -170,9 +170,8 @@ void Supervisor::open_network() {
                      return error;
                    });
   say(std::string("each process has a network of its own; this kernel has ") +
-      (network_->skills().netem
-           ? "netem"
-           : "no netem, so the node processes delay, double, reorder and corrupt"));
+      (network_->skills().netem ? "netem"
+                                : "no netem, so the node processes delay, reorder and corrupt"));
 }
 
 void Supervisor::open_faults() {
