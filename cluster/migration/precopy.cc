@@ -69,12 +69,15 @@ bool DirtyBitmap::test(std::uint64_t page) const {
   return ((word >> (page % kBitsPerWord)) & 1) != 0;
 }
 
-std::uint64_t DirtyBitmap::take_runs(std::uint64_t from, std::uint64_t max_pages, PageRuns& out) {
-  while (from < pages_ && max_pages > 0) {
+std::uint64_t DirtyBitmap::take_runs(std::uint64_t from, std::uint64_t max_pages, PageRuns& out,
+                                     std::uint64_t end) {
+  end = std::min(end, pages_);
+  while (from < end && max_pages > 0) {
     const std::uint64_t index = from / kBitsPerWord;
     const std::uint64_t first_page = index * kBitsPerWord;
-    const std::uint64_t seen =
+    std::uint64_t seen =
         words_[index].load(std::memory_order_relaxed) & (~std::uint64_t{0} << (from - first_page));
+    if (end - first_page < kBitsPerWord) seen &= (std::uint64_t{1} << (end - first_page)) - 1;
     const std::uint64_t taken = lowest_bits(seen, max_pages);
     if (taken != 0) {
       const bool forgets = mistakes_.has(Mistake::kForgetDirtyPage);
@@ -85,7 +88,7 @@ std::uint64_t DirtyBitmap::take_runs(std::uint64_t from, std::uint64_t max_pages
     from = taken == seen ? first_page + kBitsPerWord
                          : first_page + static_cast<std::uint64_t>(std::bit_width(taken));
   }
-  return std::min(from, pages_);
+  return std::min(from, end);
 }
 
 std::uint64_t DirtyBitmap::count() const {
@@ -99,7 +102,13 @@ std::uint64_t DirtyBitmap::count() const {
 bool PrecopyRound::take(DirtyBitmap& dirty, std::uint64_t byte_budget, PageRuns& out) {
   const std::uint64_t before = out.pages;
   const std::uint64_t most = std::max<std::uint64_t>(1, byte_budget / kPageBytes);
-  next_page_ = dirty.take_runs(next_page_, most, out);
+  while (next_page_ < dirty.pages() && out.pages - before < most) {
+    const std::uint64_t stripe_end =
+        streams_ == 1 ? dirty.pages() : (next_page_ / kStripePages + 1) * kStripePages;
+    next_page_ = dirty.take_runs(next_page_, most - (out.pages - before), out, stripe_end);
+    // The stripes between are of the other streams.
+    if (next_page_ == stripe_end) next_page_ += (streams_ - 1) * kStripePages;
+  }
   bytes_taken_ += (out.pages - before) * kPageBytes;
   return out.pages > before;
 }

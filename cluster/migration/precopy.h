@@ -36,8 +36,8 @@ struct PageRuns {
 };
 
 // One bit a page. The guest sets a bit after it wrote the page (release); the sender clears a bit
-// (acquire) before it reads the page: a page written in between is sent again. Any thread may set,
-// one thread at a time may take.
+// (acquire) before it reads the page: a page written in between is sent again. Any thread may set;
+// threads that take do so from different stripes.
 class DirtyBitmap {
  public:
   explicit DirtyBitmap(std::uint64_t pages, Mistakes mistakes = {});
@@ -48,12 +48,16 @@ class DirtyBitmap {
   bool test(std::uint64_t page) const;
 
   // Clears the bits of the next at most `max_pages` dirty pages from `from` on and appends the
-  // pages to `out`. Returns the page to go on from; pages() when the end was reached.
-  std::uint64_t take_runs(std::uint64_t from, std::uint64_t max_pages, PageRuns& out);
+  // pages to `out`. Returns the page to go on from; pages(), or the smaller `end`, when that was
+  // reached.
+  std::uint64_t take_runs(std::uint64_t from, std::uint64_t max_pages, PageRuns& out,
+                          std::uint64_t end = kNoEnd);
 
   // Exact while nobody sets or takes.
   std::uint64_t count() const;
   std::uint64_t pages() const { return pages_; }
+
+  static constexpr std::uint64_t kNoEnd = ~std::uint64_t{0};
 
  private:
   std::uint64_t pages_;
@@ -61,10 +65,25 @@ class DirtyBitmap {
   std::vector<std::atomic<std::uint64_t>> words_;
 };
 
-// One round: every dirty page, in page order, in pieces. A page that gets dirty behind the place
-// the round has come to waits for the next round.
+// A transfer over several streams: stripes of this many pages go by one stream after the other, so
+// that a page goes by the same stream in every round (see node/hypervisor/frames.h). A stripe is a
+// huge page of the guest and a cache line of its bitmap: two streams never take from the same word.
+inline constexpr std::uint64_t kStripePages = 512;
+inline constexpr std::uint32_t kStreamsMax = 8;
+
+constexpr std::uint32_t stream_of(std::uint64_t page, std::uint32_t streams) {
+  return static_cast<std::uint32_t>(page / kStripePages % streams);
+}
+
+// One round: every dirty page, or those of one stream, in page order, in pieces. A page that gets
+// dirty behind the place the round has come to waits for the next round. Streams may take side by
+// side.
 class PrecopyRound {
  public:
+  PrecopyRound() = default;
+  PrecopyRound(std::uint32_t stream, std::uint32_t streams)
+      : streams_(streams), next_page_(stream * kStripePages) {}
+
   // Appends the next pages of this round, at most `byte_budget` of them (but at least one page);
   // false when there are none left and the round is over.
   bool take(DirtyBitmap& dirty, std::uint64_t byte_budget, PageRuns& out);
@@ -72,6 +91,7 @@ class PrecopyRound {
   std::uint64_t bytes_taken() const { return bytes_taken_; }
 
  private:
+  std::uint32_t streams_ = 1;
   std::uint64_t next_page_ = 0;
   std::uint64_t bytes_taken_ = 0;
 };

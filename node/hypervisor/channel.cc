@@ -167,14 +167,40 @@ Io Channel::send(iovec* pieces, std::size_t count, Duration silence_limit) {
 }
 
 Io Channel::receive(iovec* pieces, std::size_t count, Duration silence_limit) {
-  while (count > 0) {
+  std::size_t needed = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::size_t had = take_ahead(pieces[i].iov_base, pieces[i].iov_len);
+    pieces[i].iov_base = static_cast<std::byte*>(pieces[i].iov_base) + had;
+    pieces[i].iov_len -= had;
+    needed += pieces[i].iov_len;
+  }
+  std::size_t received = 0;
+  return receive_at_least(pieces, count, needed, silence_limit, received);
+}
+
+Io Channel::receive(void* data, std::size_t bytes, Duration silence_limit) {
+  const std::size_t had = take_ahead(data, bytes);
+  if (had == bytes) return Io::kDone;
+  const std::size_t needed = bytes - had;  // so nothing is ahead
+  iovec pieces[2] = {{static_cast<std::byte*>(data) + had, needed}, {ahead_.data(), ahead_.size()}};
+  std::size_t received = 0;
+  const Io outcome = receive_at_least(pieces, 2, needed, silence_limit, received);
+  ahead_at_ = 0;
+  ahead_end_ = received > needed ? received - needed : 0;
+  return outcome;
+}
+
+Io Channel::receive_at_least(iovec* pieces, std::size_t count, std::size_t needed,
+                             Duration silence_limit, std::size_t& received) {
+  while (received < needed) {
     if (is_broken()) return closed(kReset);
-    const ssize_t received =
+    const ssize_t now =
         readv(socket_.get(), pieces, static_cast<int>(std::min<std::size_t>(count, IOV_MAX)));
-    if (received > 0) {
-      advance(pieces, count, static_cast<std::size_t>(received));
+    if (now > 0) {
+      received += static_cast<std::size_t>(now);
+      advance(pieces, count, static_cast<std::size_t>(now));
       if (signal_.aborted()) return Io::kAborted;
-    } else if (received == 0) {
+    } else if (now == 0) {
       return closed("the other side closed the connection");
     } else if (errno == EAGAIN) {
       const Io waited = wait_for(POLLIN, silence_limit);
@@ -186,15 +212,23 @@ Io Channel::receive(iovec* pieces, std::size_t count, Duration silence_limit) {
   return Io::kDone;
 }
 
-Io Channel::receive(void* data, std::size_t bytes, Duration silence_limit) {
-  iovec piece{data, bytes};
-  return receive(&piece, bytes > 0 ? 1 : 0, silence_limit);
+std::size_t Channel::take_ahead(void* to, std::size_t bytes) {
+  const std::size_t taken = std::min(bytes, ahead_end_ - ahead_at_);
+  if (taken > 0) std::memcpy(to, ahead_.data() + ahead_at_, taken);
+  ahead_at_ += taken;
+  return taken;
 }
 
 std::vector<std::byte> Channel::last_words(std::size_t bytes_max) {
   std::vector<std::byte> words(bytes_max);
-  const ssize_t received = recv(socket_.get(), words.data(), words.size(), MSG_DONTWAIT);
-  words.resize(static_cast<std::size_t>(std::max<ssize_t>(received, 0)));
+  std::size_t size = take_ahead(words.data(), words.size());
+  const auto read_on = [&] {
+    return recv(socket_.get(), words.data() + size, words.size() - size, MSG_DONTWAIT);
+  };
+  ssize_t received = read_on();
+  if (received < 0) received = read_on();  // a reset is told once, and what came before it is there
+  size += static_cast<std::size_t>(std::max<ssize_t>(received, 0));
+  words.resize(size);
   return words;
 }
 

@@ -4,6 +4,7 @@
 // ends any call at once, however long the peer is silent or the socket is full.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -68,6 +69,8 @@ class Channel {
   // byte, not on the whole. The pieces are overwritten.
   Io send(iovec* pieces, std::size_t count, Duration silence_limit);
   Io receive(iovec* pieces, std::size_t count, Duration silence_limit);
+  // For what is small: reads ahead if more is there, so that a header, its runs and the seals
+  // before it take one call together.
   Io receive(void* data, std::size_t bytes, Duration silence_limit);
 
   // Waits until the time or a wake-up; kClosed if the peer has gone.
@@ -81,6 +84,10 @@ class Channel {
 
  private:
   Io wait_for(short events, Duration silence_limit);
+  // Reads until `needed` bytes of the pieces are filled, and what else is there into the rest.
+  Io receive_at_least(iovec* pieces, std::size_t count, std::size_t needed, Duration silence_limit,
+                      std::size_t& received);
+  std::size_t take_ahead(void* to, std::size_t bytes);
   Io wait_for_passage(iovec* pieces, std::size_t count, Duration silence_limit);
   bool is_broken() const { return faults_ != nullptr && faults_->is_broken(); }
   // With faults, a wait is cut into slices, in each of which they are looked at.
@@ -91,6 +98,10 @@ class Channel {
   Signal& signal_;
   const std::unique_ptr<DataFaults> faults_;
   std::string reason_;
+  // Received, but not asked for yet: [ahead_at_, ahead_end_).
+  std::array<std::byte, 4096> ahead_;
+  std::size_t ahead_at_ = 0;
+  std::size_t ahead_end_ = 0;
 };
 
 // A listening socket, or why not.

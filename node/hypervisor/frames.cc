@@ -5,7 +5,7 @@
 namespace failsim::node {
 namespace {
 
-constexpr std::uint32_t kMagic = 0x324d4c46;  // "FLM2"
+constexpr std::uint32_t kMagic = 0x334d4c46;  // "FLM3"
 constexpr std::size_t kCoveredHeaderBytes = kFrameHeaderBytes - 4;
 
 template <typename Number>
@@ -44,12 +44,20 @@ void append_runs(const std::vector<PageRun>& runs, std::vector<std::byte>& out) 
   }
 }
 
+void append_copies(const std::vector<PageCopy>& copies, std::vector<std::byte>& out) {
+  for (const PageCopy& copy : copies) {
+    put(copy.page, out);
+    put(copy.of, out);
+    put(copy.seal, out);
+  }
+}
+
 std::optional<FrameHeader> decode_header(const std::array<std::byte, kFrameHeaderBytes>& bytes) {
   if (get(bytes.data(), 4) != kMagic) return std::nullopt;
   const std::uint32_t checksum = fast_crc32c(0, std::span(bytes).first(kCoveredHeaderBytes));
   if (get(bytes.data() + kCoveredHeaderBytes, 4) != checksum) return std::nullopt;
   const std::uint64_t type = get(bytes.data() + 4, 2);
-  if (type < 1 || type > static_cast<std::uint64_t>(FrameType::kRefusal)) return std::nullopt;
+  if (type < 1 || type > static_cast<std::uint64_t>(kLastFrameType)) return std::nullopt;
   FrameHeader header;
   header.type = static_cast<FrameType>(type);
   header.runs = static_cast<std::uint32_t>(get(bytes.data() + 8, 4));
@@ -58,17 +66,28 @@ std::optional<FrameHeader> decode_header(const std::array<std::byte, kFrameHeade
   return header;
 }
 
-bool decode_runs(std::span<const std::byte> bytes, std::uint64_t pages, std::uint64_t page_bytes,
-                 std::vector<PageRun>& out) {
+std::optional<std::uint64_t> decode_runs(std::span<const std::byte> bytes, std::uint64_t pages,
+                                         std::uint64_t most, std::vector<PageRun>& out) {
   std::uint64_t sum = 0;
   for (std::size_t offset = 0; offset + kRunBytes <= bytes.size(); offset += kRunBytes) {
     const PageRun run{get(bytes.data() + offset, 8), get(bytes.data() + offset + 8, 8)};
-    if (run.count == 0 || run.first >= pages || run.count > pages - run.first) return false;
-    if (run.count > kFrameRunsMax) return false;
+    if (run.count == 0 || run.first >= pages || run.count > pages - run.first) return std::nullopt;
+    if (run.count > most - sum) return std::nullopt;
     sum += run.count;
     out.push_back(run);
   }
-  return sum * kPageBytes == page_bytes;
+  return sum;
+}
+
+bool decode_copies(std::span<const std::byte> bytes, std::uint64_t pages,
+                   std::vector<PageCopy>& out) {
+  for (std::size_t offset = 0; offset + kCopyBytes <= bytes.size(); offset += kCopyBytes) {
+    const std::byte* from = bytes.data() + offset;
+    const PageCopy copy{get(from, 8), get(from + 8, 8), get(from + 16, 8)};
+    if (copy.page >= pages || copy.of >= pages || copy.seal >= kUnsettledSeal) return false;
+    out.push_back(copy);
+  }
+  return true;
 }
 
 void append_seals(const std::vector<std::uint64_t>& seals, std::vector<std::byte>& out) {
@@ -94,6 +113,26 @@ std::vector<std::byte> message_frame(FrameType type, const std::string& payload)
   append_header({type, 0, payload.size(), fast_crc32c(0, body)}, frame);
   frame.insert(frame.end(), body.begin(), body.end());
   return frame;
+}
+
+std::vector<std::byte> welcome_frame(const std::vector<std::uint32_t>& write_counts) {
+  std::vector<std::byte> body;
+  body.reserve(write_counts.size() * kWriteCountBytes);
+  for (const std::uint32_t count : write_counts) put(count, body);
+  std::vector<std::byte> frame;
+  frame.reserve(kFrameHeaderBytes + body.size());
+  append_header({FrameType::kWelcome, 0, body.size(), fast_crc32c(0, body)}, frame);
+  frame.insert(frame.end(), body.begin(), body.end());
+  return frame;
+}
+
+std::vector<std::uint32_t> decode_write_counts(std::span<const std::byte> bytes) {
+  std::vector<std::uint32_t> counts;
+  counts.reserve(bytes.size() / kWriteCountBytes);
+  for (std::size_t at = 0; at + kWriteCountBytes <= bytes.size(); at += kWriteCountBytes) {
+    counts.push_back(static_cast<std::uint32_t>(get(bytes.data() + at, kWriteCountBytes)));
+  }
+  return counts;
 }
 
 }  // namespace failsim::node

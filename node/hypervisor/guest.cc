@@ -70,9 +70,21 @@ void Guest::destroy(const std::string& why) {
   destroyed_ = true;
   stop_executing();
   stop_observer(why);
+  leave_pages();
   drop_memory();
   view_->exists.store(false);
   host_.wake_at(*this, kNever);
+}
+
+// A guest that was sent away may come back.
+void Guest::leave_pages() {
+  const bool was_sent = phase_ == Phase::kReady && hold_ != Hold::kNone && !append_outstanding_;
+  if (!was_sent || checker_ || !memory_->is_mapped() || !model_->tracks_pages()) return;
+  // The content is named by the boot that wrote it; after a restore that is not the order's.
+  if (model_->state().boot_id != order_.boot_id) return;
+  host_.kept_pages().keep(order_.vm, order_.boot_id,
+                          {std::move(memory_), model_->state().write_counts});
+  memory_.reset();
 }
 
 // ---- levels -------------------------------------------------------------------------------------

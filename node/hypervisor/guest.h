@@ -21,6 +21,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "cluster/effects.h"
 #include "cluster/vm/guest_model.h"
@@ -52,6 +53,9 @@ class Guest : public std::enable_shared_from_this<Guest> {
   // ---- for a transfer that has this guest as its source ----
   // The memory to send, if the guest is ready to execute; else `why`.
   std::shared_ptr<GuestMemory> memory_to_send(std::string& why) const;
+  // The write count of each page; from now on the dirty bits are of later writes only. Only while
+  // memory_to_send() gives the memory.
+  std::vector<std::uint32_t> count_writes_from_now();
   void freeze_for(const std::shared_ptr<FreezeObserver>& observer, TaskId job,
                   std::uint64_t attempt);
   void drop_hold(TaskId job, std::uint64_t attempt);
@@ -115,6 +119,7 @@ class Guest : public std::enable_shared_from_this<Guest> {
   void fail(VMTaskResult result, const std::string& error,
             pb::GuestCondition condition = pb::CONDITION_FAILED);
   void report_condition();
+  void leave_pages();
   void drop_memory();
   void stop_observer(const std::string& why);
 

@@ -29,6 +29,7 @@ void Guest::build() {
     return;
   }
   if (is_refused(HypervisorFaults::Step::kStart)) return;
+  host_.kept_pages().drop(order_.vm);  // of a boot that is over
   if (!reserve()) return;
   phase_ = Phase::kBuilding;
   if (order_.origin == pb::ORIGIN_SAVED_STATE) {

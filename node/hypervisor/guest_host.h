@@ -12,6 +12,7 @@
 #include "cluster/time.h"
 #include "node/hypervisor/fault_seam.h"
 #include "node/hypervisor/image.h"
+#include "node/hypervisor/kept_pages.h"
 #include "node/hypervisor/memory_budget.h"
 #include "node/hypervisor/threads.h"
 #include "node/hypervisor/volume_port.h"
@@ -28,6 +29,7 @@ class GuestHost {
   virtual const std::string& node() const = 0;
   virtual MemoryBudget& budget() = 0;
   virtual Workers& workers() = 0;
+  virtual KeptPages& kept_pages() = 0;
   virtual VolumePort& volume() = 0;
   virtual HypervisorFaults* faults() = 0;      // usually null
   virtual ObservationLog* observations() = 0;  // usually null

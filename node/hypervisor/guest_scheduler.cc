@@ -15,7 +15,7 @@ constexpr Duration kCountSpacing = 100 * kMicrosecond;
 }  // namespace
 
 GuestScheduler::GuestScheduler(std::string node, MemoryBudget& budget, Workers& workers,
-                               VolumePort& volume,
+                               KeptPages& kept, VolumePort& volume,
                                std::function<void(const GuestReport&)> report_guest,
                                std::function<void(const TransferReport&)> report_transfer,
                                TakeImage take_image, HypervisorFaults* faults,
@@ -23,6 +23,7 @@ GuestScheduler::GuestScheduler(std::string node, MemoryBudget& budget, Workers& 
     : node_(std::move(node)),
       budget_(budget),
       workers_(workers),
+      kept_(kept),
       volume_(volume),
       report_guest_(std::move(report_guest)),
       report_transfer_(std::move(report_transfer)),

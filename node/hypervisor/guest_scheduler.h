@@ -30,7 +30,8 @@ class GuestScheduler : public GuestHost {
                                                        std::uint64_t attempt, std::string& why)>;
 
   // Everything referred to must outlive the scheduler.
-  GuestScheduler(std::string node, MemoryBudget& budget, Workers& workers, VolumePort& volume,
+  GuestScheduler(std::string node, MemoryBudget& budget, Workers& workers, KeptPages& kept,
+                 VolumePort& volume,
                  std::function<void(const GuestReport&)> report_guest,
                  std::function<void(const TransferReport&)> report_transfer, TakeImage take_image,
                  HypervisorFaults* faults, ObservationLog* observations);
@@ -53,6 +54,7 @@ class GuestScheduler : public GuestHost {
   const std::string& node() const override { return node_; }
   MemoryBudget& budget() override { return budget_; }
   Workers& workers() override { return workers_; }
+  KeptPages& kept_pages() override { return kept_; }
   VolumePort& volume() override { return volume_; }
   HypervisorFaults* faults() override { return faults_; }
   ObservationLog* observations() override { return observations_; }
@@ -78,6 +80,7 @@ class GuestScheduler : public GuestHost {
   const std::string node_;
   MemoryBudget& budget_;
   Workers& workers_;
+  KeptPages& kept_;
   VolumePort& volume_;
   const std::function<void(const GuestReport&)> report_guest_;
   const std::function<void(const TransferReport&)> report_transfer_;

@@ -24,6 +24,11 @@ std::shared_ptr<GuestMemory> Guest::memory_to_send(std::string& why) const {
   return nullptr;
 }
 
+std::vector<std::uint32_t> Guest::count_writes_from_now() {
+  memory_->dirty().clear_all();
+  return model_->state().write_counts;
+}
+
 void Guest::freeze_for(const std::shared_ptr<FreezeObserver>& observer, TaskId job,
                        std::uint64_t attempt) {
   if (observer->dropped()) return;

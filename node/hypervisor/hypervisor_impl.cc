@@ -43,9 +43,10 @@ HypervisorImpl::HypervisorImpl(const HypervisorConfig& config, HypervisorSeams s
       seams_(std::move(seams)),
       report_(std::move(report)),
       budget_(config.memory_bytes),
-      workers_(kWorkers) {
+      workers_(kWorkers),
+      kept_(budget_, workers_) {
   scheduler_ = std::make_unique<GuestScheduler>(
-      node_name(config.self), budget_, workers_, *seams_.volume,
+      node_name(config.self), budget_, workers_, kept_, *seams_.volume,
       [this](const GuestReport& guest) { report_(guest); }, transfer_reporter(),
       [this](const std::string& vm, TaskId job, std::uint64_t attempt, std::string& why) {
         return take_image(vm, job, attempt, why);
@@ -128,6 +129,7 @@ void HypervisorImpl::start_target(const TransferOrder& order) {
   site.image_fault = seams_.image_fault;
   site.peer_id = order.peer;
   site.faults = config_.faults;
+  site.kept = &kept_;
   auto target = std::make_shared<TransferTarget>(order, std::move(site), budget_, workers_,
                                                  transfer_reporter());
   transfers_[order.vm].target = target;
@@ -170,6 +172,7 @@ void HypervisorImpl::stop_guests() {
   if (listener_ != nullptr) listener_->stop();
   threads_.join_all();
   seams_.volume->stop();
+  kept_.drop_all();
   workers_.stop();
 }
 

@@ -11,6 +11,7 @@
 #include "node/hypervisor/data_listener.h"
 #include "node/hypervisor/guest_scheduler.h"
 #include "node/hypervisor/hypervisor.h"
+#include "node/hypervisor/kept_pages.h"
 #include "node/hypervisor/memory_budget.h"
 #include "node/hypervisor/threads.h"
 #include "node/hypervisor/transfer_source.h"
@@ -39,8 +40,9 @@ class HypervisorImpl : public Hypervisor {
   void stop_guests() override;
   void set_memory_pressure(std::uint64_t bytes) override { budget_.set_pressure(bytes); }
 
-  // Not in use by guests or reservations.
+  // Not in use by guests or reservations; of that, what still holds pages of VMs that have left.
   std::uint64_t free_memory() const { return budget_.free(); }
+  std::uint64_t kept_memory() const { return budget_.kept(); }
 
  private:
   // The transfer of a VM; one of the two.
@@ -68,6 +70,7 @@ class HypervisorImpl : public Hypervisor {
   const Report report_;
   MemoryBudget budget_;
   Workers workers_;
+  KeptPages kept_;
   std::atomic<bool> stopped_ = false;
 
   mutable std::mutex mutex_;

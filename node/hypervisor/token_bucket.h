@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <mutex>
 
 #include "cluster/migration/transfer_rate.h"
 #include "cluster/time.h"
@@ -36,6 +37,27 @@ class TokenBucket {
 
   std::uint64_t rate_;
   Time free_at_ = 0;
+};
+
+// The same for several streams that share one rate; any thread.
+class SharedBucket {
+ public:
+  explicit SharedBucket(std::uint64_t bytes_per_second) : bucket_(bytes_per_second) {}
+
+  Time take(std::uint64_t bytes, Time now) {
+    if (!bucket_.is_limited()) return now;
+    const std::lock_guard lock(mutex_);
+    return bucket_.take(bytes, now);
+  }
+  bool is_limited() const { return bucket_.is_limited(); }
+  Time take_and_finish(std::uint64_t bytes, Time now) {
+    const std::lock_guard lock(mutex_);
+    return bucket_.take_and_finish(bytes, now);
+  }
+
+ private:
+  std::mutex mutex_;
+  TokenBucket bucket_;
 };
 
 }  // namespace failsim::node

@@ -1,11 +1,13 @@
 // What both sides of a transfer have in common: which it is, and whom it tells.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <string>
 
 #include "cluster/effects.h"
+#include "cluster/migration/precopy.h"
 #include "cluster/time.h"
 #include "cluster/vm/task_result.h"
 
@@ -19,6 +21,13 @@ inline constexpr Duration kSetupSilenceLimit = 5 * kSecond;
 // Between frames a source may be quiet for as long as the migration may last: it pauses between
 // rounds, and waits for the order to finish. The phases of the migration have deadlines.
 inline constexpr Duration kNoSilenceLimit = 1'000'000 * kSecond;
+
+// Connections of a transfer; both sides know it from their orders. A modelled VM has no pages that
+// could be split.
+inline std::uint32_t streams_of(const TransferOrder& order) {
+  if (order.config.modelled()) return 1;
+  return std::clamp<std::uint32_t>(order.parameters.streams(), 1, kStreamsMax);
+}
 
 struct Failure {
   VMTaskResult result = VMTaskResult::kUnexpectedError;

@@ -5,7 +5,6 @@
 
 #include "node/hypervisor/checksum.h"
 #include "node/hypervisor/hypervisor.h"
-#include "node/hypervisor/page_stamp.h"
 #include "node/hypervisor/transfer.pb.h"
 
 namespace failsim::node {
@@ -16,17 +15,6 @@ constexpr Duration kShortestPause = 2 * kMillisecond;
 constexpr Duration kLongestPause = 20 * kMillisecond;
 constexpr Duration kReportEvery = 100 * kMillisecond;  // how far it is, whatever the round
 
-// The pages of `runs` that are not zero.
-PageRuns written_pages(const GuestMemory& memory, const PageRuns& runs) {
-  PageRuns written;
-  for (const PageRun& run : runs.runs) {
-    for (std::uint64_t page = run.first; page < run.first + run.count; ++page) {
-      if (!is_zero_page(memory.page(page))) written.append(page);
-    }
-  }
-  return written;
-}
-
 }  // namespace
 
 TransferSource::TransferSource(TransferOrder order, Route route, GuestScheduler& scheduler,
@@ -35,6 +23,9 @@ TransferSource::TransferSource(TransferOrder order, Route route, GuestScheduler&
       route_(std::move(route)),
       scheduler_(scheduler),
       report_(std::move(report)),
+      signals_(streams_of(order_)),
+      signal_(signals_.of(0)),
+      link_(order_.parameters.bandwidth_bytes_per_second()),
       policy_(settings_of(order_.parameters), order_.config.memory_bytes(),
               order_.config.modelled() ? DirtyReading::kAtOnce : DirtyReading::kPageByPage) {}
 
@@ -46,7 +37,8 @@ void TransferSource::finish() {
 }
 
 void TransferSource::drop() {
-  signal_.abort();
+  dropped_.store(true, std::memory_order_release);
+  signals_.abort_all();
 }
 
 void TransferSource::repeat_report() {
@@ -76,7 +68,8 @@ void TransferSource::guest_unavailable(const std::string& why) {
 
 void TransferSource::run() {
   stream();
-  channel_.reset();
+  group_.reset();
+  streams_.clear();
   memory_.reset();
   const std::lock_guard lock(mutex_);
   answers_.memory.reset();
@@ -85,9 +78,8 @@ void TransferSource::run() {
 
 bool TransferSource::stream() {
   if (!find_guest() || !connect()) return false;
-  PageSender sender(*channel_, order_.parameters.bandwidth_bytes_per_second());
   report(pb::TRANSFER_STREAMING);
-  return send_rounds(sender) && send_rest(sender) && release(sender);
+  return mark_what_changed() && send_rounds() && send_rest() && release();
 }
 
 bool TransferSource::find_guest() {
@@ -113,8 +105,20 @@ bool TransferSource::find_guest() {
 }
 
 bool TransferSource::connect() {
+  for (std::uint32_t stream = 0; stream < signals_.streams(); ++stream) {
+    if (!connect(stream)) return false;
+  }
+  for (std::uint32_t stream = 0; stream < signals_.streams(); ++stream) {
+    if (!hear_welcome(stream)) return false;
+  }
+  group_.emplace(signals_);
+  return true;
+}
+
+bool TransferSource::connect(std::uint32_t stream) {
   Io outcome = Io::kClosed;
   std::string reason;
+  // Stream by stream, so that all but this one wait for nothing: one signal will do.
   Fd socket = connect_to(route_.local_address, route_.peer_address, route_.port, signal_,
                          kSetupSilenceLimit, outcome, reason);
   const std::string doing = "connecting to the data port of " + route_.peer;
@@ -124,10 +128,18 @@ bool TransferSource::connect() {
   if (!check(outcome, doing)) return false;
   std::unique_ptr<DataFaults> faults;
   if (route_.faults != nullptr) faults = route_.faults->connection_to(route_.peer_id);
-  channel_.emplace(std::move(socket), signal_, std::move(faults));
+  streams_.push_back(
+      std::make_unique<Stream>(std::move(socket), signals_.of(stream), std::move(faults), link_));
+  Stream& connected = *streams_.back();
+  if (memory_->is_mapped()) {
+    connected.rounds.emplace(
+        connected.sender, link_, *memory_,
+        RoundSender::Place{stream, signals_.streams(),
+                           order_.parameters.compression() == pb::COMPRESSION_ZSTD});
+  }
 
   pb::TransferHello hello;
-  hello.set_version(1);
+  hello.set_version(kDataPathVersion);
   hello.set_cluster_id(route_.cluster_id);
   hello.set_vm(order_.vm);
   hello.set_job(order_.job);
@@ -135,30 +147,82 @@ bool TransferSource::connect() {
   hello.set_boot_id(order_.boot_id);
   hello.set_memory_bytes(order_.config.memory_bytes());
   hello.set_modelled(order_.config.modelled());
+  hello.set_stream(stream);
+  hello.set_streams(signals_.streams());
   std::vector<std::byte> frame = message_frame(FrameType::kHello, hello.SerializeAsString());
   iovec piece{frame.data(), frame.size()};
-  if (!check(channel_->send(&piece, 1, kSetupSilenceLimit), doing)) return false;
-  std::array<std::byte, kFrameHeaderBytes> answer;
+  return check(connected.channel.send(&piece, 1, kSetupSilenceLimit), stream, doing);
+}
+
+bool TransferSource::hear_welcome(std::uint32_t stream) {
+  Channel& channel = streams_[stream]->channel;
   const std::string asking = "asking " + route_.peer + " to accept the data connection";
-  if (!check(channel_->receive(answer.data(), answer.size(), kSetupSilenceLimit), asking)) {
-    return false;
-  }
+  const auto hear = [&](void* to, std::size_t bytes) {
+    return check(channel.receive(to, bytes, kSetupSilenceLimit), stream, asking);
+  };
+  std::array<std::byte, kFrameHeaderBytes> answer;
+  if (!hear(answer.data(), answer.size())) return false;
   const std::optional<FrameHeader> header = decode_header(answer);
-  if (!header || header->type != FrameType::kWelcome) {
+  const std::uint64_t all_counts = memory_->pages() * kWriteCountBytes;
+  const bool is_welcome = header && header->type == FrameType::kWelcome &&
+                          (header->bytes == 0 || (header->bytes == all_counts && stream == 0));
+  std::vector<std::byte> counts(is_welcome ? header->bytes : 0);
+  if (is_welcome && !hear(counts.data(), counts.size())) return false;
+  if (!is_welcome || header->body_checksum != fast_crc32c(0, counts)) {
     return fail(VMTaskResult::kUnexpectedError,
                 asking + " was answered by something that is no frame of ours, or corrupted");
   }
+  if (!counts.empty()) kept_counts_ = decode_write_counts(counts);
   return true;
 }
 
-bool TransferSource::send_rounds(PageSender& sender) {
-  if (memory_->is_mapped()) memory_->dirty().set_all();
+// What has to be sent in the first round: every page, but for those that the target has kept from
+// before with the same write count. The counts and the clear dirty bits are of one moment, because
+// the guest thread makes them.
+bool TransferSource::mark_what_changed() {
+  if (!memory_->is_mapped()) return true;
+  if (kept_counts_.empty()) {
+    memory_->dirty().set_all();
+    return true;
+  }
+  scheduler_.with_guest(order_.vm, order_.boot_id, [self = shared_from_this()](Guest* guest) {
+    std::string why = "VM '" + self->order_.vm + "' has left " + self->route_.node;
+    if (guest == nullptr || guest->memory_to_send(why) == nullptr) {
+      return self->guest_unavailable(why);
+    }
+    std::vector<std::uint32_t> counts = guest->count_writes_from_now();
+    const std::lock_guard lock(self->mutex_);
+    self->answers_.counts = std::move(counts);
+    self->signal_.wake();
+  });
+  if (!wait_for_guest([](const GuestAnswers& answers) { return answers.counts.has_value(); })) {
+    return false;
+  }
+  std::vector<std::uint32_t> counts;
+  {
+    const std::lock_guard lock(mutex_);
+    counts = std::move(*answers_.counts);
+  }
+  std::uint64_t kept = 0;
+  for (std::uint64_t page = 0; page < memory_->pages(); ++page) {
+    if (counts[page] == kept_counts_[page]) {
+      ++kept;
+    } else {
+      memory_->dirty().set(page);
+    }
+  }
+  kept_counts_ = {};
+  kept_pages_.store(kept);
+  return true;
+}
+
+bool TransferSource::send_rounds() {
   for (std::uint32_t round = 0;; ++round) {
     const Time started = boottime_now();
-    const std::uint64_t sent_before = sender.bytes_sent();
-    if (!send_round(sender, round)) return false;
+    const std::uint64_t sent_before = link_.bytes_sent.load();
+    if (!send_round(round)) return false;
     const Duration duration = boottime_now() - started;
-    const RoundEnd end{sender.bytes_sent() - sent_before, duration, dirty_bytes(started)};
+    const RoundEnd end{link_.bytes_sent.load() - sent_before, duration, dirty_bytes(started)};
     progress_.rounds.store(round + 1);
     progress_.bytes_remaining.store(end.dirty_bytes);
     const bool is_decided = converged_;
@@ -171,7 +235,8 @@ bool TransferSource::send_rounds(PageSender& sender) {
     const Duration pause = std::clamp(duration, kShortestPause, kLongestPause);
     const Time until = boottime_now() + pause;
     while (boottime_now() < until && !finish_ordered_.load(std::memory_order_acquire)) {
-      if (!check(channel_->pause(until), "waiting for the order to finish")) return false;
+      if (!check(streams_[0]->channel.pause(until), "waiting for the order to finish"))
+        return false;
     }
     if (finish_ordered_.load(std::memory_order_acquire)) return true;
   }
@@ -195,38 +260,44 @@ bool TransferSource::perform(PrecopyDecision decision) {
   return false;
 }
 
-bool TransferSource::send_round(PageSender& sender, std::uint32_t round) {
+bool TransferSource::send_round(std::uint32_t round) {
   if (memory_->is_mapped()) {
-    if (!send_dirty(sender, round == 0)) return false;
+    if (!send_dirty()) return false;
   } else {
     const Time began = boottime_now();
-    if (!send_modelled_round(sender, round, std::exchange(dirty_since_, began))) return false;
+    if (!send_modelled_round(round, std::exchange(dirty_since_, began))) return false;
   }
-  return check(sender.send_header({FrameType::kRoundEnd, 0, round}), "sending a round");
+  return check(streams_[0]->sender.send_header({FrameType::kRoundEnd, 0, round}),
+               "sending a round");
 }
 
-bool TransferSource::send_dirty(PageSender& sender, bool skip_zero_pages) {
-  PrecopyRound pages;
-  PageRuns runs;
-  round_bytes_left_ = memory_->dirty().count() * kPageBytes;
-  while (pages.take(memory_->dirty(), sender.frame_budget(), runs)) {
-    round_bytes_left_ -= std::min(round_bytes_left_, runs.pages * kPageBytes);
-    if (skip_zero_pages) runs = written_pages(*memory_, runs);
-    if (route_.faults != nullptr) forget_page(runs);
-    if (signal_.aborted()) return false;
-    if (runs.pages > 0 && !check(sender.send_pages(*memory_, runs), "sending memory")) {
-      return false;
+bool TransferSource::send_dirty() {
+  round_bytes_left_.store(memory_->dirty().count() * kPageBytes);
+  RoundSender::Hooks hooks;
+  hooks.before_piece = [this](std::uint32_t stream) {
+    return signals_.of(stream).aborted() ? Io::kAborted : Io::kDone;
+  };
+  if (route_.faults != nullptr) hooks.edit = [this](PageRuns& runs) { forget_page(runs); };
+  hooks.after_piece = [this](std::uint32_t stream, std::uint64_t pages) {
+    std::uint64_t left = round_bytes_left_.load();
+    const std::uint64_t done = pages * kPageBytes;
+    while (!round_bytes_left_.compare_exchange_weak(left, left - std::min(left, done))) {
     }
-    runs.clear();
-    note_sent(sender);
-  }
-  return true;
+    if (stream == 0) note_sent();
+  };
+  return perform([&](std::uint32_t stream) { return streams_[stream]->rounds->send_round(hooks); },
+                 "sending memory");
+}
+
+bool TransferSource::perform(const StreamGroup::Work& work, const std::string& doing) {
+  const StreamGroup::Outcome outcome = group_->perform(work, [this] { note_sent(); });
+  note_sent();
+  return check(outcome.io, outcome.stream, doing);
 }
 
 // The first round is of all memory that the guest has ever touched, each later one of what the
 // closed form says was dirtied since the one before began.
-bool TransferSource::send_modelled_round(PageSender& sender, std::uint32_t round,
-                                         Time dirty_since) {
+bool TransferSource::send_modelled_round(std::uint32_t round, Time dirty_since) {
   std::uint64_t bytes = expected_dirty_bytes(modelled_config(), boottime_now() - dirty_since);
   if (round == 0) {
     bytes = order_.config.fill() == pb::FILL_ZERO ? working_set_pages_of(order_.config) * kPageBytes
@@ -235,15 +306,15 @@ bool TransferSource::send_modelled_round(PageSender& sender, std::uint32_t round
   constexpr std::uint64_t kPiece = std::uint64_t{16} << 20;
   round_bytes_left_ = bytes;
   while (round_bytes_left_ > 0) {
-    const std::uint64_t piece = std::min(round_bytes_left_, kPiece);
-    if (!check(sender.send_modelled(piece), "sending memory")) return false;
+    const std::uint64_t piece = std::min(round_bytes_left_.load(), kPiece);
+    if (!check(streams_[0]->sender.send_modelled(piece), "sending memory")) return false;
     round_bytes_left_ -= piece;
-    note_sent(sender);
+    note_sent();
   }
   return true;
 }
 
-bool TransferSource::send_rest(PageSender& sender) {
+bool TransferSource::send_rest() {
   scheduler_.with_guest(order_.vm, order_.boot_id, [self = shared_from_this()](Guest* guest) {
     if (guest == nullptr) {
       self->guest_unavailable("VM '" + self->order_.vm + "' has no guest on " + self->route_.node +
@@ -258,16 +329,28 @@ bool TransferSource::send_rest(PageSender& sender) {
   // No page can change any more. The guest's last request at its disk may still be under way: the
   // pages need not wait for it.
   if (memory_->is_mapped()) {
-    if (!send_dirty(sender, false)) return false;
-  } else if (!send_modelled_round(sender, 1, dirty_since_)) {
+    if (!send_dirty()) return false;
+  } else if (!send_modelled_round(1, dirty_since_)) {
     return false;
   }
   progress_.rounds.fetch_add(1);
   progress_.bytes_remaining.store(0);
+  return end_streams();
+}
+
+// Nothing will be sent on them any more; stream 0 goes on.
+bool TransferSource::end_streams() {
+  for (std::uint32_t stream = 1; stream < signals_.streams(); ++stream) {
+    if (!check(streams_[stream]->sender.send_header({FrameType::kStreamEnd}), stream,
+               "ending a stream")) {
+      return false;
+    }
+  }
   return true;
 }
 
-bool TransferSource::release(PageSender& sender) {
+bool TransferSource::release() {
+  PageSender& sender = streams_[0]->sender;
   if (!wait_for_guest([](const GuestAnswers& answers) { return answers.state.has_value(); })) {
     return false;
   }
@@ -284,19 +367,19 @@ bool TransferSource::release(PageSender& sender) {
   release.set_job(order_.job);
   release.set_attempt(order_.attempt);
   release.set_released_at_ns(boottime_now());
-  progress_.bytes_sent.store(sender.bytes_sent());
+  progress_.bytes_sent.store(link_.bytes_sent.load());
   *release.mutable_statistics() = statistics();
   if (!check(sender.send_message(FrameType::kRelease, release.SerializeAsString()),
              "sending the release")) {
     return false;
   }
-  note_sent(sender);
+  note_sent();
   progress_.percent.store(100);
   report(pb::TRANSFER_RELEASED);
   memory_.reset();
   // What is still in the socket is delivered: the target closes when it has read the release.
   while (!signal_.aborted()) {
-    if (channel_->pause(kNever) != Io::kDone) break;
+    if (streams_[0]->channel.pause(kNever) != Io::kDone) break;
   }
   const std::string refused = refusal();
   return refused.empty() || fail(VMTaskResult::kUnexpectedError, refused);
@@ -306,7 +389,7 @@ bool TransferSource::release(PageSender& sender) {
 
 bool TransferSource::wait_for_guest(const std::function<bool(const GuestAnswers&)>& ready) {
   for (;;) {
-    if (signal_.aborted()) return false;
+    if (dropped()) return false;
     std::optional<std::string> unavailable;
     {
       const std::lock_guard lock(mutex_);
@@ -314,9 +397,9 @@ bool TransferSource::wait_for_guest(const std::function<bool(const GuestAnswers&
       unavailable = answers_.unavailable;
     }
     if (unavailable) return fail(VMTaskResult::kUnexpectedError, *unavailable);
-    if (!channel_) {
+    if (streams_.empty()) {
       signal_.wait(kNever);
-    } else if (!check(channel_->pause(kNever), "waiting for the guest to pause")) {
+    } else if (!check(streams_[0]->channel.pause(kNever), "waiting for the guest to pause")) {
       return false;
     }
   }
@@ -337,6 +420,7 @@ pb::VmConfig TransferSource::modelled_config() const {
 // The same page in all rounds, or a later one would make good for the loss.
 void TransferSource::forget_page(PageRuns& runs) {
   if (runs.pages == 0) return;
+  const std::lock_guard lock(forgetting_);
   if (!forgotten_page_ && route_.faults->forgets_page()) forgotten_page_ = runs.runs.front().first;
   if (!forgotten_page_) return;
   PageRuns rest;
@@ -373,17 +457,18 @@ void TransferSource::observe_round(std::uint32_t number, const RoundEnd& end, bo
 
 // The share of what has to be sent that was sent. It may fall when the guest dirties faster than
 // the stream is; what is shown never falls, and says 100 only when all was sent.
-void TransferSource::note_sent(const PageSender& sender) {
-  const std::uint64_t sent = sender.bytes_sent();
+void TransferSource::note_sent() {
+  const std::uint64_t sent = link_.bytes_sent.load();
+  const std::uint64_t left = round_bytes_left_.load();
   progress_.bytes_sent.store(sent);
-  progress_.bytes_remaining.store(round_bytes_left_);
-  const std::uint64_t all = sent + round_bytes_left_;
+  progress_.bytes_remaining.store(left);
+  const std::uint64_t all = sent + left;
   const auto percent = static_cast<std::uint32_t>(all == 0 ? 0 : sent / (all / 100 + 1));
   progress_.percent.store(std::clamp(percent, progress_.percent.load(), std::uint32_t{99}));
   if (boottime_now() >= reported_at_ + kReportEvery) report(reported_);
 }
 
-bool TransferSource::check(Io outcome, const std::string& doing) {
+bool TransferSource::check(Io outcome, std::uint32_t stream, const std::string& doing) {
   const std::string where =
       " for VM '" + order_.vm + "' from " + route_.node + " to " + route_.peer;
   switch (outcome) {
@@ -394,7 +479,8 @@ bool TransferSource::check(Io outcome, const std::string& doing) {
     case Io::kClosed: {
       const std::string refused = refusal();
       return fail(VMTaskResult::kUnexpectedError,
-                  refused.empty() ? doing + where + " failed: " + channel_->reason() : refused);
+                  refused.empty() ? doing + where + " failed: " + streams_[stream]->channel.reason()
+                                  : refused);
     }
     case Io::kTimedOut:
       return fail(VMTaskResult::kTimeOutError,
@@ -403,9 +489,10 @@ bool TransferSource::check(Io outcome, const std::string& doing) {
   return false;
 }
 
-// Why the target has closed the connection, if it has said so.
+// Why the target has closed the connections, if it has said so.
 std::string TransferSource::refusal() {
-  const std::vector<std::byte> said = channel_->last_words(kFrameHeaderBytes + kRefusalBytesMax);
+  const std::vector<std::byte> said =
+      streams_[0]->channel.last_words(kFrameHeaderBytes + kRefusalBytesMax);
   if (said.size() < kFrameHeaderBytes) return "";
   std::array<std::byte, kFrameHeaderBytes> head;
   std::copy_n(said.begin(), head.size(), head.begin());
@@ -419,7 +506,7 @@ std::string TransferSource::refusal() {
 }
 
 bool TransferSource::fail(VMTaskResult result, const std::string& message) {
-  if (!signal_.aborted()) report(failure_report(order_, {result, message}));
+  if (!dropped()) report(failure_report(order_, {result, message}));
   return false;
 }
 
@@ -433,7 +520,7 @@ void TransferSource::report(const TransferReport& report) {
   TransferReport complete = report;
   complete.statistics = statistics();
   const std::lock_guard lock(mutex_);
-  if (signal_.aborted()) return;
+  if (dropped()) return;
   last_report_ = complete;
   report_(complete);
 }
@@ -443,6 +530,10 @@ pb::MigrationStatistics TransferSource::statistics() const {
   pb::MigrationStatistics statistics = estimates_;
   statistics.set_rounds(progress_.rounds.load());
   statistics.set_bytes_sent(progress_.bytes_sent.load());
+  statistics.set_zero_pages(link_.zero_pages.load());
+  statistics.set_duplicate_pages(link_.copied_pages.load());
+  statistics.set_compressed_pages(link_.compressed_pages.load());
+  statistics.set_kept_pages(kept_pages_.load());
   return statistics;
 }
 

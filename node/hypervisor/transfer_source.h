@@ -1,7 +1,8 @@
-// The sending side of a live migration: one thread, from the connection to the release.
+// The sending side of a live migration: one thread, from the connections to the release, and one
+// more for each stream beyond the first (frames.h), which only sends its share of the pages.
 //
-//   connect -> hello, welcome -> rounds -> (converged: goes on with rounds) -> finish ordered:
-//   freeze the guest, send the rest, device state, release -> released
+//   connect -> hello, welcome on each stream -> rounds -> (converged: goes on with rounds) ->
+//   finish ordered: freeze the guest, send the rest, device state, release -> released
 //
 // The guest writes on while rounds are sent; its dirty bitmap says what has to go again. After the
 // freeze the guest is held (see guest.h), whatever becomes of the transfer.
@@ -14,6 +15,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "cluster/effects.h"
 #include "cluster/migration/precopy.h"
@@ -21,6 +23,8 @@
 #include "node/hypervisor/channel.h"
 #include "node/hypervisor/guest_scheduler.h"
 #include "node/hypervisor/page_sender.h"
+#include "node/hypervisor/round_sender.h"
+#include "node/hypervisor/stream_group.h"
 #include "node/hypervisor/transfer.h"
 
 namespace failsim::node {
@@ -65,7 +69,7 @@ class TransferSource : public FreezeObserver, public std::enable_shared_from_thi
   void guest_stopped(Time at) override;
   void guest_drained(const DeviceState& state) override;
   void guest_unavailable(const std::string& why) override;
-  bool dropped() const override { return signal_.aborted(); }
+  bool dropped() const override { return dropped_.load(std::memory_order_acquire); }
 
  private:
   // What the guest thread has told.
@@ -75,34 +79,50 @@ class TransferSource : public FreezeObserver, public std::enable_shared_from_thi
     std::optional<Time> stopped_at;
     std::optional<DeviceState> state;
     std::optional<std::string> unavailable;
+    std::optional<std::vector<std::uint32_t>> counts;  // see mark_what_changed()
+  };
+  // One connection and what sends on it. Never moved.
+  struct Stream {
+    Stream(Fd socket, Signal& signal, std::unique_ptr<DataFaults> faults, SharedLink& link)
+        : channel(std::move(socket), signal, std::move(faults)), sender(channel, link) {}
+    Channel channel;
+    PageSender sender;
+    std::optional<RoundSender> rounds;  // of a VM that has pages
   };
 
   bool stream();
   bool find_guest();
   bool connect();
-  bool send_rounds(PageSender& sender);
-  bool send_round(PageSender& sender, std::uint32_t round);
-  bool send_dirty(PageSender& sender, bool skip_zero_pages);
-  bool send_modelled_round(PageSender& sender, std::uint32_t round, Time dirty_since);
-  bool send_rest(PageSender& sender);
-  bool release(PageSender& sender);
+  bool connect(std::uint32_t stream);
+  bool hear_welcome(std::uint32_t stream);
+  bool mark_what_changed();
+  bool send_rounds();
+  bool send_round(std::uint32_t round);
+  bool send_dirty();
+  bool send_modelled_round(std::uint32_t round, Time dirty_since);
+  bool send_rest();
+  bool end_streams();
+  bool release();
+  // The same on all streams at once.
+  bool perform(const StreamGroup::Work& work, const std::string& doing);
 
   // Waits until `ready(answers_)`; false if the transfer is over.
   bool wait_for_guest(const std::function<bool(const GuestAnswers&)>& ready);
   std::uint64_t dirty_bytes(Time since) const;
   // Of a VM whose pages nobody tracks, with the rate at which it writes now.
   pb::VmConfig modelled_config() const;
-  // For the fault forget-page: leaves one page out of every round.
+  // For the fault forget-page: leaves one page out of every round. On the thread of any stream.
   void forget_page(PageRuns& runs);
   // What the policy decided; false if that ends the transfer.
   bool perform(PrecopyDecision decision);
   void note_estimates();
-  void note_sent(const PageSender& sender);
+  void note_sent();
   void observe_round(std::uint32_t number, const RoundEnd& end, bool is_decided,
                      PrecopyDecision decision) const;
 
   // Turns an outcome into true (go on) or false (over; failed, unless dropped).
-  bool check(Io outcome, const std::string& doing);
+  bool check(Io outcome, const std::string& doing) { return check(outcome, 0, doing); }
+  bool check(Io outcome, std::uint32_t stream, const std::string& doing);
   std::string refusal();
   bool fail(VMTaskResult result, const std::string& message);
   void report(pb::TransferStatus status);
@@ -113,7 +133,9 @@ class TransferSource : public FreezeObserver, public std::enable_shared_from_thi
   GuestScheduler& scheduler_;
   const ReportTransfer report_;
 
-  Signal signal_;
+  StreamSignals signals_;
+  Signal& signal_;  // of its thread, and of stream 0
+  std::atomic<bool> dropped_ = false;
   std::atomic<bool> finish_ordered_ = false;
   mutable std::mutex mutex_;
   GuestAnswers answers_;
@@ -121,14 +143,19 @@ class TransferSource : public FreezeObserver, public std::enable_shared_from_thi
   pb::MigrationStatistics estimates_;  // of the latest round
 
   // ---- of its thread ----
-  std::optional<Channel> channel_;
+  SharedLink link_;
+  std::vector<std::unique_ptr<Stream>> streams_;
+  std::optional<StreamGroup> group_;
   std::shared_ptr<GuestMemory> memory_;
+  std::vector<std::uint32_t> kept_counts_;  // of the pages the target has from before
   bool converged_ = false;
   bool forced_ = false;
   PrecopyPolicy policy_;
+  std::mutex forgetting_;
   std::optional<std::uint64_t> forgotten_page_;  // of a fault
   Time dirty_since_ = 0;                         // modelled: when the latest round began
-  std::uint64_t round_bytes_left_ = 0;
+  std::atomic<std::uint64_t> round_bytes_left_ = 0;
+  std::atomic<std::uint64_t> kept_pages_ = 0;
   pb::TransferStatus reported_ = pb::TRANSFER_IDLE;
   Time reported_at_ = 0;
   TransferProgress progress_;

@@ -1,9 +1,9 @@
 #include "node/hypervisor/transfer_target.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
-#include "node/hypervisor/checksum.h"
 #include "node/hypervisor/hypervisor.h"
 #include "node/hypervisor/page_stamp.h"
 
@@ -24,7 +24,11 @@ TransferTarget::TransferTarget(TransferOrder order, Site site, MemoryBudget& bud
       site_(std::move(site)),
       budget_(budget),
       workers_(workers),
-      report_(std::move(report)) {}
+      report_(std::move(report)),
+      signals_(streams_of(order_)),
+      signal_(signals_.of(0)),
+      sockets_(signals_.streams()),
+      connected_(signals_.streams(), false) {}
 
 TransferTarget::~TransferTarget() {
   if (image_) give_back(std::move(image_->memory));
@@ -33,7 +37,8 @@ TransferTarget::~TransferTarget() {
 // ---- from any thread ----------------------------------------------------------------------------
 
 void TransferTarget::drop() {
-  signal_.abort();
+  dropped_.store(true, std::memory_order_release);
+  signals_.abort_all();
   const std::lock_guard lock(mutex_);
   if (image_) give_back(std::move(image_->memory));
   image_.reset();
@@ -41,26 +46,27 @@ void TransferTarget::drop() {
 
 void TransferTarget::repeat_report() {
   const std::lock_guard lock(mutex_);
-  if (last_report_ && !signal_.aborted()) report_(*last_report_);
+  if (last_report_ && !dropped()) report_(*last_report_);
 }
 
 bool TransferTarget::accept(const pb::TransferHello& hello, Fd& socket) {
-  const bool expected = hello.version() == 1 && hello.cluster_id() == site_.cluster_id &&
-                        hello.vm() == order_.vm && hello.job() == order_.job &&
-                        hello.attempt() == order_.attempt && hello.boot_id() == order_.boot_id &&
-                        hello.memory_bytes() == order_.config.memory_bytes() &&
-                        hello.modelled() == order_.config.modelled();
+  const bool expected =
+      hello.version() == kDataPathVersion && hello.cluster_id() == site_.cluster_id &&
+      hello.vm() == order_.vm && hello.job() == order_.job && hello.attempt() == order_.attempt &&
+      hello.boot_id() == order_.boot_id && hello.memory_bytes() == order_.config.memory_bytes() &&
+      hello.modelled() == order_.config.modelled() && hello.streams() == signals_.streams() &&
+      hello.stream() < signals_.streams();
   const std::lock_guard lock(mutex_);
-  if (!expected || !ready_ || connected_ || signal_.aborted()) return false;
-  connected_ = true;
-  socket_ = std::move(socket);
+  if (!expected || !ready_ || connected_[hello.stream()] || dropped()) return false;
+  connected_[hello.stream()] = true;
+  sockets_[hello.stream()] = std::move(socket);
   signal_.wake();
   return true;
 }
 
 std::optional<Image> TransferTarget::take_image(std::string& why) {
   const std::lock_guard lock(mutex_);
-  if (!image_ || signal_.aborted()) {
+  if (!image_ || dropped()) {
     why = "the image of VM '" + order_.vm + "' from job " + std::to_string(order_.job) +
           " is not complete on " + site_.node;
     if (taken_) why = "the image of VM '" + order_.vm + "' was used on " + site_.node + " already";
@@ -73,10 +79,10 @@ std::optional<Image> TransferTarget::take_image(std::string& why) {
 // ---- its thread ---------------------------------------------------------------------------------
 
 void TransferTarget::run() {
-  if (prepare() && wait_for_connection() && receive()) hold();
-  channel_.reset();
+  if (prepare() && wait_for_connections() && receive()) hold();
+  streams_.clear();
   state_.reset();
-  give_back(std::move(memory_));
+  let_memory_go();
 }
 
 bool TransferTarget::prepare() {
@@ -84,30 +90,12 @@ bool TransferTarget::prepare() {
     const auto why = site_.faults->refusal(HypervisorFaults::Step::kPrepare, order_.vm);
     if (why) return fail(VMTaskResult::kUnexpectedError, *why);
   }
-  const std::uint64_t bytes = order_.config.memory_bytes();
   if (site_.faults != nullptr && site_.faults->refuses_memory()) {
-    return fail(VMTaskResult::kOutOfMemoryError, budget_.refusal(site_.node, order_.vm, bytes));
+    return fail(VMTaskResult::kOutOfMemoryError,
+                budget_.refusal(site_.node, order_.vm, order_.config.memory_bytes()));
   }
-  MemoryBudget::Answer answer = budget_.reserve(bytes);
-  while (answer == MemoryBudget::Answer::kSoon) {
-    signal_.wait(boottime_now() + kMemoryRetryInterval);
-    if (signal_.aborted()) return false;
-    answer = budget_.reserve(bytes);
-  }
-  if (answer == MemoryBudget::Answer::kRefused) {
-    return fail(VMTaskResult::kOutOfMemoryError, budget_.refusal(site_.node, order_.vm, bytes));
-  }
-  memory_ = std::make_shared<GuestMemory>(budget_, bytes);
-  if (!order_.config.modelled()) {
-    // A guest that was never filled leaves most pages untouched: making them present would only
-    // cost memory.
-    const bool prefault = order_.config.fill() != pb::FILL_ZERO;
-    if (!memory_->map() || (prefault && !memory_->prefault(signal_.abort_flag()))) {
-      return fail(
-          VMTaskResult::kOutOfMemoryError,
-          "the host of " + site_.node + " refused to map the memory of VM '" + order_.vm + "'");
-    }
-  }
+  if (!find_memory()) return false;
+  touched_.emplace(memory_->pages(), !kept_counts_.empty());
   {
     const std::lock_guard lock(mutex_);
     ready_ = true;
@@ -116,134 +104,159 @@ bool TransferTarget::prepare() {
   return true;
 }
 
-// The phase of the migration has a deadline of its own, so this waits for as long as it takes.
-bool TransferTarget::wait_for_connection() {
+// What is kept of the VM, or a reservation.
+bool TransferTarget::find_memory() {
+  const std::uint64_t bytes = order_.config.memory_bytes();
+  if (site_.kept != nullptr) {
+    auto kept = site_.kept->take(order_.vm, order_.boot_id, bytes);
+    if (kept) {
+      memory_ = std::move(kept->memory);
+      kept_counts_ = std::move(kept->write_counts);
+      return true;
+    }
+  }
+  MemoryBudget::Answer answer = budget_.reserve(bytes);
+  while (answer == MemoryBudget::Answer::kSoon) {
+    signal_.wait(boottime_now() + kMemoryRetryInterval);
+    if (dropped()) return false;
+    answer = budget_.reserve(bytes);
+  }
+  if (answer == MemoryBudget::Answer::kRefused) {
+    return fail(VMTaskResult::kOutOfMemoryError, budget_.refusal(site_.node, order_.vm, bytes));
+  }
+  memory_ = std::make_shared<GuestMemory>(budget_, bytes);
+  if (order_.config.modelled()) return true;
+  // A guest that was never filled leaves most pages untouched: making them present would only cost
+  // memory.
+  const bool prefault = order_.config.fill() != pb::FILL_ZERO;
+  if (memory_->map() && (!prefault || memory_->prefault(dropped_))) return true;
+  return fail(VMTaskResult::kOutOfMemoryError,
+              "the host of " + site_.node + " refused to map the memory of VM '" + order_.vm + "'");
+}
+
+// The phase of the migration has a deadline of its own, so this waits for as long as it takes; but
+// when one stream has come, the others follow at once.
+bool TransferTarget::wait_for_connections() {
+  Time until = kNever;
   for (;;) {
-    if (signal_.aborted()) return false;
+    if (dropped()) return false;
     {
       const std::lock_guard lock(mutex_);
-      if (socket_.valid()) {
-        std::unique_ptr<DataFaults> faults;
-        if (site_.faults != nullptr) faults = site_.faults->connection_to(site_.peer_id);
-        channel_.emplace(std::move(socket_), signal_, std::move(faults));
-        return true;
-      }
+      const auto came = std::count(connected_.begin(), connected_.end(), true);
+      if (came == static_cast<std::ptrdiff_t>(connected_.size())) break;
+      if (came > 0 && until == kNever) until = boottime_now() + kSetupSilenceLimit;
     }
-    signal_.wait(kNever);
+    if (boottime_now() >= until) {
+      return fail(VMTaskResult::kTimeOutError, "receiving VM '" + order_.vm + "' from " +
+                                                   site_.peer + " on " + site_.node +
+                                                   " failed: only some of its streams came");
+    }
+    signal_.wait(until);
   }
+  const std::lock_guard lock(mutex_);
+  for (std::uint32_t stream = 0; stream < signals_.streams(); ++stream) {
+    std::unique_ptr<DataFaults> faults;
+    if (site_.faults != nullptr) faults = site_.faults->connection_to(site_.peer_id);
+    streams_.push_back(std::make_unique<Stream>(std::move(sockets_[stream]), signals_.of(stream),
+                                                std::move(faults), *memory_, *touched_, stream,
+                                                signals_.streams()));
+  }
+  return true;
 }
 
+// Complete only when every stream has come to its end.
 bool TransferTarget::receive() {
-  if (!welcome()) return false;
-  while (!released_) {
-    std::array<std::byte, kFrameHeaderBytes> bytes;
-    if (!check(channel_->receive(bytes.data(), bytes.size(), kNoSilenceLimit))) return false;
-    const std::optional<FrameHeader> header = decode_header(bytes);
-    if (!header) return fail_corrupted();
-    bool good = false;
-    switch (header->type) {
-      case FrameType::kPages:
-        good = receive_pages(*header);
-        break;
-      case FrameType::kModelled:
-        received_bytes_ += header->bytes;
-        good = true;
-        break;
-      case FrameType::kRoundEnd:
-        good = true;
-        break;
-      case FrameType::kDeviceState:
-        good = receive_device_state(*header);
-        break;
-      case FrameType::kRelease:
-        good = receive_release(*header);
-        break;
-      case FrameType::kHello:
-      case FrameType::kWelcome:
-      case FrameType::kRefusal:
-        return fail_stream("a greeting in the middle of the stream");
-    }
-    if (!good) return false;
-  }
-  return true;
+  StreamGroup group(signals_);
+  const StreamGroup::Outcome outcome =
+      group.perform([this](std::uint32_t stream) { return receive_stream(stream); }, [] {});
+  if (outcome.io == Io::kDone) return true;
+  const Stream& failed = *streams_[outcome.stream];
+  const StreamFault& fault = failed.receiver.fault();
+  if (!fault.what.empty()) return fail_stream(fault);
+  return fail_connection(outcome.io, failed.channel.reason());
 }
 
-bool TransferTarget::welcome() {
-  std::vector<std::byte> frame;
-  append_header({FrameType::kWelcome, 0, 0}, frame);
+Io TransferTarget::welcome(std::uint32_t stream) {
+  std::vector<std::byte> frame =
+      welcome_frame(stream == 0 ? std::exchange(kept_counts_, {}) : std::vector<std::uint32_t>());
   iovec piece{frame.data(), frame.size()};
-  return check(channel_->send(&piece, 1, kSetupSilenceLimit));
+  return streams_[stream]->channel.send(&piece, 1, kSetupSilenceLimit);
 }
 
-bool TransferTarget::receive_pages(const FrameHeader& header) {
-  if (!memory_->is_mapped()) return fail_stream("pages for a VM that has none");
-  if (header.runs == 0 || header.runs > kFrameRunsMax || header.bytes > kFramePageBytesMax) {
-    return fail_stream("a frame that is too large");
-  }
-  bytes_.resize(header.runs * kRunBytes);
-  if (!receive_body(header, bytes_)) return false;
-  runs_.clear();
-  if (!decode_runs(bytes_, memory_->pages(), header.bytes, runs_)) {
-    return fail_stream("pages outside of the VM's memory");
-  }
-  pieces_.clear();
-  for (const PageRun& run : runs_) {
-    pieces_.push_back({memory_->page(run.first), run.count * kPageBytes});
-  }
-  if (!check(channel_->receive(pieces_.data(), pieces_.size(), kStreamSilenceLimit))) return false;
-  received_bytes_ += header.bytes;
-  return receive_seals(header.bytes);
-}
-
-// The pages just came through the cache: reading them again costs little.
-bool TransferTarget::receive_seals(std::uint64_t page_bytes) {
-  bytes_.resize((page_bytes / kPageBytes + 1) * kSealBytes);
-  if (!check(channel_->receive(bytes_.data(), bytes_.size(), kStreamSilenceLimit))) return false;
-  seals_.clear();
-  if (!decode_seals(bytes_, seals_)) return fail_corrupted();
-  auto seal = seals_.begin();
-  for (const PageRun& run : runs_) {
-    for (std::uint64_t page = run.first; page < run.first + run.count; ++page, ++seal) {
-      if (*seal == kUnsettledSeal) continue;  // it comes again
-      if (*seal != fast_crc32c(0, {memory_->page(page), kPageBytes})) {
-        return fail_corrupted();
-      }
+// On the thread of the stream. Anything but kDone: the receiver knows what was wrong, or it was the
+// connection.
+Io TransferTarget::receive_stream(std::uint32_t stream) {
+  const Io welcomed = welcome(stream);
+  if (welcomed != Io::kDone) return welcomed;
+  Stream& from = *streams_[stream];
+  bool is_last = false;
+  while (!is_last) {
+    std::array<std::byte, kFrameHeaderBytes> bytes;
+    const Io received = from.channel.receive(bytes.data(), bytes.size(), kNoSilenceLimit);
+    if (received != Io::kDone) return received;
+    const std::optional<FrameHeader> header = decode_header(bytes);
+    bool good = false;
+    if (!header) {
+      good = from.receiver.refuse_corrupted();
+    } else if (PageReceiver::is_page_frame(header->type)) {
+      good = from.receiver.take(*header);
+    } else {
+      good = take(from, stream, *header, is_last);
     }
+    if (!good) return from.receiver.fault().io;
   }
-  return true;
+  return Io::kDone;
 }
 
-bool TransferTarget::receive_body(const FrameHeader& header, std::span<std::byte> body) {
-  if (!check(channel_->receive(body.data(), body.size(), kStreamSilenceLimit))) return false;
-  return fast_crc32c(0, body) == header.body_checksum || fail_corrupted();
+bool TransferTarget::take(Stream& from, std::uint32_t stream, const FrameHeader& header,
+                          bool& is_last) {
+  if (stream != 0) {
+    is_last = header.type == FrameType::kStreamEnd;
+    return is_last || from.receiver.refuse("contains what belongs to its first connection");
+  }
+  switch (header.type) {
+    case FrameType::kRoundEnd:
+      return true;
+    case FrameType::kDeviceState:
+      return receive_device_state(from, header);
+    case FrameType::kRelease:
+      is_last = true;
+      return receive_release(from, header);
+    default:
+      return from.receiver.refuse("contains a greeting in the middle of the stream");
+  }
 }
 
-bool TransferTarget::receive_message(const FrameHeader& header, std::string& payload) {
+bool TransferTarget::receive_message(Stream& from, const FrameHeader& header,
+                                     std::string& payload) {
   payload.resize(header.bytes);
-  return receive_body(header, std::as_writable_bytes(std::span(payload)));
+  return from.receiver.receive_body(header, std::as_writable_bytes(std::span(payload)));
 }
 
-bool TransferTarget::receive_device_state(const FrameHeader& header) {
+bool TransferTarget::receive_device_state(Stream& from, const FrameHeader& header) {
   const std::uint64_t most = pages_of(order_.config) * kCountBytesMax + kStateBytesMax;
-  if (header.bytes > most) return fail_stream("a device state that is too large");
+  if (header.bytes > most) {
+    return from.receiver.refuse("contains a device state that is too large");
+  }
   std::string payload;
-  if (!receive_message(header, payload)) return false;
+  if (!receive_message(from, header, payload)) return false;
   state_ = decode_device_state(payload, order_.config);
   if (!state_ || state_->write_counts.empty() == memory_->is_mapped()) {
-    return fail_stream("a device state that does not fit the VM");
+    return from.receiver.refuse("contains a device state that does not fit the VM");
   }
   return true;
 }
 
-bool TransferTarget::receive_release(const FrameHeader& header) {
-  if (header.bytes > kReleaseBytesMax) return fail_stream("a release that is too large");
+bool TransferTarget::receive_release(Stream& from, const FrameHeader& header) {
+  if (header.bytes > kReleaseBytesMax) {
+    return from.receiver.refuse("contains a release that is too large");
+  }
   std::string payload;
-  if (!receive_message(header, payload)) return false;
+  if (!receive_message(from, header, payload)) return false;
   if (!release_.ParseFromString(payload) || release_.job() != order_.job ||
       release_.attempt() != order_.attempt || !state_) {
-    return fail_stream("a release of something else");
+    return from.receiver.refuse("contains a release of something else");
   }
-  released_ = true;
   return true;
 }
 
@@ -262,7 +275,7 @@ bool TransferTarget::hold() {
   if (order_.parameters.verify() == pb::VERIFY_BEFORE_RESUME) {
     PageCheck result;
     for (std::uint64_t page = 0; memory_->is_mapped() && page < memory_->pages(); ++page) {
-      if (signal_.aborted()) return false;
+      if (dropped()) return false;
       ++result.pages;
       const bool match =
           page_matches(memory_->page(page), state_->boot_id, page, state_->write_counts[page]);
@@ -278,7 +291,7 @@ bool TransferTarget::hold() {
   {
     const std::lock_guard lock(mutex_);
     image_ = std::move(image);
-    if (signal_.aborted()) {  // the drop came too early to find it
+    if (dropped()) {  // the drop came too early to find it
       give_back(std::move(image_->memory));
       image_.reset();
       return false;
@@ -290,53 +303,62 @@ bool TransferTarget::hold() {
 
 // ---- helpers ------------------------------------------------------------------------------------
 
-bool TransferTarget::check(Io outcome) {
+std::uint64_t TransferTarget::received_bytes() const {
+  std::uint64_t bytes = 0;
+  for (const auto& stream : streams_) bytes += stream->receiver.received_bytes();
+  return bytes;
+}
+
+bool TransferTarget::fail_connection(Io outcome, const std::string& reason) {
   const std::string what = "receiving VM '" + order_.vm + "' from " + site_.peer + " on " +
-                           site_.node + " failed after " + std::to_string(received_bytes_ >> 20) +
+                           site_.node + " failed after " + std::to_string(received_bytes() >> 20) +
                            " MiB: ";
   switch (outcome) {
     case Io::kDone:
-      return true;
     case Io::kAborted:
       return false;
     case Io::kClosed:
-      return fail(VMTaskResult::kUnexpectedError, what + channel_->reason());
+      return fail(VMTaskResult::kUnexpectedError, what + reason);
     case Io::kTimedOut:
       return fail(VMTaskResult::kTimeOutError, what + site_.peer + " sends nothing any more");
   }
   return false;
 }
 
-bool TransferTarget::fail_stream(const std::string& what) {
-  return fail_stream(VMTaskResult::kIllegalValueError, "contains " + what);
-}
-
-bool TransferTarget::fail_corrupted() {
-  return fail_stream(VMTaskResult::kUnexpectedError,
-                     "was corrupted on the way, as the checksum of a frame shows; see that the "
-                     "network between them is sound");
-}
-
-bool TransferTarget::fail_stream(VMTaskResult result, const std::string& what) {
-  const std::string message =
-      "the stream of VM '" + order_.vm + "' from " + site_.peer + " to " + site_.node + " " + what;
+// What a stream brought was wrong. The source is told, whichever stream it was, on the first.
+bool TransferTarget::fail_stream(const StreamFault& fault) {
+  const std::string message = "the stream of VM '" + order_.vm + "' from " + site_.peer + " to " +
+                              site_.node + " " + fault.what;
   std::vector<std::byte> frame = message_frame(FrameType::kRefusal, message);
   iovec piece{frame.data(), frame.size()};
   // It fits into the socket; a source that cannot be told sees the connection end.
-  channel_->send(&piece, 1, 0);
-  return fail(result, message);
+  streams_[0]->channel.send(&piece, 1, 0);
+  return fail(
+      fault.is_corrupted ? VMTaskResult::kUnexpectedError : VMTaskResult::kIllegalValueError,
+      message);
 }
 
 bool TransferTarget::fail(VMTaskResult result, const std::string& message) {
-  channel_.reset();
-  give_back(std::move(memory_));  // whoever hears of the failure finds nothing left
+  streams_.clear();
+  let_memory_go();  // whoever hears of the failure finds nothing left
   report(failure_report(order_, {result, message}));
   return false;
 }
 
+// What was kept and nobody has written to stays kept.
+void TransferTarget::let_memory_go() {
+  if (memory_ != nullptr && !kept_counts_.empty()) {
+    site_.kept->keep(order_.vm, order_.boot_id, {std::move(memory_), std::move(kept_counts_)});
+  } else {
+    give_back(std::move(memory_));
+  }
+  memory_.reset();
+  kept_counts_.clear();
+}
+
 void TransferTarget::report(const TransferReport& report) {
   const std::lock_guard lock(mutex_);
-  if (signal_.aborted()) return;
+  if (dropped()) return;
   last_report_ = report;
   report_(report);
 }

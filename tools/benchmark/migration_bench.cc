@@ -108,6 +108,7 @@ TransferOrder transfer_of(const BulkOptions& options, TransferRole role, Transfe
   order.peer = role == TransferRole::kSource ? kTarget : kSource;
   order.boot_id = 1;
   order.config = config_of(options);
+  order.parameters.set_streams(options.streams);
   return order;
 }
 

@@ -17,7 +17,7 @@ namespace failsim::bench {
 
 struct BulkOptions {
   std::uint64_t bytes = std::uint64_t{1} << 30;  // a multiple of 2 MiB times the streams
-  unsigned streams = 1;                          // of the mover; a migration has one
+  unsigned streams = 1;
   unsigned repeats = 5;                          // the median one counts
   std::string source_address = "127.91.0.1";
   std::string target_address = "127.91.0.2";

@@ -124,5 +124,35 @@ TEST(DirtyBitmap, AWriterThatRunsBesideTheSenderLosesNothing) {
   for (std::uint64_t page = 0; page < kPages; ++page) EXPECT_EQ(copy[page], memory[page].load());
 }
 
+TEST(PrecopyRound, StreamsShareARoundAndEachPageHasOneStream) {
+  constexpr std::uint64_t kPages = 5 * kStripePages + 77;
+  for (const std::uint32_t streams : {1u, 2u, 3u, 8u}) {
+    DirtyBitmap dirty(kPages);
+    dirty.set_all();
+    std::vector<int> taken(kPages, 0);
+    for (std::uint32_t stream = 0; stream < streams; ++stream) {
+      PrecopyRound round(stream, streams);
+      for (PageRuns runs; round.take(dirty, 100 * kPageBytes, runs); runs.clear()) {
+        EXPECT_LE(runs.pages, 100u);
+        for (const std::uint64_t page : pages_in(runs)) {
+          EXPECT_EQ(stream_of(page, streams), stream);
+          ++taken[page];
+        }
+      }
+    }
+    EXPECT_EQ(taken, std::vector<int>(kPages, 1)) << streams;
+    EXPECT_EQ(dirty.count(), 0u);
+  }
+}
+
+TEST(DirtyBitmap, NothingBehindTheEndIsTaken) {
+  DirtyBitmap dirty(200);
+  dirty.set_all();
+  PageRuns runs;
+  EXPECT_EQ(dirty.take_runs(10, 1000, runs, 100), 100u);
+  EXPECT_EQ(runs.runs, (std::vector<PageRun>{{10, 90}}));
+  EXPECT_EQ(dirty.count(), 110u);
+}
+
 }  // namespace
 }  // namespace failsim

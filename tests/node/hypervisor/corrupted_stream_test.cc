@@ -15,8 +15,9 @@ using enum TransferStage;
 struct Place {
   const char* name;
   FrameType type;
-  std::size_t piece;       // of what is sent in one call
-  bool is_behind = false;  // not that call, but the next: the seals of the pages
+  std::size_t piece;       // of the frame, the header first
+  bool is_behind = false;  // the seals of its pages, which leave with the next frame
+  std::uint32_t streams = 1;
 };
 
 std::ostream& operator<<(std::ostream& out, const Place& place) {
@@ -30,12 +31,14 @@ class OneFlip final : public DataFaults {
 
   bool is_broken() override { return false; }
   bool is_held() override { return false; }
-  Time admit(iovec* pieces, std::size_t) override {
-    if (is_next_) flip(pieces[place_.piece]);
+  Time admit(iovec* pieces, std::size_t count) override {
+    if (is_next_) flip(pieces[0]);
     is_next_ = false;
-    if (!is_done_ && type_of(pieces[0]) == place_.type) {
+    // Seals come before the header.
+    for (std::size_t head = 0; head < std::min<std::size_t>(count, 2); ++head) {
+      if (is_done_ || type_of(pieces[head]) != place_.type) continue;
       is_done_ = true;
-      place_.is_behind ? void(is_next_ = true) : flip(pieces[place_.piece]);
+      place_.is_behind ? void(is_next_ = true) : flip(pieces[head + place_.piece]);
     }
     return 0;
   }
@@ -65,7 +68,9 @@ class OneFlip final : public DataFaults {
 class FlippingWorld final : public HypervisorFaults {
  public:
   explicit FlippingWorld(Place place) : place_(place) {}
+  // The last stream is hit.
   std::unique_ptr<DataFaults> connection_to(NodeId) override {
+    if (++connections_ < place_.streams) return nullptr;
     return std::make_unique<OneFlip>(place_);
   }
   std::shared_ptr<VolumePort> around(std::shared_ptr<VolumePort> volume) override { return volume; }
@@ -77,6 +82,7 @@ class FlippingWorld final : public HypervisorFaults {
 
  private:
   const Place place_;
+  std::uint32_t connections_ = 0;
 };
 
 class CorruptedStream : public testing::TestWithParam<Place> {};
@@ -85,6 +91,7 @@ TEST_P(CorruptedStream, EndsTheTransferAndNothingElse) {
   VolumeInMemory volume;
   FlippingWorld world(GetParam());
   TestVm vm;
+  vm.parameters.set_streams(GetParam().streams);
   TestNode one(volume, 1, 256 * kMiB, nullptr, &world);
   TestNode two(volume, 2, 256 * kMiB);
   one.lease(3600 * kSecond);
@@ -113,11 +120,17 @@ TEST_P(CorruptedStream, EndsTheTransferAndNothingElse) {
   one.await_that([&] { return one.hypervisor().live(vm.name).counter() > counted; });
 }
 
-constexpr Place kPlaces[] = {
-    {"hello", FrameType::kHello, 0},       {"header", FrameType::kPages, 0},
-    {"runs", FrameType::kPages, 1},        {"page", FrameType::kPages, 2},
-    {"seals", FrameType::kPages, 0, true}, {"round", FrameType::kRoundEnd, 0},
-    {"state", FrameType::kDeviceState, 0}, {"release", FrameType::kRelease, 0}};
+constexpr Place kPlaces[] = {{"hello", FrameType::kHello, 0},
+                             {"header", FrameType::kPages, 0},
+                             {"runs", FrameType::kPages, 1},
+                             {"page", FrameType::kPages, 2},
+                             {"seals", FrameType::kPages, 0, true},
+                             {"round", FrameType::kRoundEnd, 0},
+                             {"state", FrameType::kDeviceState, 0},
+                             {"release", FrameType::kRelease, 0},
+                             {"page_of_stream_2", FrameType::kPages, 2, false, 2},
+                             {"seals_of_stream_4", FrameType::kPages, 0, true, 4},
+                             {"end_of_stream_2", FrameType::kStreamEnd, 0, false, 2}};
 INSTANTIATE_TEST_SUITE_P(Places, CorruptedStream, testing::ValuesIn(kPlaces),
                          [](const auto& place) { return std::string(place.param.name); });
 

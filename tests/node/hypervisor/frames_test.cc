@@ -61,23 +61,50 @@ TEST(Frames, SealsComeBackAsTheyWereOrNotAtAll) {
   EXPECT_FALSE(decode_seals({}, decoded));
 }
 
-TEST(Frames, RunsMustLieInMemoryAndSumUp) {
-  const auto decode = [](std::vector<PageRun> runs, std::uint64_t pages, std::uint64_t bytes) {
+TEST(Frames, RunsMustLieInMemoryAndBeFewEnough) {
+  const auto decode = [](std::vector<PageRun> runs, std::uint64_t pages, std::uint64_t most) {
     std::vector<std::byte> encoded;
     append_runs(runs, encoded);
     std::vector<PageRun> decoded;
-    const bool good = decode_runs(encoded, pages, bytes, decoded);
-    if (good) {
+    const auto sum = decode_runs(encoded, pages, most, decoded);
+    if (sum) {
       EXPECT_EQ(decoded, runs);
+    }
+    return sum;
+  };
+  EXPECT_EQ(decode({{0, 2}, {9, 1}}, 10, 3), 3u);
+  EXPECT_FALSE(decode({{0, 2}, {10, 1}}, 10, 3));
+  EXPECT_FALSE(decode({{9, 2}}, 10, 2));
+  EXPECT_FALSE(decode({{0, 2}, {4, 1}}, 10, 2));
+  EXPECT_FALSE(decode({{3, 0}}, 10, 1));
+  EXPECT_FALSE(decode({{1, ~std::uint64_t{0}}}, 10, ~std::uint64_t{0}));
+}
+
+TEST(Frames, CopiesMustLieInMemoryAndHaveASeal) {
+  const auto decode = [](std::vector<PageCopy> copies) {
+    std::vector<std::byte> encoded;
+    append_copies(copies, encoded);
+    EXPECT_EQ(encoded.size(), copies.size() * kCopyBytes);
+    std::vector<PageCopy> decoded;
+    const bool good = decode_copies(encoded, 10, decoded);
+    if (good) {
+      EXPECT_EQ(decoded, copies);
     }
     return good;
   };
-  EXPECT_TRUE(decode({{0, 2}, {9, 1}}, 10, 3 * kPageBytes));
-  EXPECT_FALSE(decode({{0, 2}, {10, 1}}, 10, 3 * kPageBytes));
-  EXPECT_FALSE(decode({{9, 2}}, 10, 2 * kPageBytes));
-  EXPECT_FALSE(decode({{0, 2}}, 10, 3 * kPageBytes));
-  EXPECT_FALSE(decode({{3, 0}}, 10, 0));
-  EXPECT_FALSE(decode({{1, ~std::uint64_t{0}}}, 10, kPageBytes));
+  EXPECT_TRUE(decode({{9, 0, 0xffffffff}, {1, 9, 0}}));
+  EXPECT_FALSE(decode({{10, 0, 7}}));
+  EXPECT_FALSE(decode({{0, 10, 7}}));
+  EXPECT_FALSE(decode({{0, 1, kUnsettledSeal}}));
+}
+
+TEST(Frames, AWelcomeTellsTheWriteCountsOfWhatWasKept) {
+  const std::vector<std::uint32_t> counts = {1, 0, 0xfffffffe};
+  const std::vector<std::byte> frame = welcome_frame(counts);
+  const auto body = std::span(frame).subspan(kFrameHeaderBytes);
+  EXPECT_EQ(body.size(), counts.size() * kWriteCountBytes);
+  EXPECT_EQ(decode_write_counts(body), counts);
+  EXPECT_EQ(welcome_frame({}).size(), kFrameHeaderBytes);
 }
 
 TEST(TokenBucket, KeepsTheRateAndSavesNothingUp) {
