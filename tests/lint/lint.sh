@@ -9,9 +9,12 @@
 set -euo pipefail
 cd "$1"
 
-pure=(cluster tools/sim tools/explore)
-# The command around the worlds: it runs seeds side by side and says how long they took.
-not_pure=(tools/sim/simulate.h tools/sim/simulate.cc tools/explore/campaign.h
+pure=(cluster tools/report tools/sim tools/explore)
+# Where runs are written to; and the command around the worlds, which runs seeds side by side and
+# says how long they took.
+not_pure=(tools/report/history.cc tools/report/run_directory.h tools/report/run_directory.cc
+  tools/report/run_recorder.h tools/report/run_recorder.cc
+  tools/sim/simulate.h tools/sim/simulate.cc tools/explore/campaign.h
   tools/explore/campaign.cc tools/explore/explore.cc tools/explore/report.cc
   tools/explore/assertion.cc)
 
@@ -42,10 +45,12 @@ layers=(
   'tools/explore: tools/explore/ tools/scenario/ tools/sim/ tools/report/ storage/ cluster/'
 )
 
-# The code of a file with its line numbers: comments gone, literals empty, includes kept.
+# The code of files, each line after "file:line:" and a tab: comments gone, literals empty, includes
+# kept.
 code_of() {
   awk '
     function strip(line,   out, c, two, quote) {
+      if (!in_comment && line !~ /["\x27\/]/) return line
       out = ""; quote = ""
       while (line != "") {
         c = substr(line, 1, 1); two = substr(line, 1, 2)
@@ -67,33 +72,38 @@ code_of() {
       }
       return out
     }
-    !in_comment && /^[ \t]*#[ \t]*include/ { sub(/\/\/.*/, ""); print FNR ":" $0; next }
-    { print FNR ":" strip($0) }' "$1"
+    FNR == 1 { in_comment = 0 }
+    /^[ \t]*\/\// && !in_comment { next }
+    !in_comment && /^[ \t]*#[ \t]*include/ { sub(/\/\/.*/, ""); print FILENAME ":" FNR ":\t" $0; next }
+    { print FILENAME ":" FNR ":\t" strip($0) }' "$@"
 }
 
-sources_of() { find "$@" -type f \( -name '*.h' -o -name '*.cc' -o -name '*.proto' \) | sort; }
+# Those lines of standard input that match, if any.
+matching() { grep "$@" || (($? == 1)); }
+
+folders=()
+for folder in cluster storage node tools; do
+  [[ -d $folder ]] && folders+=("$folder")
+done
+mapfile -t sources < <(
+  find "${folders[@]}" -type f \( -name '*.h' -o -name '*.cc' -o -name '*.proto' \) | sort
+)
+code=$(code_of "${sources[@]}")
 
 findings=$(
   pattern=$(IFS='|'; echo "${forbidden[*]}")
-  for folder in "${pure[@]}"; do
-    [[ -d $folder ]] || continue
-    sources_of "$folder" | while IFS= read -r file; do
-      [[ " ${not_pure[*]} " == *" $file "* ]] && continue
-      code_of "$file" | { grep -P "$pattern" || (($? == 1)); } |
-        sed "s|^\([0-9]*\):|$file:\1: not in pure code: |"
-    done
-  done
+  pure_code=$(IFS='|'; echo "^(${pure[*]})/")
+  exceptions=$(IFS='|'; echo "^(${not_pure[*]}):")
+  matching -E "$pure_code" <<<"$code" | matching -vE "$exceptions" |
+    matching -P "\t.*?($pattern)" | sed 's|:\t|: not in pure code: |'
 
   for layer in "${layers[@]}"; do
     folder=${layer%%:*}
-    [[ -d $folder ]] || continue
     read -ra allowed <<<"${layer#*:}"
     pattern=$(IFS='|'; echo "${allowed[*]}")
-    sources_of "$folder" | while IFS= read -r file; do
-      code_of "$file" | { grep -E '^[0-9]+:[ \t]*#[ \t]*include[ \t]*"' || (($? == 1)); } |
-        { grep -vE "include[ \t]*\"($pattern)" || (($? == 1)); } |
-        sed "s|^\([0-9]*\):|$file:\1: $folder/ may not include this: |"
-    done
+    matching -E "^$folder/"$'[^\t]*\t[ \t]*#[ \t]*include[ \t]*"' <<<"$code" |
+      matching -vE "include[ \t]*\"($pattern)" |
+      sed "s|:\t|: $folder/ may not include this: |"
   done
 )
 

@@ -193,7 +193,7 @@ TEST_F(RetellingTest, AQuantumWithoutALeaseIsToldAsExecuted) {
 
 TEST(RecordedGuests, AGuestThatOutlivesItsLeaseMeetsTheNextOne) {
   Time now = 0;
-  sim::Checker checker([&now] { return now; }, nullptr);
+  history::Checker checker([&now] { return now; }, nullptr);
   RecordedGuests guests(checker);
   const handover::Process first{1, 1};
   const handover::Process second{2, 2};

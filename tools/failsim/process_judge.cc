@@ -16,7 +16,7 @@ void judge_recorded(const RecordedCluster& cluster, const ProcessStory& story, h
   retelling.tell_until(story.ended_at);
   const bool is_known = cluster.known_until >= story.ended_at;
   if (story.is_whole && is_known) retelling.tell_rest();
-  const sim::Checker& checker = retelling.checker();
+  const history::Checker& checker = retelling.checker();
   for (const invariants::Violation& found : checker.violations()) {
     outcome.add(found.label, found.text, found.at);
   }

@@ -12,13 +12,13 @@
 #include "cluster/fault/order.h"
 #include "cluster/migration/handover.h"
 #include "storage/proto/observation.pb.h"
-#include "tools/sim/checker.h"
+#include "tools/report/checker.h"
 
 namespace failsim::cli {
 
 class RecordedFaults {
  public:
-  RecordedFaults(sim::Checker& checker, std::vector<NodeId> nodes)
+  RecordedFaults(history::Checker& checker, std::vector<NodeId> nodes)
       : checker_(checker), nodes_(std::move(nodes)) {}
 
   // Part of a fault that `performer` performs: a node process, or (node 0) the launcher. To be said
@@ -45,7 +45,7 @@ class RecordedFaults {
   void act(const handover::Process& performer, const fault::Order& order, bool begins);
   void change_link(const Link& link, bool cuts);
 
-  sim::Checker& checker_;
+  history::Checker& checker_;
   const std::vector<NodeId> nodes_;
   std::map<std::uint64_t, Fault> faults_;
   std::map<Link, int> cuts_;

@@ -11,13 +11,13 @@
 #include "cluster/migration/handover.h"
 #include "cluster/time.h"
 #include "storage/proto/observation.pb.h"
-#include "tools/sim/checker.h"
+#include "tools/report/checker.h"
 
 namespace failsim::cli {
 
 class RecordedGuests {
  public:
-  explicit RecordedGuests(sim::Checker& checker) : checker_(checker) {}
+  explicit RecordedGuests(history::Checker& checker) : checker_(checker) {}
 
   // Of a node process. Times in it are on the clock of the run.
   void happened(const handover::Process& process, const pb::Observation& observation);
@@ -52,7 +52,7 @@ class RecordedGuests {
   void record(const std::string& vm, const Epoch& epoch, std::uint64_t counter,
               const handover::Process& writer);
 
-  sim::Checker& checker_;
+  history::Checker& checker_;
   std::map<handover::Process, Site> sites_;
   std::map<std::string, Journal> journals_;
 };

@@ -47,14 +47,14 @@ std::optional<Time> RecordedProcess::next_at() const {
   return next_->now - next_->clock_ahead;
 }
 
-void RecordedProcess::start(sim::Checker& checker) {
+void RecordedProcess::start(history::Checker& checker) {
   checker.process_started(process_.node);
   checker.store_opened(process_.node, recording_.recovered());
   member_ = std::make_unique<Member>(recording_.config(), recording_.recovered(),
                                      recording_.started_at());
 }
 
-std::optional<std::string> RecordedProcess::step(sim::Checker& checker, RecordedGuests& guests,
+std::optional<std::string> RecordedProcess::step(history::Checker& checker, RecordedGuests& guests,
                                                  RecordedMail& mail) {
   const Recording::Step step = std::move(*next_);
   next_.reset();
@@ -72,7 +72,7 @@ std::optional<std::string> RecordedProcess::step(sim::Checker& checker, Recorded
   return std::nullopt;
 }
 
-void RecordedProcess::end(sim::Checker& checker, RecordedGuests& guests) {
+void RecordedProcess::end(history::Checker& checker, RecordedGuests& guests) {
   // What it had applied in the end, whether or not it was a round number of entries.
   if (applied_ != 0 && !member_->is_failed()) {
     checker.tell(history::StateHash{process_.node, applied_, member_->state().hash()});
@@ -83,7 +83,8 @@ void RecordedProcess::end(sim::Checker& checker, RecordedGuests& guests) {
   next_.reset();
 }
 
-void RecordedProcess::look_at_event(const Event& event, sim::Checker& checker, RecordedMail& mail) {
+void RecordedProcess::look_at_event(const Event& event, history::Checker& checker,
+                                    RecordedMail& mail) {
   if (const auto* received = std::get_if<MessageReceived>(&event)) {
     if (const auto id = mail.received(received->message)) checker.message_received(*id);
   } else if (const auto* asked = std::get_if<ClientAsks>(&event)) {
@@ -112,7 +113,7 @@ void RecordedProcess::look_at_event(const Event& event, sim::Checker& checker, R
 }
 
 void RecordedProcess::look_at_effects(const Effects& effects, Duration clock_ahead,
-                                      sim::Checker& checker, RecordedGuests& guests,
+                                      history::Checker& checker, RecordedGuests& guests,
                                       RecordedMail& mail) {
   for (const pb::PeerMessage& message : effects.send_now) say(message, checker, mail);
   if (effects.lease_until) {
@@ -125,7 +126,7 @@ void RecordedProcess::look_at_effects(const Effects& effects, Duration clock_ahe
   for (const After& said : releases_.take(written_)) say(said, checker, mail);
 }
 
-void RecordedProcess::say(const After& said, sim::Checker& checker, RecordedMail& mail) {
+void RecordedProcess::say(const After& said, history::Checker& checker, RecordedMail& mail) {
   if (const auto* message = std::get_if<pb::PeerMessage>(&said)) {
     if (checker.is_recorded()) mail.sent(*message, checker.message_sent(*message));
     return;

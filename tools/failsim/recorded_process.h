@@ -43,18 +43,18 @@ class RecordedProcess {
   bool is_running() const { return member_ != nullptr; }
   const Member& member() const { return *member_; }
 
-  void start(sim::Checker& checker);
+  void start(history::Checker& checker);
   // Takes the step at next_at(). A sentence if the replay wants something else than the recorded
   // process did: then nothing that follows can be believed.
-  std::optional<std::string> step(sim::Checker& checker, RecordedGuests& guests,
+  std::optional<std::string> step(history::Checker& checker, RecordedGuests& guests,
                                   RecordedMail& mail);
-  void end(sim::Checker& checker, RecordedGuests& guests);
+  void end(history::Checker& checker, RecordedGuests& guests);
 
  private:
-  void look_at_event(const Event& event, sim::Checker& checker, RecordedMail& mail);
-  void look_at_effects(const Effects& effects, Duration clock_ahead, sim::Checker& checker,
+  void look_at_event(const Event& event, history::Checker& checker, RecordedMail& mail);
+  void look_at_effects(const Effects& effects, Duration clock_ahead, history::Checker& checker,
                        RecordedGuests& guests, RecordedMail& mail);
-  void say(const After& said, sim::Checker& checker, RecordedMail& mail);
+  void say(const After& said, history::Checker& checker, RecordedMail& mail);
 
   const Recording& recording_;
   const Time origin_;

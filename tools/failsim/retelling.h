@@ -12,7 +12,7 @@
 #include "tools/failsim/recorded_faults.h"
 #include "tools/failsim/recorded_guests.h"
 #include "tools/failsim/recorded_process.h"
-#include "tools/sim/checker.h"
+#include "tools/report/checker.h"
 
 namespace failsim::cli {
 
@@ -34,7 +34,7 @@ class Retelling {
   // the same state and every VM was followed on its way.
   void tell_rest();
 
-  const sim::Checker& checker() const { return checker_; }
+  const history::Checker& checker() const { return checker_; }
   // On the clock of the run, which is 0 at the first thing that was recorded.
   Time now() const { return now_; }
 
@@ -57,7 +57,7 @@ class Retelling {
   const RecordedCluster& cluster_;
   const std::vector<SeenFact> seen_;
   Time now_ = 0;
-  sim::Checker checker_;
+  history::Checker checker_;
   RecordedGuests guests_;
   RecordedFaults faults_;
   RecordedMail mail_;

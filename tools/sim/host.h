@@ -19,11 +19,11 @@
 #include "cluster/mistakes.h"
 #include "cluster/random.h"
 #include "cluster/time.h"
+#include "tools/report/observer.h"
 #include "tools/sim/clock.h"
 #include "tools/sim/event_queue.h"
 #include "tools/sim/host_faults.h"
 #include "tools/sim/network.h"
-#include "tools/sim/observer.h"
 #include "tools/sim/shared_volume.h"
 
 namespace failsim::sim {
@@ -45,7 +45,7 @@ struct HostWorld {
   EventQueue& queue;
   Network& network;
   SharedVolume& volume;
-  Observer& observer;
+  history::Observer& observer;
   const HostQuality& quality;
   const DirtyRates& dirty_rates;
   std::function<std::shared_ptr<Host>(NodeId)> host_of;  // null when no process runs there
@@ -98,7 +98,7 @@ class Host : public std::enable_shared_from_this<Host> {
   Mistakes mistakes() const { return world_.mistakes; }
   const HostQuality& quality() const { return world_.quality; }
   const DirtyRates& dirty_rates() const { return world_.dirty_rates; }
-  Observer& observer() { return world_.observer; }
+  history::Observer& observer() { return world_.observer; }
   Random& random() { return random_; }
   void report(Event event) { report_(std::move(event)); }
   // In this process, unless it is dead by then; when it is stopped, once it continues.

@@ -15,7 +15,7 @@
 #include "cluster/ids.h"
 #include "cluster/member.h"
 #include "cluster/time.h"
-#include "tools/sim/checker.h"
+#include "tools/report/checker.h"
 #include "tools/sim/disk.h"
 #include "tools/sim/event_queue.h"
 #include "tools/sim/failpoints.h"
@@ -28,7 +28,7 @@ namespace failsim::sim {
 struct ProcessWorld {
   EventQueue& queue;
   Trace& trace;
-  Checker& checker;
+  history::Checker& checker;
   HostWorld host_world;
   Machine& machine;
   Failpoints& failpoints;

@@ -77,7 +77,9 @@ World::World(const WorldConfig& config)
   volume_.set_recorded([this](const pb::VolumeRequest& request, NodeId node, Incarnation writer) {
     trace_.note(now(), node, "volume", {request.epoch().counter(), request.append().counter()},
                 request.vm());
-    checker_.volume_recorded(request, node, writer);
+    const Epoch epoch{request.epoch().recovery(), request.epoch().counter()};
+    checker_.tell(
+        history::VolumeRecord{request.vm(), epoch, request.append().counter(), node, writer});
   });
   volume_.set_refused([this](Code code) {
     if (code == Code::kAccessDenied) checker_.coverage().happened("volume refused a stale epoch");

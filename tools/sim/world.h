@@ -17,8 +17,8 @@
 #include "cluster/mistakes.h"
 #include "cluster/random.h"
 #include "cluster/time.h"
+#include "tools/report/checker.h"
 #include "tools/report/fact.h"
-#include "tools/sim/checker.h"
 #include "tools/sim/disk.h"
 #include "tools/sim/event_queue.h"
 #include "tools/sim/failpoints.h"
@@ -106,7 +106,7 @@ class World {
   // Cuts are counted: clients reach the node again when each is taken back.
   void cut_clients(NodeId node) { ++seats_.at(node).client_cuts; }
   void heal_clients(NodeId node) { --seats_.at(node).client_cuts; }
-  Checker& checker() { return checker_; }
+  history::Checker& checker() { return checker_; }
   Trace& trace() { return trace_; }
   const pb::Bootstrap& bootstrap() const { return bootstrap_; }
   // Cuts both directions between every node of one side and every node of the other.
@@ -135,7 +135,7 @@ class World {
   Trace trace_;
   Network network_;
   SharedVolume volume_;
-  Checker checker_;
+  history::Checker checker_;
   Failpoints failpoints_;
   DirtyRates dirty_rates_;
   Random random_;  // of what the world itself draws: instances, the launcher's delays

@@ -9,7 +9,7 @@
 #include "cluster/time.h"
 #include "tools/report/fact.h"
 
-namespace failsim::sim {
+namespace failsim::history {
 
 class Observer {
  public:
@@ -38,4 +38,4 @@ class Observer {
   virtual void round_ended(history::RoundEnded round) = 0;
 };
 
-}  // namespace failsim::sim
+}  // namespace failsim::history

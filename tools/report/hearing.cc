@@ -1,8 +1,8 @@
-#include "tools/sim/hearing.h"
+#include "tools/report/hearing.h"
 
 #include <algorithm>
 
-namespace failsim::sim {
+namespace failsim::history {
 
 Hearing::Ear& Hearing::ear(NodeId node) {
   if (ears_.size() <= node) ears_.resize(node + 1);
@@ -50,4 +50,4 @@ std::vector<history::Unheard> Hearing::waiting(NodeId leader, NodeId of, Duratio
   return found;
 }
 
-}  // namespace failsim::sim
+}  // namespace failsim::history

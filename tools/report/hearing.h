@@ -9,7 +9,7 @@
 #include "cluster/time.h"
 #include "tools/report/fact.h"
 
-namespace failsim::sim {
+namespace failsim::history {
 
 class Hearing {
  public:
@@ -38,4 +38,4 @@ class Hearing {
   bool is_known_ = false;
 };
 
-}  // namespace failsim::sim
+}  // namespace failsim::history

@@ -1,4 +1,4 @@
-// What a virtual world shows of its log, told as steps of the hand-over.
+// What a world shows of its log, told as steps of the hand-over.
 //
 // The steps are those that were applied, as the events of record tell them, first replica first.
 // What an event does not say (which process, decided on which epoch) is looked up among the
@@ -20,7 +20,7 @@
 #include "cluster/state/cluster_state.h"
 #include "tools/report/fact.h"
 
-namespace failsim::sim {
+namespace failsim::history {
 
 class HandoverFeed {
  public:
@@ -56,4 +56,4 @@ class HandoverFeed {
   std::map<std::pair<std::string, TaskId>, std::vector<Incarnation>> completions_;
 };
 
-}  // namespace failsim::sim
+}  // namespace failsim::history

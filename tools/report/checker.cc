@@ -1,4 +1,4 @@
-#include "tools/sim/checker.h"
+#include "tools/report/checker.h"
 
 #include <algorithm>
 #include <charconv>
@@ -7,7 +7,7 @@
 
 #include "cluster/state/cluster_state.h"
 
-namespace failsim::sim {
+namespace failsim::history {
 namespace {
 
 // A state is hashed when it has moved on by so many entries, and by more the larger it is: hashing
@@ -130,7 +130,7 @@ void Checker::batches_written(NodeId node, std::uint64_t sequence) {
 }
 
 void Checker::after_step(const Member& member, const Effects& effects) {
-  for (const Fact& fact : effects.trace) {
+  for (const failsim::Fact& fact : effects.trace) {
     coverage_.fact(fact);
     if (fact.kind == "state-diverged") tell(history::Complaint{member.self(), fact.text});
   }
@@ -280,12 +280,6 @@ void Checker::look_at_events(const Member& member, const Effects& effects) {
 
 // ---- What guests and the shared volume do -------------------------------------------------------
 
-void Checker::volume_recorded(const pb::VolumeRequest& request, NodeId node, Incarnation writer) {
-  const Epoch epoch{request.epoch().recovery(), request.epoch().counter()};
-  const std::uint64_t counter = request.has_append() ? request.append().counter() : 0;
-  tell(history::VolumeRecord{request.vm(), epoch, counter, node, writer});
-}
-
 void Checker::guest_executes(const handover::Process& process, const std::string& vm,
                              const Epoch& epoch, Time until) {
   tell(history::Executes{process.node, vm, until, process.incarnation, epoch});
@@ -407,4 +401,4 @@ void Checker::check_handover_traces(const ClusterState& state) {
   }
 }
 
-}  // namespace failsim::sim
+}  // namespace failsim::history

@@ -1,11 +1,11 @@
-#include "tools/sim/handover_feed.h"
+#include "tools/report/handover_feed.h"
 
 #include <algorithm>
 #include <cassert>
 #include <charconv>
 #include <string_view>
 
-namespace failsim::sim {
+namespace failsim::history {
 namespace {
 
 using handover::Action;
@@ -167,4 +167,4 @@ Action HandoverFeed::failover(const std::string& vm, const Process& to) const {
   return action;
 }
 
-}  // namespace failsim::sim
+}  // namespace failsim::history

@@ -1,8 +1,8 @@
-#include "tools/sim/coverage.h"
+#include "tools/report/coverage.h"
 
 #include <string_view>
 
-namespace failsim::sim {
+namespace failsim::history {
 namespace {
 
 const pb::EventRecord::Field& field(const pb::EventRecord& event, std::string_view name) {
@@ -36,7 +36,7 @@ void Coverage::owner(const pb::EventRecord& event) {
                                                   : "owner changed by failover");
 }
 
-void Coverage::fact(const Fact& fact) {
+void Coverage::fact(const failsim::Fact& fact) {
   if (fact.kind != "leader") return happened("fact " + fact.kind);
   happened(fact.text == "none" ? "leader lost sight of" : "leader found");
 }
@@ -49,4 +49,4 @@ void Coverage::guest_executes(NodeId node, const std::string& vm, Time now, Time
   known->second = until;
 }
 
-}  // namespace failsim::sim
+}  // namespace failsim::history

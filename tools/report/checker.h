@@ -13,15 +13,14 @@
 #include "cluster/invariants.h"
 #include "cluster/member.h"
 #include "cluster/migration/handover.h"
-#include "storage/proto/volume.pb.h"
+#include "tools/report/coverage.h"
 #include "tools/report/fact.h"
+#include "tools/report/handover_feed.h"
+#include "tools/report/hearing.h"
 #include "tools/report/judge.h"
-#include "tools/sim/coverage.h"
-#include "tools/sim/handover_feed.h"
-#include "tools/sim/hearing.h"
-#include "tools/sim/observer.h"
+#include "tools/report/observer.h"
 
-namespace failsim::sim {
+namespace failsim::history {
 
 class Checker : public Observer {
  public:
@@ -35,7 +34,6 @@ class Checker : public Observer {
   void store_opened(NodeId node, const Recovered& recovered);
   void batches_written(NodeId node, std::uint64_t sequence);
   void after_step(const Member& member, const Effects& effects);
-  void volume_recorded(const pb::VolumeRequest& request, NodeId node, Incarnation writer);
 
   // The lease of the process lasts until this true time; also when that has moved.
   void lease_lasts(const handover::Process& process, Time until);
@@ -105,7 +103,8 @@ class Checker : public Observer {
     Index hashed = 0;
     Duration detection_time = 0;
     pb::HardState hard_state;
-    std::map<Index, EntryPtr> entries;  // beyond the commit index: a step may compact what it commits
+    std::map<Index, EntryPtr>
+        entries;  // beyond the commit index: a step may compact what it commits
   };
 
   void job_step(handover::Step step, const handover::Process& process, const std::string& vm,
@@ -132,4 +131,4 @@ class Checker : public Observer {
   std::uint64_t last_message_ = 0;
 };
 
-}  // namespace failsim::sim
+}  // namespace failsim::history

@@ -11,14 +11,14 @@
 #include "cluster/proto/state.pb.h"
 #include "cluster/time.h"
 
-namespace failsim::sim {
+namespace failsim::history {
 
 class Coverage {
  public:
   void happened(const std::string& what) { ++counts_[what]; }
   // An event of record, told once.
   void event(const pb::EventRecord& event);
-  void fact(const Fact& fact);
+  void fact(const failsim::Fact& fact);
   // As the observer of guests is told.
   void guest_executes(NodeId node, const std::string& vm, Time now, Time until);
   void guest_stops(NodeId node, const std::string& vm) { executes_until_.erase({node, vm}); }
@@ -33,4 +33,4 @@ class Coverage {
   std::map<std::pair<NodeId, std::string>, Time> executes_until_;
 };
 
-}  // namespace failsim::sim
+}  // namespace failsim::history
