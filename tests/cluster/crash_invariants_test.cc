@@ -3,31 +3,16 @@
 
 #include "cluster/crash_invariants.h"
 
-#include <gtest/gtest.h>
+#include "tests/cluster/findings_story.h"
 
 namespace failsim::invariants {
 namespace {
 
 constexpr Duration kLease = 3 * kSecond;
 
-class CrashStory : public testing::Test {
- protected:
-  std::size_t found(const std::string& label) const {
-    std::size_t count = 0;
-    for (const Violation& violation : findings_.violations()) count += violation.label == label;
-    return count;
-  }
-  bool was_tested(const std::string& label) const {
-    return findings_.evaluations().contains(label);
-  }
-  bool clean() const { return findings_.violations().empty(); }
-
-  Findings findings_;
-};
-
 // ---- S2 -----------------------------------------------------------------------------------------
 
-class WithoutQuorum : public CrashStory {
+class WithoutQuorum : public FindingsStory {
  protected:
   void SetUp() override {
     contact_.formed({1, 2, 3});
@@ -98,7 +83,7 @@ TEST_F(WithoutQuorum, AGuestThatStoppedIsNoGuest) {
 
 // ---- S8 -----------------------------------------------------------------------------------------
 
-class ReopenedStore : public CrashStory {
+class ReopenedStore : public FindingsStory {
  protected:
   static Stores::Content content(Term term, Index index) {
     return Stores::Content{term, 1, index, term, static_cast<std::uint32_t>(index * 7)};
@@ -137,7 +122,7 @@ TEST_F(ReopenedStore, AStateThatNeverWasIsFound) {
 
 // ---- L5 -----------------------------------------------------------------------------------------
 
-class LostNode : public CrashStory {
+class LostNode : public FindingsStory {
  protected:
   void SetUp() override {
     failovers_.formed({1, 2, 3});

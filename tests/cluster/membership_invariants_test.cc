@@ -3,29 +3,14 @@
 
 #include "cluster/membership_invariants.h"
 
-#include <gtest/gtest.h>
+#include "tests/cluster/findings_story.h"
 
 namespace failsim::invariants {
 namespace {
 
-class MembershipStory : public testing::Test {
- protected:
-  std::size_t found(const std::string& label) const {
-    std::size_t count = 0;
-    for (const Violation& violation : findings_.violations()) count += violation.label == label;
-    return count;
-  }
-  bool was_tested(const std::string& label) const {
-    return findings_.evaluations().contains(label);
-  }
-  bool clean() const { return findings_.violations().empty(); }
-
-  Findings findings_;
-};
-
 // ---- S17 ----------------------------------------------------------------------------------------
 
-class GivenAway : public MembershipStory {
+class GivenAway : public FindingsStory {
  protected:
   Placements placements_;
 };
@@ -55,7 +40,7 @@ TEST_F(GivenAway, ANodeThatIsDownOrPausedIsFound) {
 // ---- S19 ----------------------------------------------------------------------------------------
 
 // Five nodes, a detection time of a second.
-class Silence : public MembershipStory {
+class Silence : public FindingsStory {
  protected:
   void SetUp() override {
     silences_.formed(5);
@@ -114,7 +99,7 @@ TEST_F(Silence, GapsThatTouchAreOne) {
   EXPECT_TRUE(clean());
 }
 
-TEST_F(MembershipStory, AFormerProcessThatComesBackIsFound) {
+TEST_F(FindingsStory, AFormerProcessThatComesBackIsFound) {
   Incarnations incarnations;
   pb::Node node;
   node.set_id(2);
@@ -135,7 +120,7 @@ TEST_F(MembershipStory, AFormerProcessThatComesBackIsFound) {
 
 // ---- L7 -----------------------------------------------------------------------------------------
 
-class Calm : public MembershipStory {
+class Calm : public FindingsStory {
  protected:
   Settling settling_;
 };

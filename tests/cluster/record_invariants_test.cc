@@ -3,25 +3,14 @@
 
 #include "cluster/record_invariants.h"
 
-#include <gtest/gtest.h>
-
 #include "cluster/vm/vm_state.h"
+#include "tests/cluster/findings_story.h"
 
 namespace failsim::invariants {
 namespace {
 
-class RecordStory : public testing::Test {
+class RecordStory : public FindingsStory {
  protected:
-  std::size_t found(const std::string& label) const {
-    std::size_t count = 0;
-    for (const Violation& violation : findings_.violations()) count += violation.label == label;
-    return count;
-  }
-  bool was_tested(const std::string& label) const {
-    return findings_.evaluations().contains(label);
-  }
-  bool clean() const { return findings_.violations().empty(); }
-
   static pb::Vm vm(VmState state, pb::GuestWant want) {
     pb::Vm vm;
     vm.set_name("web");
@@ -46,7 +35,6 @@ class RecordStory : public testing::Test {
     return event;
   }
 
-  Findings findings_;
   Transitions transitions_;
 };
 

@@ -2,21 +2,13 @@
 
 #include "cluster/invariants.h"
 
-#include <gtest/gtest.h>
+#include "tests/cluster/findings_story.h"
 
 namespace failsim::invariants {
 namespace {
 
-class CheckerStory : public testing::Test {
+class CheckerStory : public FindingsStory {
  protected:
-  bool found(const std::string& label) const {
-    for (const Violation& violation : findings_.violations()) {
-      if (violation.label == label) return true;
-    }
-    return false;
-  }
-  bool clean() const { return findings_.violations().empty(); }
-
   static pb::LogStart position(Index index, Term term, std::uint32_t checksum) {
     pb::LogStart position;
     position.set_index(index);
@@ -32,8 +24,6 @@ class CheckerStory : public testing::Test {
     vm.mutable_epoch()->set_counter(epoch);
     return vm;
   }
-
-  Findings findings_;
 };
 
 TEST_F(CheckerStory, TwoLeadersOfOneTermAreFound) {
