@@ -4,22 +4,17 @@
 //
 //   clang++ -std=c++20 -g -O1 -I. -fsanitize=fuzzer,address,undefined
 //       tests/fuzz/clusprop_fuzz.cc cluster/property/clusprop.cc cluster/property/utf16.cc
-#include "tests/fuzz/clusprop_fuzz.h"
 
-#include <cstdlib>
 #include <string>
 #include <string_view>
 
 #include "cluster/property/clusprop.h"
 #include "cluster/property/utf16.h"
+#include "tests/fuzz/target.h"
 
 namespace {
 
 using namespace failsim;
-
-void require(bool holds) {
-  if (!holds) std::abort();
-}
 
 void check_list(std::string_view bytes) {
   const Result<PropertyList> list = decode_list(bytes);

@@ -1,22 +1,17 @@
 // Whatever the bytes and however they are cut: the decoder reads nothing outside of them, gives the
 // same frames for every way of cutting, and what it gives was encoded as it stands in the stream.
 // Stops the process if not.
-#include "tests/fuzz/frame_fuzz.h"
 
-#include <cstdlib>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "cluster/wire/frame.h"
+#include "tests/fuzz/target.h"
 
 namespace {
 
 using namespace failsim;
-
-void require(bool holds) {
-  if (!holds) std::abort();
-}
 
 struct Decoded {
   std::vector<std::string> payloads;

@@ -1,21 +1,12 @@
 // Whatever the line: it is refused with a sentence, or it is an order whose text is the same order.
 // Stops the process if not.
-#include "tests/fuzz/order_fuzz.h"
 
-#include <cstdlib>
 #include <string>
 
 #include "cluster/fault/order.h"
-
-namespace {
+#include "tests/fuzz/target.h"
 
 using namespace failsim;
-
-void require(bool holds) {
-  if (!holds) std::abort();
-}
-
-}  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   // A copy of exactly this size, so that a read past the end is noticed by the sanitizer.

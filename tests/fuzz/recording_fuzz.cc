@@ -1,9 +1,7 @@
 // Whatever the bytes: a recording is refused with a sentence, or every step of it can be read, and
 // written anew it gives back the same. Stops the process if not. The bytes are taken as they are,
 // and once more as the payloads of whole records, which a fuzzer would hardly ever find.
-#include "tests/fuzz/recording_fuzz.h"
 
-#include <cstdlib>
 #include <string>
 #include <string_view>
 
@@ -12,14 +10,11 @@
 #include "cluster/little_endian.h"
 #include "storage/record_format.h"
 #include "storage/recording.h"
+#include "tests/fuzz/target.h"
 
 namespace {
 
 using namespace failsim;
-
-void require(bool holds) {
-  if (!holds) std::abort();
-}
 
 std::string written_anew(const Recording& recording) {
   std::string bytes =

@@ -1,20 +1,16 @@
 // Whatever the text: it is a scenario or there are problems with a place and a sentence; and what
 // was read is written as a text that reads back to the same scenario. Stops the process if not.
-#include "tests/fuzz/scenario_fuzz.h"
 
-#include <cstdlib>
 #include <string>
 
+#include "tests/fuzz/target.h"
 #include "tools/scenario/lint.h"
 #include "tools/scenario/yaml.h"
 
 namespace {
 
+using namespace failsim;
 using namespace failsim::scenario;
-
-void require(bool holds) {
-  if (!holds) std::abort();
-}
 
 void check_problems(const std::vector<Problem>& problems) {
   for (const Problem& problem : problems) require(!problem.text.empty());

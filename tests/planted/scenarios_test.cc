@@ -6,14 +6,13 @@
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 #include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
 
 #include "cluster/mistakes.h"
+#include "tests/file_content.h"
 #include "tools/scenario/virtual_run.h"
 #include "tools/scenario/yaml.h"
 
@@ -23,12 +22,6 @@ namespace {
 namespace fs = std::filesystem;
 
 const fs::path kFolder = fs::path(FAILSIM_SOURCE_DIR) / "tests/planted/scenarios";
-
-std::string text_of(const fs::path& file) {
-  std::ostringstream text;
-  text << std::ifstream(file).rdbuf();
-  return text.str();
-}
 
 // The folders are named after the mistakes.
 std::vector<std::string> names() {
@@ -41,7 +34,7 @@ std::vector<std::string> names() {
 }
 
 Scenario read(const std::string& name) {
-  Reading reading = read_yaml(text_of(kFolder / name / "scenario.yaml"));
+  Reading reading = read_yaml(content_of(kFolder / name / "scenario.yaml"));
   EXPECT_TRUE(reading.scenario) << name;
   return *std::move(reading.scenario);
 }
@@ -87,7 +80,7 @@ bool breaks(Scenario scenario, const std::string& label) {
 
 // In a process of its own: an assertion of the core may come first.
 TEST_P(PlantedScenario, BreaksItsInvariantWithTheMistake) {
-  const std::string readme = text_of(kFolder / GetParam() / "README.md");
+  const std::string readme = content_of(kFolder / GetParam() / "README.md");
   const std::string label = readme.substr(0, readme.find(' '));
   const auto either = [](int status) {
     return testing::ExitedWithCode(1)(status) || testing::KilledBySignal(SIGABRT)(status);

@@ -1,12 +1,11 @@
 // The fuzz target without a fuzzer: recordings with damage in them, and noise, with fixed seeds.
-#include "tests/fuzz/recording_fuzz.h"
-
 #include <vector>
 
 #include <gtest/gtest.h>
 
 #include "cluster/random.h"
 #include "storage/record_format.h"
+#include "tests/fuzz/target.h"
 #include "tests/storage/recorded_run.h"
 
 namespace failsim {

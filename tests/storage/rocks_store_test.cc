@@ -1,7 +1,6 @@
 #include "storage/rocks_store.h"
 
 #include <filesystem>
-#include <fstream>
 #include <iterator>
 #include <memory>
 #include <ostream>
@@ -12,6 +11,7 @@
 #include <gtest/gtest.h>
 
 #include "storage/fault_file_system.h"
+#include "tests/file_content.h"
 #include "tests/storage/history.h"
 #include "tests/storage/temporary_directory.h"
 
@@ -64,15 +64,6 @@ std::string log_file(const std::string& path) {
     if (entry.path().extension() == ".log" && entry.file_size() > 0) found = entry.path();
   }
   return found;
-}
-
-std::string read(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-}
-
-void write(const std::string& path, const std::string& bytes) {
-  std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
 }
 
 History synced_history(std::size_t batches) {
@@ -139,7 +130,7 @@ TEST_F(RocksStoreTest, KeepsThePrefixWhenTheLastRecordIsTornAtAnyByte) {
     }
     fs::copy(path_, copy, fs::copy_options::recursive);
     const std::string log = log_file(copy);
-    const std::string bytes = read(log);
+    const std::string bytes = content_of(log);
     ASSERT_GT(bytes.size(), before_last);
     for (std::size_t length = before_last; length < bytes.size(); ++length) {
       for (const bool with_zeros : {false, true}) {
@@ -148,7 +139,7 @@ TEST_F(RocksStoreTest, KeepsThePrefixWhenTheLastRecordIsTornAtAnyByte) {
         std::string cut = bytes.substr(0, length);
         // The bytes a file system never wrote of a file whose length it had.
         if (with_zeros) cut.resize(bytes.size(), '\0');
-        write(log_file(torn), cut);
+        set_content(log_file(torn), cut);
         const Outcome outcome = outcome_of(torn);
         ASSERT_TRUE(outcome.is_open) << length << ": " << outcome.text;
         ASSERT_EQ(outcome.text, history.texts[4]) << length;
@@ -164,7 +155,7 @@ TEST_F(RocksStoreTest, RefusesAFlippedByteBeforeTheLastRecordOfTheLog) {
   write_and_copy(history, copy);
   const std::string log = log_file(copy);
   const std::string name = fs::path(log).filename();
-  const std::string bytes = read(log);
+  const std::string bytes = content_of(log);
   const std::string flipped = directory_ / "flipped";
   std::size_t kept_prefix = 0;
   for (std::size_t at = 0; at < bytes.size(); ++at) {
@@ -172,7 +163,7 @@ TEST_F(RocksStoreTest, RefusesAFlippedByteBeforeTheLastRecordOfTheLog) {
     fs::copy(copy, flipped, fs::copy_options::recursive);
     std::string bad = bytes;
     bad[at] = static_cast<char>(bad[at] ^ 0x20);
-    write(flipped + "/" + name, bad);
+    set_content(flipped + "/" + name, bad);
     const Outcome outcome = outcome_of(flipped);
     if (!outcome.is_open) {
       EXPECT_NE(outcome.text.find("is damaged"), std::string::npos) << outcome.text;
@@ -203,13 +194,13 @@ TEST_F(RocksStoreTest, NeverGivesBackSomethingElseWhenAFileIsDamaged) {
   for (const auto& entry : fs::directory_iterator(copy)) {
     const std::string name = entry.path().filename();
     if (name.rfind("LOG", 0) == 0 || name.rfind("OPTIONS", 0) == 0 || name == "IDENTITY") continue;
-    const std::string bytes = read(entry.path());
+    const std::string bytes = content_of(entry.path());
     for (std::size_t at = 0; at < bytes.size(); at += 1 + bytes.size() / 60) {
       fs::remove_all(flipped);
       fs::copy(copy, flipped, fs::copy_options::recursive);
       std::string bad = bytes;
       bad[at] = static_cast<char>(bad[at] ^ 0x04);
-      write(flipped + "/" + name, bad);
+      set_content(flipped + "/" + name, bad);
       const Outcome outcome = outcome_of(flipped);
       if (!outcome.is_open) continue;
       const bool is_log = entry.path().extension() == ".log";

@@ -2,8 +2,6 @@
 #include "storage/volume_files.h"
 
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <memory>
 #include <string>
 #include <vector>
@@ -11,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "storage/volume.h"
+#include "tests/file_content.h"
 #include "tests/storage/temporary_directory.h"
 #include "tests/storage/volume_requests.h"
 
@@ -21,15 +20,6 @@ namespace fs = std::filesystem;
 
 constexpr Epoch kEpoch{0, 5};
 
-std::string read(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-}
-
-void write(const std::string& path, const std::string& bytes) {
-  std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
-}
-
 class VolumeFilesTest : public ::testing::Test {
  protected:
   // A volume with three appends of "web", as a killed process leaves it.
@@ -37,7 +27,7 @@ class VolumeFilesTest : public ::testing::Test {
     open();
     volume_->handle(register_request("web", kEpoch));
     for (std::uint64_t counter = 1; counter <= 3; ++counter) {
-      log_before_last_ = read(log_);
+      log_before_last_ = content_of(log_);
       volume_->handle(append_request("web", kEpoch, counter));
     }
     close();
@@ -76,49 +66,49 @@ class VolumeFilesTest : public ::testing::Test {
 };
 
 TEST_F(VolumeFilesTest, RestoresAJournalWhateverAPowerCutLeftOfIt) {
-  const std::string whole = read(journal_);
-  const std::string log = read(log_);
+  const std::string whole = content_of(journal_);
+  const std::string log = content_of(log_);
   std::vector<std::string> left = {whole + "garbage", std::string(whole.size(), '\0'), ""};
   for (std::size_t bytes = 0; bytes < whole.size(); bytes += 5) {
     left.push_back(whole.substr(0, bytes));
     left.push_back(whole.substr(0, bytes) + std::string(whole.size() - bytes, '\0'));
   }
   for (const std::string& bytes : left) {
-    write(journal_, bytes);
-    write(log_, log);
+    set_content(journal_, bytes);
+    set_content(log_, log);
     open();
     ASSERT_NE(volume_, nullptr) << refusal_;
     ASSERT_EQ(volume_->vm("web")->last_counter, 3u);
     close();
-    ASSERT_EQ(read(journal_), whole);
+    ASSERT_EQ(content_of(journal_), whole);
   }
   fs::remove(journal_);
-  write(log_, log);
+  set_content(log_, log);
   open();
-  EXPECT_EQ(read(journal_), whole);
+  EXPECT_EQ(content_of(journal_), whole);
 }
 
 TEST_F(VolumeFilesTest, RestoresTheTailOfAJournalBehindWhatWasSyncedBefore) {
   empty_redo_log();
-  const std::string before = read(journal_);
+  const std::string before = content_of(journal_);
   open();
   for (std::uint64_t counter = 4; counter <= 9; ++counter) {
     ASSERT_EQ(code_of(volume_->handle(append_request("web", kEpoch, counter))), Code::kOk);
   }
   close();
-  const std::string whole = read(journal_);
-  write(journal_, before + "garbage");
+  const std::string whole = content_of(journal_);
+  set_content(journal_, before + "garbage");
   open();
   ASSERT_NE(volume_, nullptr) << refusal_;
   EXPECT_EQ(volume_->vm("web")->last_counter, 9u);
   close();
-  EXPECT_EQ(read(journal_), whole);
+  EXPECT_EQ(content_of(journal_), whole);
 }
 
 TEST_F(VolumeFilesTest, LosesOnlyATornBatchOfTheRedoLog) {
-  const std::string log = read(log_);
+  const std::string log = content_of(log_);
   for (std::size_t bytes = log_before_last_.size(); bytes < log.size(); ++bytes) {
-    write(log_, log.substr(0, bytes));
+    set_content(log_, log.substr(0, bytes));
     fs::remove(journal_);  // it follows the log
     open();
     ASSERT_NE(volume_, nullptr) << refusal_;
@@ -130,29 +120,29 @@ TEST_F(VolumeFilesTest, LosesOnlyATornBatchOfTheRedoLog) {
 }
 
 TEST_F(VolumeFilesTest, RefusesADamagedRedoLog) {
-  std::string log = read(log_);
+  std::string log = content_of(log_);
   log[log_before_last_.size() / 2] = static_cast<char>(log[log_before_last_.size() / 2] ^ 1);
-  write(log_, log);
+  set_content(log_, log);
   open();
   EXPECT_EQ(volume_, nullptr);
   EXPECT_NE(refusal_.find("redo.log is damaged"), std::string::npos) << refusal_;
-  EXPECT_EQ(read(log_), log) << "nothing is written";
+  EXPECT_EQ(content_of(log_), log) << "nothing is written";
 }
 
 TEST_F(VolumeFilesTest, RefusesAJournalThatLostWhatWasSynced) {
   empty_redo_log();
-  const std::string whole = read(journal_);
+  const std::string whole = content_of(journal_);
   std::string flipped = whole;
   flipped[whole.size() / 2] = static_cast<char>(flipped[whole.size() / 2] ^ 1);
   for (const std::string& bytes : {flipped, whole.substr(0, whole.size() - 1)}) {
-    write(journal_, bytes);
+    set_content(journal_, bytes);
     open();
     EXPECT_EQ(volume_, nullptr);
     EXPECT_NE(refusal_.find("web.journal is damaged"), std::string::npos) << refusal_;
     close();
-    EXPECT_EQ(read(journal_), bytes) << "nothing is written";
+    EXPECT_EQ(content_of(journal_), bytes) << "nothing is written";
   }
-  write(journal_, flipped);
+  set_content(journal_, flipped);
   EXPECT_FALSE(VolumeFiles::read_journals(path_).ok());
 }
 
@@ -169,7 +159,7 @@ TEST_F(VolumeFilesTest, DoesNotBringBackADeletedVm) {
 
 TEST_F(VolumeFilesTest, RefusesARecoveryEpochThatIsNoNumber) {
   for (const char* text : {"", "\n", "2", "2x\n", "-2\n", "2\n\n", "99999999999999999999999\n"}) {
-    write(path_ + "/recovery_epoch", text);
+    set_content(path_ + "/recovery_epoch", text);
     open();
     EXPECT_EQ(volume_, nullptr) << text;
     EXPECT_NE(refusal_.find("recovery_epoch is damaged"), std::string::npos) << refusal_;

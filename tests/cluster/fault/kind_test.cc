@@ -2,8 +2,6 @@
 
 #include "cluster/fault/kind.h"
 
-#include <fstream>
-#include <iterator>
 #include <set>
 #include <sstream>
 #include <string>
@@ -13,6 +11,7 @@
 #include "cluster/fault/describe.h"
 #include "cluster/fault/elsewhere.h"
 #include "cluster/fault/order.h"
+#include "tests/file_content.h"
 
 namespace failsim::fault {
 namespace {
@@ -73,9 +72,7 @@ TEST(Elsewhere, LeavesNoKindOut) {
 
 // After a change of the table: failsim fault kinds --markdown > docs/faults.md
 TEST(Kinds, AreWhatTheDocumentSays) {
-  std::ifstream file(FAILSIM_FAULTS_PAGE);
-  const std::string page((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  EXPECT_EQ(page, markdown());
+  EXPECT_EQ(content_of(FAILSIM_FAULTS_PAGE), markdown());
 }
 
 TEST(Nearest, FindsASlipOfTheFingerAndNothingFarAway) {

@@ -1,6 +1,4 @@
 // The fuzz target without a fuzzer: every truncation, and seeded random changes, of valid orders.
-#include "tests/fuzz/order_fuzz.h"
-
 #include <string>
 #include <string_view>
 #include <vector>
@@ -8,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "cluster/random.h"
+#include "tests/fuzz/target.h"
 
 namespace failsim {
 namespace {

@@ -1,7 +1,5 @@
 // The fuzz target without a fuzzer: every truncation and every changed byte of the documented
 // lists, and seeded random changes of them.
-#include "tests/fuzz/clusprop_fuzz.h"
-
 #include <cstdint>
 #include <random>
 #include <string>
@@ -11,6 +9,7 @@
 
 #include "cluster/property/clusprop.h"
 #include "tests/cluster/property/vectors.h"
+#include "tests/fuzz/target.h"
 
 namespace failsim {
 namespace {

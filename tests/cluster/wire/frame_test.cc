@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "cluster/random.h"
-#include "tests/fuzz/frame_fuzz.h"
+#include "tests/fuzz/target.h"
 
 namespace failsim {
 namespace {

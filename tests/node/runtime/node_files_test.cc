@@ -1,11 +1,11 @@
 #include "node/runtime/node_files.h"
 
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <string>
 
 #include <gtest/gtest.h>
+
+#include "tests/file_content.h"
 
 namespace failsim::node {
 namespace {
@@ -21,12 +21,9 @@ class NodeFiles : public testing::Test {
 
   std::string path(const std::string& name) const { return directory_ + "/" + name; }
   void write(const std::string& name, const std::string& text) const {
-    std::ofstream(path(name)) << text;
+    set_content(path(name), text);
   }
-  std::string content(const std::string& name) const {
-    std::ifstream file(path(name));
-    return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  }
+  std::string content(const std::string& name) const { return content_of(path(name)); }
 
   std::string directory_;
 };

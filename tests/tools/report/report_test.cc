@@ -1,14 +1,13 @@
 // The report of a run: complete, valid, self-contained, and never written over another.
 
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <set>
 #include <sstream>
 
 #include <boost/json/parse.hpp>
 #include <gtest/gtest.h>
 
+#include "tests/file_content.h"
 #include "tests/sim/story.h"
 #include "tests/storage/temporary_directory.h"
 #include "tools/report/account.h"
@@ -25,11 +24,6 @@ namespace json = boost::json;
 
 // 2026-01-02 03:04:05 UTC
 const auto kNow = std::chrono::system_clock::from_time_t(1767323045);
-
-std::string content(const fs::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
 
 // ---- Directories --------------------------------------------------------------------------------
 
@@ -48,7 +42,7 @@ TEST(RunDirectory, IsNeverWrittenOver) {
 TEST(RunDirectory, ThatCannotBeCreatedIsTold) {
   const TemporaryDirectory runs;
   const fs::path file = fs::path(runs.path()) / "file";
-  std::ofstream(file) << "in the way";
+  set_content(file, "in the way");
   const auto created = create_run_directory(file, kNow);
   ASSERT_FALSE(created.ok());
   EXPECT_EQ(created.error().code, Code::kWriteFault);
@@ -94,7 +88,7 @@ class Reported : public sim::Story {
     ASSERT_TRUE(page.ok()) << page.error().message;
     page_ = page.value();
   }
-  std::string file(const char* name) const { return content(page_.parent_path() / name); }
+  std::string file(const char* name) const { return content_of(page_.parent_path() / name); }
 
   TemporaryDirectory runs_;
   std::unique_ptr<RunRecorder> recorder_;

@@ -1,11 +1,10 @@
 // failsim scenario, as a person meets it: what it prints and how it exits.
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include "tests/file_content.h"
 #include "tests/tools/program.h"
 #include "tools/failsim/json.h"
 
@@ -31,19 +30,14 @@ class ScenarioCommand : public testing::Test {
 
   void write(const std::string& path, const std::string& text) {
     fs::create_directories((root_ / path).parent_path());
-    std::ofstream(root_ / path) << text;
+    set_content(root_ / path, text);
   }
   // A scenario of these steps.
   void write_scenario(const std::string& name, const std::string& steps) {
     write(name + "/README.md", "It shows something.\n");
     write(name + "/scenario.yaml", kHead + steps);
   }
-  std::string text_of(const std::string& path) {
-    std::ifstream file(root_ / path);
-    std::ostringstream text;
-    text << file.rdbuf();
-    return text.str();
-  }
+  std::string text_of(const std::string& path) { return content_of(root_ / path); }
   Outcome run(const std::vector<std::string>& words, const std::string& path) {
     std::vector<std::string> all = {FAILSIM_PROGRAM, "scenario"};
     all.insert(all.end(), words.begin(), words.end());

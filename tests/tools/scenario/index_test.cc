@@ -1,11 +1,9 @@
 // The page of the scenarios says what there is.
 #include "tools/scenario/index.h"
 
-#include <fstream>
-#include <iterator>
-
 #include <gtest/gtest.h>
 
+#include "tests/file_content.h"
 #include "tools/scenario/folder.h"
 #include "tools/scenario/yaml.h"
 
@@ -22,9 +20,7 @@ TEST(Index, IsWhatThePageSays) {
     ASSERT_TRUE(loaded.scenario.has_value()) << loaded.problems.front();
     scenarios.push_back(std::move(*loaded.scenario));
   }
-  std::ifstream file(kFolder + "/README.md");
-  const std::string page((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  EXPECT_EQ(page, index_page(scenarios));
+  EXPECT_EQ(content_of(kFolder + "/README.md"), index_page(scenarios));
 }
 
 TEST(Index, NamesAThemeByWhatIsRarest) {

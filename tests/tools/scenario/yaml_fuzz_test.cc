@@ -1,15 +1,14 @@
 // The fuzz target without a fuzzer: every truncation of a scenario that uses the whole language,
 // and seeded random changes of it.
 #include <cstdint>
-#include <fstream>
 #include <random>
-#include <sstream>
 #include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
 
-#include "tests/fuzz/scenario_fuzz.h"
+#include "tests/file_content.h"
+#include "tests/fuzz/target.h"
 
 namespace failsim::scenario {
 namespace {
@@ -20,10 +19,7 @@ void run(const std::string& input) {
 }
 
 std::string example() {
-  std::ifstream readme(FAILSIM_SOURCE_DIR "/tools/scenario/README.md");
-  std::ostringstream text;
-  text << readme.rdbuf();
-  const std::string all = text.str();
+  const std::string all = content_of(FAILSIM_SOURCE_DIR "/tools/scenario/README.md");
   const std::size_t begin = all.find("```yaml\n") + 8;
   return all.substr(begin, all.find("```\n", begin) - begin);
 }

@@ -1,10 +1,9 @@
 // A scenario as a file: what it becomes, what it is written as, and where it is wrong.
 #include "tools/scenario/yaml.h"
 
-#include <fstream>
-#include <sstream>
-
 #include <gtest/gtest.h>
+
+#include "tests/file_content.h"
 
 namespace failsim::scenario {
 namespace {
@@ -114,10 +113,7 @@ TEST(ScenarioFile, ReadsBackAsItIsWritten) {
 }
 
 TEST(ScenarioFile, ReadsTheExampleOfTheReadme) {
-  std::ifstream readme(FAILSIM_SOURCE_DIR "/tools/scenario/README.md");
-  std::ostringstream text;
-  text << readme.rdbuf();
-  const std::string all = text.str();
+  const std::string all = content_of(FAILSIM_SOURCE_DIR "/tools/scenario/README.md");
   const std::size_t begin = all.find("```yaml\n");
   ASSERT_NE(begin, std::string::npos);
   const std::size_t end = all.find("```\n", begin + 8);
