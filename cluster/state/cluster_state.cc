@@ -41,6 +41,16 @@ auto find_row(const Map& map, const Key& key) -> const typename Map::mapped_type
   return found == map.end() ? nullptr : found->second.get();
 }
 
+// The nodes that hold the memory of a VM, or have reserved it for the migration in flight.
+std::vector<NodeId> holders_of(const pb::Vm& vm, const pb::Task* job) {
+  std::vector<NodeId> holders;
+  if (vm.want() != pb::GUEST_ABSENT) holders.push_back(vm.owner());
+  if (job == nullptr) return holders;
+  if (job->job().target() != vm.owner()) holders.push_back(job->job().target());
+  if (pages_follow(vm, *job)) holders.push_back(job->job().source());
+  return holders;
+}
+
 }  // namespace
 
 std::string cluster_key() {
@@ -189,18 +199,22 @@ void ClusterState::read_settings() {
 }
 
 std::uint64_t ClusterState::memory_in_use(NodeId node) const {
-  std::uint64_t bytes = 0;
-  for (const auto& [name, row] : vms_) {
-    if (row->owner() == node && row->want() != pb::GUEST_ABSENT) {
-      bytes += row->config().memory_bytes();
-    }
-    const pb::Task* job = job_of(*row);
-    if (job == nullptr) continue;
-    const bool is_target = job->job().target() == node && row->owner() != node;
-    const bool keeps_pages = job->job().source() == node && pages_follow(*row, *job);
-    if (is_target || keeps_pages) bytes += row->config().memory_bytes();
+  const auto found = memory_in_use_.find(node);
+  return found == memory_in_use_.end() ? 0 : found->second;
+}
+
+void ClusterState::hold_memory(const pb::Vm& vm) {
+  for (const NodeId node : holders_of(vm, job_of(vm))) {
+    memory_in_use_[node] += vm.config().memory_bytes();
   }
-  return bytes;
+}
+
+void ClusterState::release_memory(const pb::Vm& vm) {
+  for (const NodeId node : holders_of(vm, job_of(vm))) {
+    std::uint64_t& bytes = memory_in_use_[node];
+    assert(bytes >= vm.config().memory_bytes());
+    bytes -= vm.config().memory_bytes();
+  }
 }
 
 std::vector<RowChange> ClusterState::rows() const {
@@ -248,14 +262,20 @@ void ClusterState::put(pb::Vm row) {
   const std::string name = row.name();
   RowPtr<pb::Vm> shared = share(std::move(row));
   touched_[vm_key(name)] = {shared, nullptr};
-  vms_[name] = std::move(shared);
+  RowPtr<pb::Vm>& place = vms_[name];
+  if (place != nullptr) release_memory(*place);
+  place = std::move(shared);
+  hold_memory(*place);
 }
 
 void ClusterState::put(pb::Task row) {
   const TaskId id = row.id();
   RowPtr<pb::Task> shared = share(std::move(row));
   touched_[task_key(id)] = {shared, nullptr};
+  const pb::Vm* moved = vm(shared->job().vm());  // null unless it is a migration
+  if (moved != nullptr) release_memory(*moved);
   tasks_[id] = std::move(shared);
+  if (moved != nullptr) hold_memory(*moved);
 }
 
 void ClusterState::put(pb::EventRecord row) {
@@ -286,7 +306,11 @@ void ClusterState::put_property(ObjectKind kind, const std::string& object, std:
 }
 
 void ClusterState::erase_vm(const std::string& name) {
-  vms_.erase(name);
+  const auto erased = vms_.find(name);
+  if (erased != vms_.end()) {
+    release_memory(*erased->second);
+    vms_.erase(erased);
+  }
   touched_[vm_key(name)] = {};
   for (const ObjectKind kind : {ObjectKind::kVm, ObjectKind::kGroup}) {
     const std::string prefix = property_key(kind, name, "");
@@ -299,7 +323,13 @@ void ClusterState::erase_vm(const std::string& name) {
 }
 
 void ClusterState::erase_task(TaskId id) {
-  tasks_.erase(id);
+  const auto erased = tasks_.find(id);
+  if (erased != tasks_.end()) {
+    const pb::Vm* moved = vm(erased->second->job().vm());
+    if (moved != nullptr) release_memory(*moved);
+    tasks_.erase(erased);
+    if (moved != nullptr) hold_memory(*moved);
+  }
   touched_[task_key(id)] = {};
 }
 

@@ -89,6 +89,8 @@ class ClusterState {
  private:
   void read_settings();
   const Value* stored_property(const std::string& key) const;
+  void hold_memory(const pb::Vm& vm);
+  void release_memory(const pb::Vm& vm);
 
   RowPtr<pb::Cluster> cluster_ = std::make_shared<pb::Cluster>();
   std::map<NodeId, RowPtr<pb::Node>> nodes_;
@@ -99,9 +101,10 @@ class ClusterState {
   std::map<std::uint64_t, std::string> replies_by_order_;   // oldest first
   std::map<std::string, RowPtr<Value>> properties_;         // by row key; default = no row
 
-  // Asked for at every step, so not looked up each time.
+  // Follow from the rows above, and change with them: asked for too often to be looked up.
   Duration heartbeat_interval_ = 0;
   Duration detection_time_ = 0;
+  std::map<NodeId, std::uint64_t> memory_in_use_;
 
   // A changed row by its key, serialized when it is taken; both null = erased.
   struct Touched {
