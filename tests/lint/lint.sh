@@ -12,7 +12,8 @@ cd "$1"
 pure=(cluster tools/report tools/sim tools/explore)
 # Where runs are written to; and the command around the worlds, which runs seeds side by side and
 # says how long they took.
-not_pure=(tools/report/history.cc tools/report/run_directory.h tools/report/run_directory.cc
+not_pure=(tools/report/history_reader.cc tools/report/history_writer.cc
+  tools/report/run_directory.h tools/report/run_directory.cc
   tools/report/run_recorder.h tools/report/run_recorder.cc
   tools/sim/simulate.h tools/sim/simulate.cc tools/explore/campaign.h
   tools/explore/campaign.cc tools/explore/explore.cc tools/explore/report.cc

@@ -3,7 +3,7 @@
 //   {"time_ns":1200000,"kind":"executes","node":1,"vm":"web","until_ns":1950000}
 //
 // The first line names the version of this form and the run; what each kind has is declared once,
-// in history.cc, for writing and reading. A 64-bit hash or identity is hexadecimal text, because
+// in fact_form.h, for writing and reading. A 64-bit hash or identity is hexadecimal text, because
 // other readers of JSON round large numbers.
 #pragma once
 
@@ -21,6 +21,8 @@
 
 namespace failsim::history {
 
+// Of the version, in the first line.
+inline constexpr std::string_view kHistoryKey = "failsim_history";
 inline constexpr std::uint32_t kHistoryVersion = 1;
 
 // What the history is of.
