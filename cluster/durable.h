@@ -5,6 +5,7 @@
 // must be synced before anything that rests on them is said (see Effects in effects.h).
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -33,12 +34,20 @@ struct DurableBatch {
   bool replace_rows = false;              // a snapshot: remove every row before `rows`
   std::vector<RowChange> rows;
   std::optional<Index> applied;  // the rows now contain entries up to here
+  std::uint64_t synced = 0;      // if it is synced: how many such batches the store has with it
+  bool retired = false;          // the store is superseded: nobody may open it again
 
   bool needs_sync() const {
     return hard_state.has_value() || truncate_from != 0 || !append.empty() ||
-           log_start.has_value() || replace_rows;
+           log_start.has_value() || replace_rows || synced != 0 || retired;
   }
   bool empty() const { return !needs_sync() && rows.empty() && !applied.has_value(); }
+};
+
+// One start of a store: which process opened it, and how many synced batches it held then.
+struct StoreStart {
+  std::uint32_t instance = 0;  // the low half of the incarnation
+  std::uint64_t synced = 0;
 };
 
 // What a store gives back when it is opened: exactly what its synced batches (and perhaps some
@@ -49,6 +58,8 @@ struct Recovered {
   std::vector<EntryPtr> entries;  // contiguous after log_start
   std::vector<RowChange> rows;    // every row, ordered by key, each with a value
   Index applied = 0;
+  std::vector<StoreStart> starts;  // all there were; the last is that of the process that reads it
+  std::uint64_t synced = 0;        // batches so far
 };
 
 }  // namespace failsim

@@ -60,7 +60,8 @@ class EffectsHash {
   }
 
   void add(const DurableBatch& batch) {
-    const auto& [hard_state, truncate_from, append, log_start, replace_rows, rows, applied] = batch;
+    const auto& [hard_state, truncate_from, append, log_start, replace_rows, rows, applied, synced,
+                 retired] = batch;
     add_optional(hard_state);
     add(truncate_from);
     add_all(append);
@@ -68,6 +69,8 @@ class EffectsHash {
     add(replace_rows);
     add_all(rows);
     add_optional(applied);
+    add(synced);
+    add(retired);
   }
   void add(const RowChange& row) {
     add(std::string_view(row.key));

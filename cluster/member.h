@@ -58,6 +58,8 @@ class Member {
   NodeId leader() const;                    // kNoNode if unknown
   bool has_quorum(Time now) const;          // whether this node is in contact with a quorum
   bool hears(NodeId node, Time now) const;  // within the detection time; itself always
+  // Whether it is of a process that this member takes for its node's newest, in a version it knows.
+  bool listens_to(const pb::PeerMessage& message) const;
   Time lease_until() const;  // guests here may execute before this time; 0 = never yet
   // A write failed, or the state is not the leader's: the process ends when the lease is over.
   bool is_failed() const;

@@ -198,6 +198,8 @@ int run(const RunOptions& options) {
     failpoints = board.take();
     config.failpoints = failpoints.get();
   }
+  const std::uint32_t instance = options.instance ? *options.instance : std::random_device()();
+  store_options.instance = instance;
   auto opened = RocksStore::open(store_path(options.directory), store_options);
   if (!opened) return refuse(opened.error());
   const std::unique_ptr<RocksStore> store = opened.take();
@@ -209,7 +211,6 @@ int run(const RunOptions& options) {
     for (const auto& node : store->identity().bootstrap.nodes()) nodes.push_back(node.id());
     switchboard->set_place(store->identity().node, std::move(nodes));
   }
-  const std::uint32_t instance = options.instance ? *options.instance : std::random_device()();
   config.incarnation = (store->identity().starts << 32) | instance;
   config.api_socket = options.api_socket;
   if (options.record) config.record_limit_bytes = options.record_limit_bytes;

@@ -1,5 +1,6 @@
 #include "storage/memory_store.h"
 
+#include <algorithm>
 #include <cassert>
 #include <utility>
 
@@ -14,10 +15,11 @@ std::unique_ptr<MemoryStore> MemoryStore::format(NodeId node, StoreId store_id,
   return store;
 }
 
-void MemoryStore::open() {
+void MemoryStore::open(std::uint32_t instance) {
   assert(!is_open_);
   is_open_ = true;
   failure_.reset();
+  starts_.push_back({instance, read().synced});
   ++identity_.starts;
 }
 
@@ -55,6 +57,8 @@ Recovered MemoryStore::read() const {
   recovered.entries.assign(image.entries.begin(), image.entries.end());
   for (auto& [key, value] : image.rows) recovered.rows.push_back({key, std::move(value)});
   recovered.applied = image.applied;
+  recovered.starts = starts_;
+  recovered.synced = image.synced;
   return recovered;
 }
 
@@ -62,7 +66,16 @@ std::unique_ptr<MemoryStore> MemoryStore::copy() const {
   assert(!is_open_);
   std::unique_ptr<MemoryStore> copied(new MemoryStore(*this));
   copied->settle(copied->unsynced_.size());
+  copied->is_lying_ = false;
   return copied;
+}
+
+void MemoryStore::take_history_of(const MemoryStore& other) {
+  assert(!is_open_);
+  identity_.starts = other.identity_.starts;
+  starts_ = other.starts_;
+  settle(unsynced_.size());
+  image_.synced = other.read().synced;
 }
 
 void MemoryStore::flip_log_bit(Random& random) {
@@ -84,6 +97,7 @@ void MemoryStore::flip_log_bit(Random& random) {
 }
 
 std::optional<Error> MemoryStore::damage() const {
+  if (image_.is_retired) return superseded_store("The store of " + node_name(identity_.node));
   if (flipped_ == Flipped::kNothing) return std::nullopt;
   const std::optional<std::string> wrong = flipped_ == Flipped::kLog
                                                ? log_damage(read())
@@ -100,8 +114,19 @@ std::optional<Error> MemoryStore::write(const DurableBatch& batch) {
     --failure_->after;
   }
   unsynced_.push_back(batch);
-  if (batch.needs_sync()) settle(unsynced_.size());
+  if (batch.needs_sync() && !is_lying_) settle(unsynced_.size());
   return std::nullopt;
+}
+
+void MemoryStore::set_lying(bool is_lying) {
+  is_lying_ = is_lying;
+  if (!is_lying) settle(promised());
+}
+
+std::size_t MemoryStore::promised() const {
+  const auto last = std::find_if(unsynced_.rbegin(), unsynced_.rend(),
+                                 [](const DurableBatch& batch) { return batch.needs_sync(); });
+  return static_cast<std::size_t>(unsynced_.rend() - last);
 }
 
 void MemoryStore::settle(std::size_t batches) {
@@ -137,6 +162,8 @@ void MemoryStore::perform(DurableBatch&& batch, Image& image) {
       image.rows.erase(row.key);
   }
   if (batch.applied) image.applied = *batch.applied;
+  if (batch.synced != 0) image.synced = batch.synced;
+  if (batch.retired) image.is_retired = true;
 }
 
 }  // namespace failsim

@@ -4,8 +4,8 @@
 #include <utility>
 
 #include "cluster/core_fingerprint.h"
-#include "storage/event_codec.h"
 #include "cluster/little_endian.h"
+#include "storage/event_codec.h"
 #include "storage/record_format.h"
 #include "storage/recording_decoder.h"
 
@@ -58,7 +58,7 @@ pb::RecordingStart start_of(const MemberConfig& config, const Recovered& recover
   // The mistakes are not: only the virtual world can make any.
   const auto& [self, incarnation, store_id, bootstrap, random_seed, wall_time_origin_ns,
                compact_every, check_state_every, mistakes] = config;
-  const auto& [hard_state, log_start, entries, rows, applied] = recovered;
+  const auto& [hard_state, log_start, entries, rows, applied, starts, synced] = recovered;
   pb::RecordingStart start;
   start.set_version(FAILSIM_VERSION);
   start.set_core(std::string(core_fingerprint()));
@@ -76,6 +76,12 @@ pb::RecordingStart start_of(const MemberConfig& config, const Recovered& recover
   start.set_applied(applied);
   start.set_entries(entries.size());
   start.set_rows(rows.size());
+  for (const StoreStart& one : starts) {
+    pb::StoreStartRecord& record = *start.add_starts();
+    record.set_instance(one.instance);
+    record.set_synced(one.synced);
+  }
+  start.set_synced(synced);
   return start;
 }
 

@@ -4,8 +4,8 @@
 #include <optional>
 #include <utility>
 
-#include "storage/event_codec.h"
 #include "cluster/little_endian.h"
+#include "storage/event_codec.h"
 #include "storage/posix_file.h"
 #include "storage/record_format.h"
 
@@ -93,6 +93,10 @@ bool RecordingDecoder::take_start(const pb::RecordingStart& start) {
   recording_.recovered_.hard_state = start.hard_state();
   recording_.recovered_.log_start = start.log_start();
   recording_.recovered_.applied = start.applied();
+  for (const pb::StoreStartRecord& one : start.starts()) {
+    recording_.recovered_.starts.push_back({one.instance(), one.synced()});
+  }
+  recording_.recovered_.synced = start.synced();
   latest_ = start.now_ns();
   return latest_ >= 0;
 }

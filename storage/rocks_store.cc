@@ -20,13 +20,16 @@
 namespace failsim {
 namespace {
 
-constexpr std::uint32_t kFormat = 1;
+constexpr std::uint32_t kFormat = 2;
 
 constexpr const char* kIdentityKey = "meta/identity";
 constexpr const char* kStartsKey = "meta/starts";
 constexpr const char* kHardStateKey = "meta/hard_state";
 constexpr const char* kLogStartKey = "meta/log_start";
 constexpr const char* kAppliedKey = "meta/applied";
+constexpr const char* kSyncedKey = "meta/synced";
+constexpr const char* kRetiredKey = "meta/retired";
+constexpr std::string_view kStartPrefix = "start/";
 constexpr std::string_view kLogPrefix = "log/";
 constexpr std::string_view kRowPrefix = "row/";
 constexpr const char* kLogBegin = "log/";
@@ -34,10 +37,14 @@ constexpr const char* kLogEnd = "log0";  // '0' follows '/'
 constexpr const char* kRowBegin = "row/";
 constexpr const char* kRowEnd = "row0";
 
-std::string log_key(Index index) {
+std::string numbered_key(std::string_view prefix, std::uint64_t number) {
   char key[32];
-  std::snprintf(key, sizeof key, "log/%020llu", static_cast<unsigned long long>(index));
-  return key;
+  std::snprintf(key, sizeof key, "%020llu", static_cast<unsigned long long>(number));
+  return std::string(prefix) + key;
+}
+
+std::string log_key(Index index) {
+  return numbered_key(kLogPrefix, index);
 }
 
 Error failed(const std::string& what, const std::string& path, const rocksdb::Status& status) {
@@ -51,9 +58,10 @@ Error failed(const std::string& what, const std::string& path, const rocksdb::St
 }
 
 Error damaged(const std::string& path, const std::string& what) {
-  return {Code::kInvalidData, "The store in " + path + " is damaged: " + what + ".",
-          "Leave this node out: the others go on without it. A store that is formatted in its place, "
-          "or an older copy of it, has no say any more."};
+  return {
+      Code::kInvalidData, "The store in " + path + " is damaged: " + what + ".",
+      "Leave this node out: the others go on without it. A store that is formatted in its place, "
+      "or an older copy of it, has no say any more."};
 }
 
 // The database's own log is not kept: writing it to a full disk would end the process in an
@@ -181,8 +189,15 @@ bool take_key(std::string_view key, const rocksdb::Slice& value, Recovered* reco
   }
   if (key == kHardStateKey) return parse_message(value, &recovered->hard_state);
   if (key == kLogStartKey) return parse_message(value, &recovered->log_start);
+  if (key.starts_with(kStartPrefix)) {
+    pb::StoreStartRecord start;
+    if (!parse_message(value, &start)) return false;
+    recovered->starts.push_back({start.instance(), start.synced()});
+    return key == numbered_key(kStartPrefix, recovered->starts.size());
+  }
   if (key == kAppliedKey) return parse_number(value.ToStringView(), &recovered->applied);
-  return key == kIdentityKey || key == kStartsKey;
+  if (key == kSyncedKey) return parse_number(value.ToStringView(), &recovered->synced);
+  return key == kIdentityKey || key == kStartsKey || key == kRetiredKey;
 }
 
 void add_log(const DurableBatch& batch, rocksdb::WriteBatch* out) {
@@ -248,7 +263,7 @@ Result<std::unique_ptr<RocksStore>> RocksStore::open(const std::string& path,
 
   std::unique_ptr<RocksStore> store(new RocksStore(path, db.take()));
   if (auto error = store->load_identity()) return *error;
-  if (auto error = store->count_start()) return *error;
+  if (auto error = store->count_start(given.instance)) return *error;
   return store;
 }
 
@@ -262,7 +277,7 @@ Result<StoreContent> RocksStore::look(const std::string& path) {
   if (!status.ok()) return failed("read", path, status);
   RocksStore store(path, std::unique_ptr<rocksdb::DB>(opened));
   if (auto error = store.load_identity()) return *error;
-  Result<Recovered> recovered = store.recover();
+  Result<Recovered> recovered = store.read();
   if (!recovered) return recovered.error();
   return StoreContent{store.identity(), recovered.take()};
 }
@@ -292,7 +307,7 @@ std::optional<Error> RocksStore::load_identity() {
   return std::nullopt;
 }
 
-std::optional<Error> RocksStore::count_start() {
+std::optional<Error> RocksStore::count_start(std::uint32_t instance) {
   std::string text;
   const rocksdb::Status status = db_->Get({}, kStartsKey, &text);
   if (status.IsCorruption()) return damaged(path_, status.ToString());
@@ -302,13 +317,32 @@ std::optional<Error> RocksStore::count_start() {
     return damaged(path_, "meta/starts is not a number");
   }
   identity_.starts = starts + 1;
+  std::string synced;
+  const rocksdb::Status read = db_->Get({}, kSyncedKey, &synced);
+  if (!read.ok() && !read.IsNotFound()) return failed("read", path_, read);
+  pb::StoreStartRecord start;
+  start.set_instance(instance);
+  std::uint64_t batches = 0;
+  if (read.ok() && !parse_number(synced, &batches)) {
+    return damaged(path_, "meta/synced is not a number");
+  }
+  start.set_synced(batches);
   rocksdb::WriteBatch batch;
+  batch.Put(numbered_key(kStartPrefix, identity_.starts), start.SerializeAsString());
   batch.Put(kStartsKey, std::to_string(identity_.starts));
   return commit(batch, true);
 }
 
 Result<Recovered> RocksStore::recover() {
   if (failure_) return *failure_;
+  std::string mark;
+  const rocksdb::Status status = db_->Get({}, kRetiredKey, &mark);
+  if (status.ok()) return superseded_store("The store in " + path_);
+  if (!status.IsNotFound()) return failed("read", path_, status);
+  return read();
+}
+
+Result<Recovered> RocksStore::read() {
   Recovered recovered;
   const std::unique_ptr<rocksdb::Iterator> rows(db_->NewIterator({}));
   for (rows->SeekToFirst(); rows->Valid(); rows->Next()) {
@@ -330,6 +364,8 @@ std::optional<Error> RocksStore::write(const DurableBatch& batch) {
   if (batch.hard_state) out.Put(kHardStateKey, batch.hard_state->SerializeAsString());
   add_log(batch, &out);
   add_rows(batch, &out);
+  if (batch.synced != 0) out.Put(kSyncedKey, std::to_string(batch.synced));
+  if (batch.retired) out.Put(kRetiredKey, "");
   return commit(out, batch.needs_sync());
 }
 

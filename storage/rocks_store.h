@@ -15,6 +15,7 @@
 // One thread at a time.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -31,6 +32,7 @@ namespace failsim {
 
 struct RocksStoreOptions {
   rocksdb::Env* env = nullptr;  // of the caller, for tests; null = the machine's
+  std::uint32_t instance = 0;   // of the process that opens it: the low half of its incarnation
 };
 
 // What a store holds, for people who look at it.
@@ -48,7 +50,7 @@ class RocksStore : public Store {
   // if its parent exists. Refuses a formatted one with kAlreadyExists and leaves it untouched.
   static std::optional<Error> format(const std::string& path, const StoreIdentity& identity,
                                      const RocksStoreOptions& options = {});
-  // Raises `starts`, synced.
+  // Raises `starts` and writes down who that is, synced.
   static Result<std::unique_ptr<RocksStore>> open(const std::string& path,
                                                   const RocksStoreOptions& options = {});
   ~RocksStore() override;
@@ -62,7 +64,8 @@ class RocksStore : public Store {
   RocksStore(std::string path, std::unique_ptr<rocksdb::DB> db);
 
   std::optional<Error> load_identity();
-  std::optional<Error> count_start();
+  std::optional<Error> count_start(std::uint32_t instance);
+  Result<Recovered> read();
   std::optional<Error> commit(rocksdb::WriteBatch& batch, bool sync);
 
   std::string path_;

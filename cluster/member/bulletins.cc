@@ -20,18 +20,31 @@ Time Bulletins::next_deadline(Time now) const {
   return std::min({next_beat_, next_report_, request});
 }
 
+pb::PeerMessage::Heartbeat Bulletins::beat(Time now) const {
+  pb::PeerMessage::Heartbeat beat;
+  beat.set_sequence(beat_);
+  beat.set_view(parts_.detector.view(now, parts_.replica.state().detection_time()));
+  beat.set_store_id(parts_.log.store_id());
+  const KnownProcess former = parts_.history.former();
+  beat.mutable_former()->set_incarnation(former.process);
+  beat.mutable_former()->set_synced(former.synced);
+  return beat;
+}
+
+pb::PeerMessage Bulletins::last_beat(NodeId peer, Time now) const {
+  pb::PeerMessage message = parts_.peers.envelope(peer);
+  *message.mutable_heartbeat() = beat(now);
+  return message;
+}
+
 std::vector<pb::PeerMessage> Bulletins::beats(Time now) {
   if (now < next_beat_) return {};
   next_beat_ = now + beat_interval();
-  pb::PeerMessage::Heartbeat beat;
-  beat.set_sequence(++beat_);
-  beat.set_view(parts_.detector.view(now, parts_.replica.state().detection_time()));
-  beat.set_applied_index(parts_.replica.applied());
-  beat.set_store_id(parts_.log.store_id());
-  beat.set_disk_wait_ns(parts_.unwritten.oldest_waits(now));
+  ++beat_;
+  const pb::PeerMessage::Heartbeat said = beat(now);
   std::vector<pb::PeerMessage> beats;
   for (const NodeId peer : parts_.peers.others()) {
-    *beats.emplace_back(parts_.peers.envelope(peer)).mutable_heartbeat() = beat;
+    *beats.emplace_back(parts_.peers.envelope(peer)).mutable_heartbeat() = said;
   }
   return beats;
 }

@@ -13,9 +13,9 @@
 #include "cluster/member/local_work.h"
 #include "cluster/member/peers.h"
 #include "cluster/member/replica.h"
-#include "cluster/member/unwritten.h"
 #include "cluster/membership/failure_detector.h"
 #include "cluster/membership/lease.h"
+#include "cluster/membership/store_history.h"
 #include "cluster/proto/message.pb.h"
 #include "cluster/raft/raft.h"
 #include "cluster/time.h"
@@ -31,7 +31,7 @@ class Bulletins {
     const raft::Raft& log;
     const FailureDetector& detector;
     const LocalWork& local;
-    const Unwritten& unwritten;
+    const StoreHistory& history;
     LeaseHolder& lease;
   };
 
@@ -41,6 +41,9 @@ class Bulletins {
   void ask_soon() { lease_due_ = true; }
   void report_soon() { report_due_ = true; }
 
+  // The newest beat once more, for one that did not listen to it.
+  pb::PeerMessage last_beat(NodeId peer, Time now) const;
+
   // ---- what is due at `now`; each is then not due for an interval ----
   std::vector<pb::PeerMessage> beats(Time now);
   std::optional<pb::PeerMessage> lease_request(Time now);
@@ -48,6 +51,7 @@ class Bulletins {
   Time next_deadline(Time now) const;
 
  private:
+  pb::PeerMessage::Heartbeat beat(Time now) const;
   Duration beat_interval() const { return parts_.replica.state().heartbeat_interval(); }
   Duration lease_interval() const;
 

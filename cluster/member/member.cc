@@ -34,6 +34,10 @@ bool Member::has_quorum(Time now) const {
   return service_->has_quorum(now);
 }
 
+bool Member::listens_to(const pb::PeerMessage& message) const {
+  return service_->listens_to(message);
+}
+
 bool Member::hears(NodeId node, Time now) const {
   return service_->detector().hears(node, now, service_->state().detection_time());
 }

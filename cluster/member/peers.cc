@@ -5,8 +5,12 @@
 namespace failsim {
 
 Peers::Peers(const pb::Bootstrap& bootstrap, NodeId self, Incarnation incarnation,
-             const ClusterState& state)
-    : cluster_id_(bootstrap.cluster_id()), self_(self), incarnation_(incarnation), state_(state) {
+             const ClusterState& state, const Unwritten& unwritten)
+    : cluster_id_(bootstrap.cluster_id()),
+      self_(self),
+      incarnation_(incarnation),
+      state_(state),
+      unwritten_(unwritten) {
   for (const auto& node : bootstrap.nodes()) {
     if (node.id() != self) others_.push_back(node.id());
   }
@@ -20,6 +24,7 @@ pb::PeerMessage Peers::envelope(NodeId to) const {
   message.set_from(self_);
   message.set_to(to);
   message.set_incarnation(incarnation_);
+  message.set_synced(unwritten_.synced());
   return message;
 }
 

@@ -8,6 +8,7 @@
 #include "cluster/member/log_config.h"
 #include "cluster/member/state_snapshot.h"
 #include "cluster/membership/process_start.h"
+#include "cluster/wire/frame.h"
 
 namespace failsim {
 namespace {
@@ -25,12 +26,14 @@ Member::Service::Service(const MemberConfig& config, const Recovered& recovered,
     : config_(config),
       replica_(config, recovered, now),
       raft_(log_config(config, state()), recovered, now),
-      peers_(config.bootstrap, config.self, config.incarnation, state()),
+      unwritten_(recovered.synced),
+      peers_(config.bootstrap, config.self, config.incarnation, state(), unwritten_),
+      history_(config.incarnation, recovered.starts),
       processes_(state()),
       detector_(config.self, peers_.others(), now),
       local_(config.self, config.incarnation, config.mistakes),
       leadership_(config_, peers_, detector_, replica_, raft_),
-      bulletins_({peers_, replica_, raft_, detector_, local_, unwritten_, lease_}, now),
+      bulletins_({peers_, replica_, raft_, detector_, local_, history_, lease_}, now),
       now_(now),
       promised_(now) {
   for (const EntryPtr& entry : recovered.entries) {
@@ -90,8 +93,12 @@ void Member::Service::fail(std::string kind, std::string text) {
 
 void Member::Service::take(const MessageReceived& event) {
   const pb::PeerMessage& message = event.message;
-  if (failed_ || leaving_ || !peers_.accepts(message)) return;
-  if (!processes_.admit(message.from(), message.incarnation())) return tell_superseded(message);
+  if (failed_ || leaving_) return;
+  if (message.version() != kWireVersion) return refuse_version(message);
+  if (!peers_.accepts(message)) return;
+  if (message.has_known_process()) return show_process(message.from(), message.known_process());
+  if (message.has_goes_on_from()) return processes_.shown(message);
+  if (!processes_.take(message)) return ask_process(message);
   receive(message);
 }
 
@@ -106,6 +113,14 @@ void Member::Service::take(const TransferReport& event) {
 void Member::Service::take(const Persisted& event) {
   const std::uint64_t mark = unwritten_.written(event.sequence);
   if (mark != 0 && !failed_) raft_.persisted(now_, mark, log_);
+  if (retiring_ == 0 || event.sequence < retiring_) return;
+  retiring_ = 0;
+  fail_superseded();
+}
+
+void Member::Service::take(const StorageFailed& event) {
+  retiring_ = 0;
+  fail("storage-failed", event.reason);
 }
 
 void Member::Service::take(const ProcessDied& event) {
@@ -122,12 +137,61 @@ void Member::Service::take(const Leaving&) {
 
 // ---- Messages -----------------------------------------------------------------------------------
 
-// Once a beat: it is to stop. Of a message that was only late nobody is there to hear it.
-void Member::Service::tell_superseded(const pb::PeerMessage& message) {
-  if (!message.has_heartbeat()) return;
-  pb::PeerMessage answer = peers_.envelope(message.from());
-  *answer.mutable_evidence() = evidence_of(message.from(), instance_of(message.incarnation()));
+bool Member::Service::listens_to(const pb::PeerMessage& message) const {
+  return message.version() == kWireVersion && processes_.hears(message);
+}
+
+// Said once of each node: it may go on for long.
+void Member::Service::refuse_version(const pb::PeerMessage& message) {
+  if (!refused_versions_.insert(message.from()).second) return;
+  out_->trace.push_back({"version-refused",
+                         node_name(message.from()) + " speaks version " +
+                             std::to_string(message.version()) + " of the protocol, this node " +
+                             std::to_string(kWireVersion) +
+                             ": it is not heard; run the same version on all nodes"});
+}
+
+void Member::Service::ask_process(const pb::PeerMessage& message) {
+  if (!processes_.asks(message, now_, state().heartbeat_interval())) return;
+  const KnownProcess& known = processes_.known(message.from());
+  pb::PeerMessage question = peers_.envelope(message.from());
+  question.mutable_known_process()->set_incarnation(known.process);
+  question.mutable_known_process()->set_synced(known.synced);
+  const pb::Node& row = *state().node(message.from());
+  question.mutable_known_process()->set_agreed(row.incarnation() == known.process);
+  send(std::move(question));
+}
+
+// What was said before the answer was not listened to: the most urgent of it is said again.
+void Member::Service::show_process(NodeId to, const pb::PeerMessage::KnownProcess& known) {
+  if (!history_.holds({known.incarnation(), known.synced()})) {
+    return learn_superseded(known.agreed());
+  }
+  pb::PeerMessage answer = peers_.envelope(to);
+  answer.mutable_goes_on_from()->set_incarnation(known.incarnation());
+  answer.mutable_goes_on_from()->set_synced(known.synced());
   send(std::move(answer));
+  send(bulletins_.last_beat(to, now_));
+  bulletins_.ask_soon();
+  bulletins_.report_soon();
+}
+
+// The mark is for good, so hearsay is not enough for it: one node alone may have listened to an
+// older copy that spoke in between.
+void Member::Service::learn_superseded(bool is_agreed) {
+  if (!is_agreed) return fail_superseded();
+  failed_ = true;
+  out_->durable.retired = true;
+  unwritten_.number(out_->durable);
+  out_->sequence = retiring_ = unwritten_.hand_over(now_, 0);
+}
+
+void Member::Service::fail_superseded() {
+  fail("store-superseded",
+       "the others know promises of this node that its store does not hold: the store, opened " +
+           std::to_string(start_of(config_.incarnation)) +
+           " times, is an older copy, or its disk has lost what it acknowledged, or another process "
+           "uses a copy of it; this node stops: put its newest store back");
 }
 
 void Member::Service::receive(const pb::PeerMessage& message) {
@@ -184,16 +248,8 @@ void Member::Service::receive_read_index_reply(NodeId from,
 }
 
 void Member::Service::receive_evidence(const pb::PeerMessage::Evidence& evidence) {
-  if (evidence.node() != config_.self) {
-    return leadership_.evidence(evidence.node(), evidence.instance());
-  }
-  if (evidence.instance() != instance_of(config_.incarnation)) return;
-  fail("store-superseded",
-       "the others know a later start of this node than start " +
-           std::to_string(start_of(config_.incarnation)) +
-           ", which its store has counted: the store is an older copy, or another process uses "
-           "it; this node stops, because it no longer knows what it has promised: put the newest "
-           "store back");
+  if (evidence.node() == config_.self) return;  // it lives
+  leadership_.evidence(evidence.node(), evidence.instance());
 }
 
 void Member::Service::send(pb::PeerMessage message) {
@@ -273,6 +329,7 @@ void Member::Service::apply_entry(const pb::LogEntry& entry) {
 
 void Member::Service::install(const raft::InstalledSnapshot& snapshot) {
   replica_.install(snapshot, now_, log_.durable);
+  processes_.joined(state());
   lease_.applied(replica_.applied());
   local_.reconcile_all(state(), lease_, now_, *out_);
   out_->trace.push_back({"snapshot-installed", std::to_string(replica_.applied())});
@@ -339,8 +396,13 @@ void Member::Service::hand_over_durable() {
     return message;
   };
   for (raft::Outgoing& outgoing : log_.send_now) out_->send_now.push_back(wrap(outgoing));
+  unwritten_.number(log_.durable);
   std::vector<After> after;
-  for (raft::Outgoing& outgoing : log_.after) after.push_back(wrap(outgoing));
+  for (raft::Outgoing& outgoing : log_.after) {
+    pb::PeerMessage message = wrap(outgoing);
+    message.set_synced(unwritten_.synced_then());  // it leaves then
+    after.emplace_back(std::move(message));
+  }
   out_->after.insert(out_->after.begin(), std::make_move_iterator(after.begin()),
                      std::make_move_iterator(after.end()));
   out_->durable = std::move(log_.durable);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -18,7 +19,8 @@
 #include "cluster/member/unwritten.h"
 #include "cluster/membership/failure_detector.h"
 #include "cluster/membership/lease.h"
-#include "cluster/membership/newest_processes.h"
+#include "cluster/membership/store_history.h"
+#include "cluster/membership/known_processes.h"
 #include "cluster/raft/raft.h"
 #include "cluster/state/cluster_state.h"
 
@@ -37,7 +39,9 @@ class Member::Service {
   const FailureDetector& detector() const { return detector_; }
   const LeaseHolder& lease() const { return lease_; }
   bool has_quorum(Time now) const { return raft_.has_quorum(now); }
-  bool failed() const { return failed_; }
+  bool listens_to(const pb::PeerMessage& message) const;
+  // The mark in a superseded store is written first.
+  bool failed() const { return failed_ && retiring_ == 0; }
 
  private:
   // Events.
@@ -48,12 +52,16 @@ class Member::Service {
   void take(const GuestReport& event);
   void take(const TransferReport& event);
   void take(const Persisted& event);
-  void take(const StorageFailed& event) { fail("storage-failed", event.reason); }
+  void take(const StorageFailed& event);
   void take(const ProcessDied& event);
   void take(const Leaving& event);
 
   // Messages.
-  void tell_superseded(const pb::PeerMessage& message);
+  void refuse_version(const pb::PeerMessage& message);
+  void ask_process(const pb::PeerMessage& message);
+  void show_process(NodeId to, const pb::PeerMessage::KnownProcess& known);
+  void learn_superseded(bool is_agreed);
+  void fail_superseded();
   void receive(const pb::PeerMessage& message);
   void receive_lease_grant(const pb::PeerMessage::LeaseGrant& grant);
   void receive_read_index_reply(NodeId from, const pb::PeerMessage::ReadIndexReply& reply);
@@ -80,14 +88,15 @@ class Member::Service {
   const MemberConfig config_;
   Replica replica_;
   raft::Raft raft_;
+  Unwritten unwritten_;
   Peers peers_;
-  NewestProcesses processes_;
+  const StoreHistory history_;  // of this member's own store
+  KnownProcesses processes_;    // of the others
   FailureDetector detector_;
   LeaseHolder lease_;
   LocalWork local_;
   ClientDesk clients_;
   Leadership leadership_;
-  Unwritten unwritten_;
   Bulletins bulletins_;
 
   Time now_;
@@ -96,6 +105,8 @@ class Member::Service {
   raft::Output log_;        // of the step under way
 
   NodeId known_leader_ = kNoNode;
+  std::set<NodeId> refused_versions_;  // that this was said of
+  std::uint64_t retiring_ = 0;         // sequence of the mark, until it is written
   bool failed_ = false;
   bool leaving_ = false;
 };

@@ -33,6 +33,8 @@ void unite(DurableBatch& first, DurableBatch next) {
   if (next.log_start) first.log_start = std::move(next.log_start);
   std::move(next.rows.begin(), next.rows.end(), std::back_inserter(first.rows));
   if (next.applied) first.applied = next.applied;
+  first.synced = std::max(first.synced, next.synced);
+  first.retired |= next.retired;
 }
 
 std::size_t byte_size(const DurableBatch& batch) {

@@ -71,10 +71,35 @@ TEST_F(Stores, ANodeThatIsFormattedAnewIsNotListenedToAndStops) {
                    "--node", "3", "--bootstrap", cluster().bootstrap_file().string()});
   ASSERT_EQ(formatted.exit, 0) << formatted.err;
   run("node start node-3");
-  EXPECT_TRUE(until([&] {
-    return has_logged(3, "the others know a later start of this node") && !runs("node-3");
-  }));
+  EXPECT_TRUE(until(
+      [&] { return has_logged(3, "the others know promises of this node") && !runs("node-3"); }));
   EXPECT_EQ(enum_name_in(object("node show node-3"), "state"), "Down");
+}
+
+// As from a backup; it has counted as many starts as the others know by then.
+TEST_F(Stores, ANodeWhoseStoreWasPutBackStopsAndRefusesItFromThenOn) {
+  const fs::path store = cluster().node(3) / "db";
+  const fs::path backup = cluster().node(3) / "backup";
+  const auto stopped = [&] {
+    ASSERT_EQ(run("node kill node-3").exit, 0);
+    wait_for_node("node-3", "Down");
+  };
+  stopped();
+  fs::copy(store, backup, fs::copy_options::recursive);
+  run("node start node-3");
+  wait_for_node("node-3", "Up");
+  stopped();
+  fs::rename(store, cluster().node(3) / "newest");
+  fs::rename(backup, store);
+  run("node start node-3");
+  EXPECT_TRUE(until(
+      [&] { return has_logged(3, "the others know promises of this node") && !runs("node-3"); }));
+  run("node start node-3");
+  EXPECT_TRUE(until([&] { return has_logged(3, "is superseded") && !runs("node-3"); }));
+  fs::remove_all(store);
+  fs::rename(cluster().node(3) / "newest", store);
+  run("node start node-3");
+  wait_for_node("node-3", "Up");
 }
 
 }  // namespace

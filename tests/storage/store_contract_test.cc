@@ -84,6 +84,39 @@ TYPED_TEST(AnyStore, KnowsWhoItIsAndHowOftenItWasOpened) {
   EXPECT_EQ(this->reopen().identity().starts, 3u);
 }
 
+// Of the promises of a store this is what others can hold against it.
+TYPED_TEST(AnyStore, RemembersHowMuchEachStartHadSynced) {
+  this->open();
+  EntryChain chain;
+  DurableBatch batch;
+  batch.append.push_back(chain.append(1, "entry"));
+  batch.synced = 1;
+  this->write(batch);
+  DurableBatch unsynced;
+  unsynced.rows = {{"vm/a", "1"}};
+  this->write(unsynced);
+  this->reopen();
+  this->reopen();
+  const Recovered recovered = this->recover();
+  EXPECT_EQ(recovered.synced, 1u);
+  ASSERT_EQ(recovered.starts.size(), 3u);
+  EXPECT_EQ(recovered.starts[0].synced, 0u);
+  EXPECT_EQ(recovered.starts[1].synced, 1u);
+  EXPECT_EQ(recovered.starts[2].synced, 1u);
+}
+
+TYPED_TEST(AnyStore, RefusesToGiveBackWhatIsSuperseded) {
+  this->open();
+  DurableBatch mark;
+  mark.retired = true;
+  EXPECT_TRUE(mark.needs_sync());
+  this->write(mark);
+  const auto recovered = this->reopen().recover();
+  ASSERT_FALSE(recovered.ok());
+  EXPECT_EQ(recovered.error().code, Code::kInvalidState);
+  EXPECT_NE(recovered.error().message.find("superseded"), std::string::npos);
+}
+
 TYPED_TEST(AnyStore, GivesBackWhatAnyHistoryWrote) {
   this->open();
   const History history = draw_history(1, 150);
@@ -184,6 +217,39 @@ TEST(MemoryStore, LosesUnsyncedBatchesFromSomePointOn) {
     store->open();
     EXPECT_EQ(text_of(store->recover().take()), history.texts[synced + keep]);
   }
+}
+
+TEST(MemoryStore, LosesWithThePowerWhatItsDiskOnlySaidToBeSynced) {
+  EntryChain chain;
+  const auto store = MemoryStore::format(1, 2, {});
+  store->open();
+  const auto append = [&] {
+    DurableBatch batch;
+    batch.append.push_back(chain.append(1, "entry"));
+    ASSERT_FALSE(store->write(batch));
+  };
+  append();
+  EXPECT_EQ(store->promised(), 0u);
+  store->set_lying(true);
+  append();
+  append();
+  EXPECT_EQ(store->promised(), 2u);
+  EXPECT_EQ(store->recover().value().entries.size(), 3u) << "until then it is there";
+  store->crash(1);
+  store->open();
+  EXPECT_EQ(store->recover().value().entries.size(), 2u);
+}
+
+TEST(MemoryStore, SyncsWhatItHadOnlySaidToBeWhenItIsToldTheTruth) {
+  EntryChain chain;
+  DurableBatch batch;
+  batch.append.push_back(chain.append(1, "entry"));
+  const auto store = MemoryStore::format(1, 2, {});
+  store->open();
+  store->set_lying(true);
+  ASSERT_FALSE(store->write(batch));
+  store->set_lying(false);
+  EXPECT_EQ(store->unsynced(), 0u);
 }
 
 TEST(MemoryStore, FailsWritesUntilItIsOpenedAgain) {

@@ -29,12 +29,12 @@ Disk::Disk(EventQueue& queue, std::uint64_t seed, NodeId node, StoreId store_id,
       bootstrap_(bootstrap),
       store_(MemoryStore::format(node, store_id, bootstrap)) {}
 
-Recovered Disk::open(User user) {
+Recovered Disk::open(std::uint32_t instance, User user) {
   if (!is_replaced()) {
     copies_.push_front(store_->copy());
     if (copies_.size() > kCopies) copies_.pop_back();
   }
-  store_->open();
+  store_->open(instance);
   user_ = std::move(user);
   ++openings_;
   has_failed_ = false;
@@ -59,10 +59,19 @@ void Disk::kill() {
   store_->close();
 }
 
-void Disk::lose_power() {
+bool Disk::lose_power() {
+  if (!store_->is_open()) return false;
   if (writing_ > 0) write(random_.below(writing_ + 1));
   forget_user();
-  store_->crash(random_.below(store_->unsynced() + 1));
+  const std::size_t promised = store_->promised();
+  if (promised == 0) {
+    store_->crash(random_.below(store_->unsynced() + 1));
+    return false;
+  }
+  store_->close();
+  if (!is_replaced()) replaced_ = store_->copy();
+  store_->crash(random_.below(promised));
+  return true;
 }
 
 std::optional<Error> Disk::refused() const {
@@ -84,8 +93,8 @@ void Disk::take_out() {
 void Disk::replace() {
   take_out();
   is_blank_ = true;
-  earlier_starts_ += replaced_->identity().starts;
   store_ = MemoryStore::format(node_, random_.next(), bootstrap_);
+  store_->take_history_of(*replaced_);
 }
 
 void Disk::restore(std::size_t age) {
@@ -103,11 +112,23 @@ void Disk::place_copy_of(const Disk& other) {
 void Disk::put_back() {
   assert(!store_->is_open());
   assert(is_replaced());
-  if (std::exchange(is_blank_, false)) {
-    earlier_starts_ += store_->identity().starts;
-    earlier_starts_ -= replaced_->identity().starts;
-  }
+  if (std::exchange(is_blank_, false)) replaced_->take_history_of(*store_);
   store_ = std::exchange(replaced_, nullptr);
+}
+
+void Disk::lie() {
+  is_lying_ = true;
+  store_->set_lying(true);
+}
+
+void Disk::stop_lying() {
+  is_lying_ = false;
+  store_->set_lying(false);
+}
+
+void Disk::forget_replaced() {
+  assert(is_replaced());
+  replaced_.reset();
 }
 
 void Disk::flip_bit(Part part) {

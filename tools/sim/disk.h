@@ -40,13 +40,14 @@ class Disk {
        const pb::Bootstrap& bootstrap);
 
   // A process starts: what it finds.
-  Recovered open(User user);
+  Recovered open(std::uint32_t instance, User user);
   // Of a blank disk, too: the count goes on, so that nothing but the store id tells it from the
   // old.
-  std::uint64_t starts() const { return earlier_starts_ + store_->identity().starts; }
+  std::uint64_t starts() const { return store_->identity().starts; }
   StoreId store_id() const { return store_->identity().store_id; }
-  void kill();        // the process is gone
-  void lose_power();  // with the machine
+  void kill();  // the process is gone
+  // With the machine. Returns whether something is lost that was said to be synced.
+  bool lose_power();
 
   // What a process that opened it now would refuse: damage, or the store of another node.
   std::optional<Error> refused() const;
@@ -58,6 +59,13 @@ class Disk {
   void restore(std::size_t age);
   void place_copy_of(const Disk& other);
   void put_back();
+  // From now on a sync does nothing: when the power goes, the store is an older one from then on,
+  // and the node's own is what it had acknowledged.
+  void lie();
+  void stop_lying();
+  bool is_lying() const { return is_lying_; }
+  // What is in the place of the node's own store is its own now.
+  void forget_replaced();
   bool is_replaced() const { return replaced_ != nullptr; }
   // How old a copy may be, in starts.
   std::size_t copies() const { return copies_.size(); }
@@ -95,8 +103,8 @@ class Disk {
   const pb::Bootstrap bootstrap_;
   std::unique_ptr<MemoryStore> store_;
   std::unique_ptr<MemoryStore> replaced_;  // the node's own, while another is in its place
-  bool is_blank_ = false;                  // that other one was formatted anew
-  std::uint64_t earlier_starts_ = 0;
+  bool is_lying_ = false;
+  bool is_blank_ = false;  // that other one was formatted anew
   std::unique_ptr<MemoryStore> unflipped_;
   std::deque<std::unique_ptr<MemoryStore>> copies_;  // before each of its starts, the newest first
   User user_;

@@ -56,6 +56,8 @@ struct HostWorld {
 struct Machine {
   Clock clock;
   HostFaults faults;
+  Duration stop_delay = 0;  // how much longer a process takes that was asked to end
+  int other_versions = 0;   // faults by which it speaks another version of the protocol
 };
 
 class Host : public std::enable_shared_from_this<Host> {

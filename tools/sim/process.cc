@@ -37,6 +37,7 @@ std::shared_ptr<Process> Process::start(const ProcessWorld& world, MemberConfig 
   };
   process->disk_ = &disk;
   const Recovered recovered = disk.open(
+      instance,
       Disk::User{[in_process](std::uint64_t sequence) {
                    in_process([sequence](Process& self) { self.written(sequence); });
                  },
@@ -141,7 +142,7 @@ void Process::leave() {
   if (is_ending_ || is_gone_) return;
   is_ending_ = true;
   // Long enough for its farewell to leave, also behind a write.
-  world_.queue.after(kFarewell, [weak = weak_from_this()] {
+  world_.queue.after(kFarewell + world_.machine.stop_delay, [weak = weak_from_this()] {
     if (const std::shared_ptr<Process> alive = weak.lock()) {
       alive->world_.ended(alive->member_->self());
     }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "cluster/membership/process_start.h"
+
 namespace failsim {
 
 MemberCluster::MemberCluster(std::uint32_t nodes) {
@@ -39,6 +41,7 @@ void MemberCluster::start(NodeId id) {
   ++node.starts;
   config.incarnation = (node.starts << 32) | ++processes_;
   config.random_seed = id * 77 + node.starts;
+  node.disk.starts.push_back({instance_of(config.incarnation), node.disk.synced});
   config.check_state_every = 20;
   node.member = std::make_unique<Member>(config, node.disk, now_);
   node.guests.clear();
@@ -58,6 +61,7 @@ void MemberCluster::restart(NodeId id) {
 void MemberCluster::restart_on(NodeId id, Recovered disk, std::uint64_t starts) {
   nodes_.at(id).disk = std::move(disk);
   nodes_.at(id).starts = starts;
+  nodes_.at(id).is_retired = false;
   start(id);
 }
 
@@ -148,6 +152,8 @@ void MemberCluster::write(Node& node, const DurableBatch& batch) {
   disk.rows.clear();
   for (const auto& [key, value] : rows) disk.rows.push_back({key, value});
   if (batch.applied.has_value()) disk.applied = *batch.applied;
+  if (batch.synced != 0) disk.synced = batch.synced;
+  node.is_retired |= batch.retired;
 }
 
 void MemberCluster::obey(NodeId id, const GuestOrder& order) {

@@ -34,6 +34,7 @@ class MemberCluster {
   void restart_on(NodeId id, Recovered disk, std::uint64_t starts);
   std::uint64_t starts(NodeId id) const { return nodes_.at(id).starts; }
   Recovered& disk(NodeId id) { return nodes_.at(id).disk; }
+  bool is_retired(NodeId id) const { return nodes_.at(id).is_retired; }
   bool is_alive(NodeId id) const { return nodes_.at(id).alive; }
   void cut(NodeId a, NodeId b) { cut_.insert({a, b}), cut_.insert({b, a}); }
   void cut_one_way(NodeId from, NodeId to) { cut_.insert({from, to}); }
@@ -81,6 +82,7 @@ class MemberCluster {
     std::map<std::string, std::map<TransferRole, TransferOrder>> transfers;
     std::uint64_t starts = 0;
     bool alive = false;
+    bool is_retired = false;  // its disk: it has been told that it is superseded
   };
 
   void start(NodeId id);

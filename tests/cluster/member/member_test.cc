@@ -186,6 +186,60 @@ TEST_F(OldStore, AnOlderCopyHasNoVoteAndItsProcessStops) {
   EXPECT_NE(cluster.state().vm("web"), nullptr);
 }
 
+TEST_F(OldStore, ACopyThatHasStartedAgainAndAgainUnheardHasNoSayEither) {
+  cluster.kill(lead);
+  cluster.cut(old, lead);
+  cluster.cut(old, other);
+  cluster.restart_on(old, copy, copied_starts);
+  for (int start = 0; start < 5; ++start) {
+    cluster.run_for(200 * kMillisecond);
+    cluster.kill(old);
+    cluster.restart(old);
+  }
+  EXPECT_GT(cluster.starts(old), newest_starts) << "its starts pass those that are known";
+  EXPECT_FALSE(cluster.member(old).is_failed()) << "nobody could tell it";
+  cluster.heal();
+  EXPECT_TRUE(stops(old));
+  EXPECT_TRUE(is_without_leader_for(5 * kSecond));
+}
+
+TEST_F(OldStore, ItIsMarkedBeforeItsProcessEnds) {
+  cluster.restart_on(old, copy, copied_starts);
+  EXPECT_FALSE(cluster.is_retired(old));
+  EXPECT_TRUE(stops(old));
+  EXPECT_TRUE(cluster.is_retired(old));
+}
+
+// The store may have been copied, or its disk may have lied, in the middle of a start.
+TEST_F(OldStore, OneThatHasLostWhatItsLastProcessHadSyncedHasNoSayEither) {
+  cluster.restart_on(old, newest, newest_starts);
+  ASSERT_TRUE(cluster.run_until([&] { return knows(lead) && knows(other) && knows(old); }));
+  const Recovered begun = cluster.disk(old);
+  ASSERT_EQ(code(cluster.create_vm("db", other)), Code::kOk);
+  cluster.run_for(2 * kSecond);
+  ASSERT_GT(cluster.disk(old).synced, begun.synced);
+  cluster.kill(old);
+  cluster.kill(lead);
+  cluster.restart_on(old, begun, newest_starts + 1);
+  EXPECT_TRUE(stops(old));
+  EXPECT_TRUE(is_without_leader_for(5 * kSecond));
+}
+
+// Starts that nobody heard are no fork: what they were heard of is behind them.
+TEST_F(OldStore, TheNewestStoreMayStartAgainAndAgainUnheard) {
+  cluster.kill(lead);
+  cluster.cut(old, other);
+  cluster.restart_on(old, newest, newest_starts);
+  for (int start = 0; start < 5; ++start) {
+    cluster.run_for(200 * kMillisecond);
+    cluster.kill(old);
+    cluster.restart(old);
+  }
+  cluster.heal();
+  EXPECT_TRUE(cluster.run_until([&] { return cluster.leader() != kNoNode; }));
+  EXPECT_FALSE(cluster.is_retired(old));
+}
+
 TEST_F(OldStore, AlsoOthersThatHaveStartedSinceKnowItFromTheirStores) {
   cluster.kill(lead);
   cluster.kill(other);
