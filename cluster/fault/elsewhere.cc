@@ -22,8 +22,7 @@ constexpr std::array kElsewhere = {
               "kill node-1,node-2\nkill minority\nisolate minority-third",
               "or several orders at the same moment"},
     Elsewhere{"Nodes", "cold start, blackout", "power-off all for=5s", ""},
-    Elsewhere{"Nodes", "another version of the protocol", "",
-              "there is one version; a frame of another one is dropped and counted"},
+    Elsewhere{"Nodes", "another version of the protocol", "version-skew node-1", ""},
     Elsewhere{"Nodes", "evict, rejoin; a witness that is lost", "",
               "the nodes of a cluster are those it was created with, and it has no witness"},
     // processes
@@ -32,9 +31,9 @@ constexpr std::array kElsewhere = {
               "failpoint source.move.after-persist terms=1*kill", ""},
     Elsewhere{"Processes", "SIGSTOP, SIGTERM", "freeze node-1\nterminate node-1", ""},
     Elsewhere{"Processes", "hung thread, grey failure", "grey node-1\ndisk-stall node-1", ""},
-    Elsewhere{"Processes", "no descriptors left", "",
-              "a node that cannot open a file or a connection behaves as one whose disk fails or "
-              "whose link is cut"},
+    Elsewhere{"Processes", "no descriptors left", "no-descriptors node-1", ""},
+    Elsewhere{"Processes", "slow close, shutdown that takes long",
+              "slow-stop node-1 by=20s\nterminate node-1", ""},
     // network
     Elsewhere{"Network", "partition: one, half, in a ring, with a bridge",
               "isolate one\nlink-cut minority<->majority\nlink-cut node-1<->node-2", ""},
@@ -70,9 +69,8 @@ constexpr std::array kElsewhere = {
     Elsewhere{"Disks", "bit flip, misdirected write, lost file",
               "disk-flip node-1 part=log\ndisk-flip node-1 part=table",
               "whatever is damaged, the node refuses its store"},
-    Elsewhere{"Disks", "sync that lies", "",
-              "that a sync holds is the one thing that is taken on trust: without it whatever was "
-              "acknowledged may be lost, and there is nothing left to check"},
+    Elsewhere{"Disks", "sync that lies", "disk-lie node-1\npower-off node-1",
+              "of a minority; that a sync of the others holds is taken on trust"},
     Elsewhere{"Disks", "disks swapped between nodes", "disk-swap node-1,node-2", ""},
     Elsewhere{
         "Disks", "shared disk slow, offline, unreachable from one node",

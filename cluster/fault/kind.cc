@@ -70,14 +70,15 @@ constexpr std::array kCrashes = {
     optional("every", Unit::kDuration, 20 * kMillisecond, 10 * kMinute, 2 * kSecond,
              "how often it is killed; it is started half of it later"),
     kEvidence};
+constexpr std::array kSlowStop = {
+    required("by", Unit::kDuration, kMillisecond, 10 * kMinute, "how much longer its end takes")};
 constexpr std::array kJump = {required("by", Unit::kSignedDuration, -300 * kSecond, 300 * kSecond,
                                        "how far the wall clock jumps")};
 constexpr std::array<std::string_view, 2> kDirections = {"fast", "slow"};
-constexpr std::array kStrobe = {
-    required("by", Unit::kSignedDuration, -300 * kSecond, 300 * kSecond,
-             "how far the wall clock jumps, and back again"),
-    optional("every", Unit::kDuration, 2 * kMillisecond, kMinute, kSecond,
-             "how often it jumps there and back")};
+constexpr std::array kStrobe = {required("by", Unit::kSignedDuration, -300 * kSecond, 300 * kSecond,
+                                         "how far the wall clock jumps, and back again"),
+                                optional("every", Unit::kDuration, 2 * kMillisecond, kMinute,
+                                         kSecond, "how often it jumps there and back")};
 constexpr std::array kDrift = {
     required("ppm", Unit::kCount, 1, 100'000, "how much faster, in millionths"),
     Parameter{"direction", Unit::kChoice, 0, 1, 0, kDirections,
@@ -156,6 +157,32 @@ constexpr std::array kKinds = {
          "Grey failure: heartbeats go on while the node's other messages wait, its disk stands "
          "still "
          "and its clients get no answer."},
+    Kind{"slow-stop", "process", Place::kNode, kSlowStop, kYes, kYes, true,
+         "It ends in time again.",
+         "A node that is asked to stop takes its time: its guests are stopped and its farewell is "
+         "said, and its process is still there."},
+    Kind{"no-descriptors",
+         "process",
+         Place::kNode,
+         {},
+         kYes,
+         kYes,
+         true,
+         "It opens files and connections again; it is started if it has ended.",
+         "The node has no file descriptor left: no client and no migration can connect to it or "
+         "from it. Of processes what is open stays open; in the virtual world the connections of "
+         "migrations break."},
+    Kind{
+        "version-skew",
+        "process",
+        Place::kNode,
+        {},
+        kYes,
+        kYes,
+        true,
+        "It speaks as the others do.",
+        "The node speaks another version of the protocol than the others, as after an upgrade that "
+        "was only half done: both sides refuse what they hear, and say so."},
     // network
     Kind{"link-cut", "network", Place::kLink, kCut, kYes, kYes, true, kLinkWhole,
          "Nothing passes this direction of the link; connections over it break."},
@@ -214,6 +241,19 @@ constexpr std::array kKinds = {
     Kind{"disk-fail", "disk", Place::kNode, kDiskError, kYes, kYes, true,
          "The disk accepts writes again, and the process is started again if it ended.",
          "Writes to the node's disk fail: its part ends, and the process after its lease."},
+    Kind{
+        "disk-lie",
+        "disk",
+        Place::kNode,
+        {},
+        kYes,
+        no("what a process has written the kernel keeps, synced or not, when the process dies"),
+        true,
+        "Syncs are true again; of a node that was found out the store with all it had acknowledged "
+        "comes back, and it is started.",
+        "The disk says that it has synced what it has not: when the machine loses its power, some "
+        "of what was acknowledged last is gone. Who has heard more of the node than its store "
+        "holds must not listen to it, and it stops."},
     Kind{"disk-replace", "disk", Place::kNode, kEnd, kYes,
          no("the launcher formats the store of a node once, when the cluster is created"), true,
          "The old disk comes back; the process is started again.",

@@ -5,11 +5,18 @@
 #include <set>
 #include <utility>
 
-#include "node/faults/frame_queue.h"
 #include "cluster/wire/frame.h"
+#include "node/faults/frame_queue.h"
 
 namespace failsim::node {
 namespace {
+
+std::string as_spoken(const pb::PeerMessage& message, const Switchboard& switchboard) {
+  if (!switchboard.speaks_another_version()) return message.SerializeAsString();
+  pb::PeerMessage other = message;
+  other.set_version(message.version() + 1);
+  return other.SerializeAsString();
+}
 
 class Links final : public FaultyLinks {
  public:
@@ -29,7 +36,7 @@ class Links final : public FaultyLinks {
   }
 
   void send(const pb::PeerMessage& message) override {
-    std::string payload = message.SerializeAsString();
+    std::string payload = as_spoken(message, switchboard_);
     if (payload.size() > kMaximumPayloadBytes) return links_->send(message);  // refused there
     send_frame(message.to(), encode_frame(payload));
   }
@@ -92,7 +99,7 @@ class Heartbeats final : public FaultyHeartbeats {
       : socket_(std::move(socket)), self_(self), io_(io), switchboard_(switchboard) {}
 
   void send(const pb::PeerMessage& heartbeat) override {
-    send_frame(heartbeat.to(), encode_frame(heartbeat.SerializeAsString()));
+    send_frame(heartbeat.to(), encode_frame(as_spoken(heartbeat, switchboard_)));
   }
   void send_frame(NodeId peer, const std::string& frame) override { queue_to(peer).push(frame); }
   void close() override {

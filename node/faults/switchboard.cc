@@ -20,12 +20,12 @@ constexpr Duration kRetransmission = 200 * kMillisecond;
 constexpr std::int64_t kThousand = 1000;
 
 // What a node process does itself; the launcher does the rest of what processes can.
-constexpr std::array<std::string_view, 22> kPerformed = {
-    "link-cut",       "isolate",        "link-hold",    "link-delay",  "link-loss",
-    "link-duplicate", "link-reorder",   "link-corrupt", "link-rate",   "link-reset",
-    "clock-drift",    "timer-late",     "disk-stall",   "disk-slow",   "disk-fail",
-    "volume-slow",    "volume-fail",    "guest-fail",   "guest-crash", "guest-dirty",
-    "forget-page",    "memory-pressure"};
+constexpr std::array<std::string_view, 24> kPerformed = {
+    "slow-stop",   "version-skew", "link-cut",       "isolate",        "link-hold",
+    "link-delay",  "link-loss",    "link-duplicate", "link-reorder",   "link-corrupt",
+    "link-rate",   "link-reset",   "clock-drift",    "timer-late",     "disk-stall",
+    "disk-slow",   "disk-fail",    "volume-slow",    "volume-fail",    "guest-fail",
+    "guest-crash", "guest-dirty",  "forget-page",    "memory-pressure"};
 
 bool is_performed(std::string_view kind) {
   return std::find(kPerformed.begin(), kPerformed.end(), kind) != kPerformed.end();
@@ -345,6 +345,17 @@ Duration Switchboard::timer_lateness() const {
   const std::lock_guard lock(mutex_);
   const Rule* const rule = find("timer-late");
   return rule == nullptr ? 0 : rule->fault.order.value("by");
+}
+
+Duration Switchboard::stop_delay() const {
+  const std::lock_guard lock(mutex_);
+  const Rule* const rule = find("slow-stop");
+  return rule == nullptr ? 0 : rule->fault.order.value("by");
+}
+
+bool Switchboard::speaks_another_version() const {
+  const std::lock_guard lock(mutex_);
+  return find("version-skew") != nullptr;
 }
 
 std::int64_t Switchboard::clock_drift_ppm() const {

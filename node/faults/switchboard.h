@@ -97,6 +97,8 @@ class Switchboard {
   Duration volume_delay();
 
   Duration timer_lateness() const;
+  Duration stop_delay() const;
+  bool speaks_another_version() const;
   std::int64_t clock_drift_ppm() const;
   std::uint64_t memory_pressure_bytes() const;
   // Uses up a guest-fail for this step ("start", ...), a guest-crash of this VM, a forget-page.

@@ -414,6 +414,11 @@ void Runtime::receive(pb::PeerMessage message) {
   // A fault of a link acts at its sender; but who is isolated hears nothing either.
   const Traffic traffic = message.has_heartbeat() ? Traffic::kHeartbeat : Traffic::kControl;
   if (config_.faults != nullptr && config_.faults->is_cut(message.from(), self_, traffic)) return;
+  if (config_.faults != nullptr && config_.faults->speaks_another_version()) {
+    // As this node sees it the others do.
+    message.set_version(message.version() + 1);
+    return loop_.post(MessageReceived{std::move(message)});
+  }
   if (!live_queries_.handle(message)) loop_.post(MessageReceived{std::move(message)});
 }
 
@@ -441,7 +446,10 @@ void Runtime::leave() {
 
 void Runtime::await_farewell(Time until) {
   const bool is_said = loop_.is_idle() && links_->is_flushed();
-  if (is_said || boottime_now() >= until) return end(kExitDone);
+  if (is_said || boottime_now() >= until) {
+    const Duration longer = config_.faults == nullptr ? 0 : config_.faults->stop_delay();
+    return longer == 0 ? end(kExitDone) : call_after(longer, [this] { end(kExitDone); });
+  }
   call_after(kFarewellCheck, [this, until] { await_farewell(until); });
 }
 

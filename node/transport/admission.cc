@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "node/runtime/log.h"
+
 namespace failsim::node {
 
 void TransportCounters::count(FrameFault fault) {
@@ -46,8 +48,20 @@ std::optional<pb::PeerMessage> Admission::admit_datagram(std::string_view datagr
   return payload ? admit(*payload, Channel::kDatagram) : std::nullopt;
 }
 
+// Once of each node: it may go on for long.
+void Admission::tell_version(NodeId node, std::uint32_t version) {
+  if (!told_.insert(node).second) return;
+  log(Level::kWarning, "version-refused: " + node_name(node) + " speaks version " +
+                           std::to_string(version) + " of the protocol, this node " +
+                           std::to_string(kWireVersion) +
+                           ": it is not heard; run the same version on all nodes");
+}
+
 std::uint64_t* Admission::refusal(const pb::PeerMessage& message, Channel channel) {
-  if (message.version() != kWireVersion) return &counters_.dropped_wrong_version;
+  if (message.version() != kWireVersion) {
+    tell_version(message.from(), message.version());
+    return &counters_.dropped_wrong_version;
+  }
   if (message.cluster_id() != bootstrap_.cluster_id()) return &counters_.dropped_foreign_cluster;
   if (message.recovery_epoch() < recovery_epoch_()) return &counters_.dropped_old_epoch;
   const bool is_member = std::any_of(bootstrap_.nodes().begin(), bootstrap_.nodes().end(),

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <set>
 #include <string_view>
 
 #include "cluster/ids.h"
@@ -48,12 +49,14 @@ class Admission {
   const TransportCounters& counters() const { return counters_; }
 
  private:
+  void tell_version(NodeId node, std::uint32_t version);
   std::uint64_t* refusal(const pb::PeerMessage& message, Channel channel);
 
   NodeId self_;
   pb::Bootstrap bootstrap_;
   std::function<std::uint64_t()> recovery_epoch_;
   TransportCounters counters_;
+  std::set<NodeId> told_;  // that they speak another version
 };
 
 }  // namespace failsim::node

@@ -69,9 +69,9 @@ TEST(ChaosPlan, DrawsEveryKindOfFault) {
     damaged_frames += result.evaluations.contains("S21") ? result.evaluations.at("S21") : 0;
   }
   EXPECT_GT(damaged_frames, 0u) << "S21";
-  const std::set<std::string_view> not_of_chaos = {"forget-page",  "crash-loop", "link-flap",
-                                                   "clock-strobe", "disk-tear",  "disk-flip",
-                                                   "disk-restore", "disk-swap"};
+  const std::set<std::string_view> not_of_chaos = {
+      "forget-page",  "crash-loop", "link-flap", "clock-strobe",   "disk-tear",    "disk-flip",
+      "disk-restore", "disk-swap",  "slow-stop", "no-descriptors", "version-skew", "disk-lie"};
   for (const fault::Kind& kind : fault::kinds()) {
     if (!kind.in_virtual.is_performed || not_of_chaos.contains(kind.name)) continue;
     EXPECT_GT(happened["fault " + std::string(kind.name)], 0u) << kind.name;

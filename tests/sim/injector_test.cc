@@ -154,9 +154,77 @@ TEST_F(InjectorStory, AnOlderCopyOfAStoreIsNotListenedToAndItsProcessEnds) {
   const FaultId restored = done("disk-restore " + node_name(hit));
   EXPECT_TRUE(world().is_running(hit)) << "its store is whole, if old";
   wait("it finds out", [&] { return !world().is_running(hit); });
-  pass(5 * kSecond);
-  EXPECT_NE(leader(), kNoNode) << "the others go on";
+  world().start(hit);
+  EXPECT_FALSE(world().is_running(hit)) << "it has written down that it is superseded";
+  const NodeId leading = leader();
+  const FaultId killed = done("kill " + node_name(leading));
+  world().start(hit);
+  pass(10 * kSecond);
+  EXPECT_EQ(leader(), kNoNode) << "one of the two that run has no say";
   EXPECT_FALSE(injector().heal(restored).has_value());
+  wait("the two elect a leader", [this] { return leader() != kNoNode; });
+  EXPECT_FALSE(injector().heal(killed).has_value());
+  expect_whole();
+}
+
+TEST_F(InjectorStory, AnOlderCopyThatStartsAgainAndAgainUnheardIsNotListenedToEither) {
+  begin_with_vm();
+  const NodeId hit = node_beside({leader(), owner("web")});
+  done("kill " + node_name(hit) + " for=1s");
+  pass(5 * kSecond);
+  const std::uint64_t newest = world().disk(hit).starts();
+  const FaultId unheard = done("isolate " + node_name(hit));
+  const FaultId restored = done("disk-restore " + node_name(hit));
+  const FaultId loop = done("crash-loop " + node_name(hit) + " every=1s");
+  pass(4 * kSecond);
+  EXPECT_FALSE(injector().heal(loop).has_value());
+  EXPECT_GT(world().disk(hit).starts(), newest) << "it has passed the newest start";
+  EXPECT_TRUE(world().is_running(hit)) << "nobody could tell it";
+  EXPECT_FALSE(injector().heal(unheard).has_value());
+  wait("it finds out", [&] { return !world().is_running(hit); });
+  EXPECT_FALSE(injector().heal(restored).has_value());
+  expect_whole();
+}
+
+TEST_F(InjectorStory, ADiskThatLiesIsFoundOutWhenThePowerGoes) {
+  begin_with_vm();
+  const NodeId hit = node_beside({leader(), owner("web")});
+  EXPECT_EQ(refused("disk-lie all"), Code::kInvalidState) << "who would remember?";
+  const FaultId lie = done("disk-lie " + node_name(hit));
+  EXPECT_EQ(refused("disk-restore " + node_name(hit)), Code::kInvalidState);
+  set_dword("cluster", "", "SameSubnetThreshold", 4);
+  pass(kSecond);
+  EXPECT_FALSE(injector().heal(done("kill " + node_name(hit))).has_value());
+  pass(2 * kSecond);
+  EXPECT_TRUE(world().is_running(hit)) << "what a kill leaves, the disk still has";
+  const FaultId power = done("power-off " + node_name(hit));
+  EXPECT_FALSE(injector().heal(power).has_value());
+  EXPECT_TRUE(world().is_running(hit));
+  wait("it finds out", [&] { return !world().is_running(hit); });
+  EXPECT_FALSE(injector().heal(lie).has_value());
+  expect_whole();
+}
+
+TEST_F(InjectorStory, ANodeThatStopsSlowlyIsThereForSoLong) {
+  begin_with_vm();
+  const FaultId slow = done("slow-stop node-2 by=10s");
+  const FaultId stopped = done("terminate node-2");
+  pass(9 * kSecond);
+  EXPECT_TRUE(world().is_running(2));
+  pass(2 * kSecond);
+  EXPECT_FALSE(world().is_running(2));
+  EXPECT_FALSE(injector().heal(stopped).has_value());
+  EXPECT_FALSE(injector().heal(slow).has_value());
+  expect_whole();
+}
+
+TEST_F(InjectorStory, ANodeOfAnotherVersionIsNotHeardAndSaysSo) {
+  begin_with_vm();
+  const NodeId hit = node_beside({leader(), owner("web")});
+  const FaultId skew = done("version-skew " + node_name(hit));
+  wait("it is Down", [&] { return state().node(hit)->state() == pb::NODE_DOWN; });
+  EXPECT_FALSE(injector().heal(skew).has_value());
+  wait("it is Up", [&] { return state().node(hit)->state() == pb::NODE_UP; });
   expect_whole();
 }
 

@@ -131,7 +131,12 @@ void FaultDrawer::terminate() {
                    " every=" + in_text(dice_.time(300 * kMillisecond, 4 * kSecond)) + evidence(),
                lease(2 * kSecond, 10 * kSecond));
   }
-  add("terminate " + node(), lease(50 * kMillisecond, 6 * kSecond));
+  const std::string leaving = node();
+  if (dice_.chance(20)) {
+    add("slow-stop " + leaving + " by=" + in_text(dice_.time(100 * kMillisecond, 6 * kSecond)),
+        2 * kSecond);
+  }
+  add("terminate " + leaving, lease(50 * kMillisecond, 6 * kSecond));
 }
 
 // Several at once: what only some of them had written is put to the test.
@@ -160,6 +165,7 @@ void FaultDrawer::cut_link() {
 }
 
 void FaultDrawer::isolate() {
+  if (dice_.chance(10)) return add("version-skew " + node(), lease(20 * kMillisecond, 8 * kSecond));
   add("isolate " + node() + traffic(), lease(20 * kMillisecond, 8 * kSecond));
 }
 
@@ -245,7 +251,8 @@ void FaultDrawer::reset_link() {
 }
 
 void FaultDrawer::cut_clients() {
-  add("api-cut " + node(), lease(100 * kMillisecond, 5 * kSecond));
+  const std::string kind = dice_.chance(30) ? "no-descriptors " : "api-cut ";
+  add(kind + node(), lease(100 * kMillisecond, 5 * kSecond));
 }
 
 void FaultDrawer::cut_volume() {

@@ -4,6 +4,7 @@
 #include <array>
 #include <csignal>
 
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "cluster/fault/value.h"
@@ -12,9 +13,9 @@
 namespace failsim::cli {
 namespace {
 
-constexpr std::array<std::string_view, 11> kOfLauncher = {
-    "kill",      "terminate", "freeze",    "crash-loop", "volume-stall", "volume-restart",
-    "disk-fail", "disk-tear", "disk-flip", "disk-swap",  "failpoint"};
+constexpr std::array<std::string_view, 12> kOfLauncher = {
+    "no-descriptors", "kill",      "terminate", "freeze",    "crash-loop", "volume-stall",
+    "volume-restart", "disk-fail", "disk-tear", "disk-flip", "disk-swap",  "failpoint"};
 constexpr std::chrono::milliseconds kLook{20};  // for a victim that is on its way out
 constexpr int kExitStorageFailed = 74;
 
@@ -24,6 +25,11 @@ bool starts_again(std::string_view kind) {
 
 bool kills(std::string_view kind) {
   return kind == "kill" || kind == "crash-loop" || kind == "volume-restart";
+}
+
+// The node may find that it cannot go on, and ends.
+bool may_end_node(std::string_view kind) {
+  return kind == "disk-fail" || kind == "no-descriptors";
 }
 
 bool damages_store(std::string_view kind) {
@@ -50,6 +56,14 @@ void stop(pid_t process) {
   siginfo_t ignored;
   if (::kill(process, SIGSTOP) != 0) return;
   ::waitid(P_PID, static_cast<id_t>(process), &ignored, WSTOPPED | WEXITED | WNOWAIT);
+}
+
+// What it has open stays open.
+void let_open(pid_t process, bool is_allowed) {
+  rlimit own = {};
+  if (::getrlimit(RLIMIT_NOFILE, &own) != 0) return;
+  if (!is_allowed) own.rlim_cur = 0;
+  ::prlimit(process, RLIMIT_NOFILE, &own, nullptr);
 }
 
 ProcessFaults::Clock::duration clock_duration(Duration duration) {
@@ -150,7 +164,8 @@ void ProcessFaults::perform(Fault& fault) {
   }
   for (const Victim& victim : fault.victims) {
     // Our own child that is not reaped yet: its process id cannot have been reused.
-    if (kind == "disk-fail") disk_failing_.insert(victim.process);
+    if (may_end_node(kind)) failing_.insert(victim.process);
+    if (kind == "no-descriptors") let_open(victim.process, false);
     if (is_silent_end(fault.order)) silent_.insert(victim.process);
     if (kills(kind)) ::kill(victim.process, SIGKILL);
     if (kind == "terminate") ::kill(victim.process, SIGTERM);
@@ -195,7 +210,8 @@ bool ProcessFaults::undo(const Fault& fault) {
   for (const Victim& victim : fault.victims) {
     const std::optional<pid_t> process = outside_.process(victim.child);
     if (stops(kind) && process == victim.process) ::kill(victim.process, SIGCONT);
-    if (kind == "disk-fail" && !process) outside_.start(victim.child);
+    if (kind == "no-descriptors" && process == victim.process) let_open(*process, true);
+    if (may_end_node(kind) && !process) outside_.start(victim.child);
     if (!starts_again(kind)) continue;
     if (process == victim.process) {
       is_undone = false;
@@ -317,10 +333,10 @@ std::optional<ProcessFaults::Clock::time_point> ProcessFaults::next_look() const
 }
 
 bool ProcessFaults::child_ended(const std::string& child, pid_t process, int exit_status) {
-  const bool was_failing = disk_failing_.erase(process) > 0 && exit_status == kExitStorageFailed;
+  const bool was_failing = failing_.erase(process) > 0 && exit_status == kExitStorageFailed;
   const bool is_failing_still =
       std::any_of(faults_.begin(), faults_.end(), [&](const Fault& fault) {
-        return fault.order.kind->name == "disk-fail" && !fault.has_ended &&
+        return may_end_node(fault.order.kind->name) && !fault.has_ended &&
                std::any_of(fault.victims.begin(), fault.victims.end(),
                            [&](const Victim& victim) { return victim.process == process; });
       });

@@ -103,9 +103,9 @@ class ProcessFaults {
   std::uint64_t last_id_ = 0;
   std::vector<Fault> faults_;
   std::set<std::uint64_t> healed_;
-  std::set<pid_t> silent_;        // whose end is not told
-  std::set<pid_t> disk_failing_;  // which are started again when they end
-  std::set<pid_t> restarting_;    // likewise, whatever they end with
+  std::set<pid_t> silent_;      // whose end is not told
+  std::set<pid_t> failing_;     // which are started again when they end
+  std::set<pid_t> restarting_;  // likewise, whatever they end with
 };
 
 }  // namespace failsim::cli

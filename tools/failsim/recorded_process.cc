@@ -28,6 +28,12 @@ std::optional<std::uint64_t> RecordedMail::received(const pb::PeerMessage& messa
   return id;
 }
 
+std::optional<Time> RecordedMail::beat_received(const pb::PeerMessage& message) const {
+  const auto found = beats_.find(key_of(message));
+  if (found == beats_.end()) return std::nullopt;
+  return found->second;
+}
+
 // ---- the process --------------------------------------------------------------------------------
 
 RecordedProcess::RecordedProcess(const Recording& recording, Time origin, bool has_crashed)
@@ -59,6 +65,7 @@ std::optional<std::string> RecordedProcess::step(history::Checker& checker, Reco
   const Recording::Step step = std::move(*next_);
   next_.reset();
   if (++taken_ < steps_) next_ = recording_.step(taken_ + 1);
+  now_ = step.now - step.clock_ahead - origin_;
   look_at_event(step.event, checker, mail);
   Effects effects;
   member_->step(step.now, step.event, effects);
@@ -86,7 +93,12 @@ void RecordedProcess::end(history::Checker& checker, RecordedGuests& guests) {
 void RecordedProcess::look_at_event(const Event& event, history::Checker& checker,
                                     RecordedMail& mail) {
   if (const auto* received = std::get_if<MessageReceived>(&event)) {
-    if (const auto id = mail.received(received->message)) checker.message_received(*id);
+    const pb::PeerMessage& message = received->message;
+    if (const auto id = mail.received(message)) checker.message_received(*id);
+    if (message.has_heartbeat() && member_->listens_to(message)) {
+      const std::optional<Time> sent = mail.beat_received(message);
+      if (sent) checker.heartbeat_heard(process_.node, message.from(), *sent);
+    }
   } else if (const auto* asked = std::get_if<ClientAsks>(&event)) {
     asked_[asked->token] = asked->request;
   } else if (const auto* persisted = std::get_if<Persisted>(&event)) {
@@ -128,6 +140,7 @@ void RecordedProcess::look_at_effects(const Effects& effects, Duration clock_ahe
 
 void RecordedProcess::say(const After& said, history::Checker& checker, RecordedMail& mail) {
   if (const auto* message = std::get_if<pb::PeerMessage>(&said)) {
+    if (message->has_heartbeat()) mail.beat_sent(*message, now_);
     if (checker.is_recorded()) mail.sent(*message, checker.message_sent(*message));
     return;
   }

@@ -24,10 +24,18 @@ class RecordedMail {
   void sent(const pb::PeerMessage& message, std::uint64_t id);
   // The oldest that was sent so and has not come yet; nothing if there is none.
   std::optional<std::uint64_t> received(const pb::PeerMessage& message);
+  // When a heartbeat was sent, by the clock of the run; nothing if that was not recorded.
+  void beat_sent(const pb::PeerMessage& message, Time at) { beats_[key_of(message)] = at; }
+  std::optional<Time> beat_received(const pb::PeerMessage& message) const;
 
  private:
+  using Beat = std::tuple<NodeId, NodeId, Incarnation, std::uint64_t>;
+  static Beat key_of(const pb::PeerMessage& message) {
+    return {message.from(), message.to(), message.incarnation(), message.heartbeat().sequence()};
+  }
   static std::size_t digest(const pb::PeerMessage& message);
   std::map<std::tuple<NodeId, NodeId, std::size_t>, std::deque<std::uint64_t>> under_way_;
+  std::map<Beat, Time> beats_;
 };
 
 class RecordedProcess {
@@ -64,6 +72,7 @@ class RecordedProcess {
   std::size_t taken_ = 0;
   std::optional<Recording::Step> next_;
   std::uint64_t hash_;
+  Time now_ = 0;  // of the step under way, by the clock of the run
   Index applied_;
   std::uint64_t submitted_ = 0;  // batches
   std::uint64_t written_ = 0;

@@ -98,6 +98,9 @@ const std::map<std::string_view, FaultActions::Action>& FaultActions::actions() 
       {"terminate", &FaultActions::terminate},
       {"freeze", &FaultActions::freeze},
       {"grey", &FaultActions::grey},
+      {"slow-stop", &FaultActions::stop_slowly},
+      {"no-descriptors", &FaultActions::open_nothing},
+      {"version-skew", &FaultActions::speak_another_version},
       {"link-cut", &FaultActions::rule_links},
       {"link-flap", &FaultActions::flap_links},
       {"isolate", &FaultActions::isolate},
@@ -117,6 +120,7 @@ const std::map<std::string_view, FaultActions::Action>& FaultActions::actions() 
       {"disk-stall", &FaultActions::rule_disks},
       {"disk-slow", &FaultActions::rule_disks},
       {"disk-fail", &FaultActions::rule_disks},
+      {"disk-lie", &FaultActions::lie_about_syncs},
       {"disk-replace", &FaultActions::replace_disks},
       {"disk-tear", &FaultActions::power_off},
       {"disk-flip", &FaultActions::flip_bits},
@@ -266,6 +270,39 @@ Result<FaultActions::Undo> FaultActions::grey(const Order&, const Hit& hit) {
       world_.disk(node).remove(stall);
       world_.heal_clients(node);
     }
+  });
+}
+
+Result<FaultActions::Undo> FaultActions::stop_slowly(const Order& order, const Hit& hit) {
+  const auto delay = [this, nodes = hit.nodes](Duration added) {
+    for (const NodeId node : nodes) world_.machine(node).stop_delay += added;
+  };
+  const Duration by = order.value("by");
+  delay(by);
+  return Undo([delay, by] { delay(-by); });
+}
+
+Result<FaultActions::Undo> FaultActions::open_nothing(const Order&, const Hit& hit) {
+  LinkRule cut;
+  cut.only = Traffic::kData;
+  std::vector<std::pair<NodeId, NodeId>> links;
+  for (const NodeId other : world_.nodes()) {
+    for (const auto& link : both_ways(hit.nodes, other)) {
+      if (link.first != link.second) links.push_back(link);
+    }
+  }
+  const Undo whole = add_rules(links, {cut});
+  for (const NodeId node : hit.nodes) world_.cut_clients(node);
+  return Undo([this, whole, nodes = hit.nodes] {
+    whole();
+    for (const NodeId node : nodes) world_.heal_clients(node);
+  });
+}
+
+Result<FaultActions::Undo> FaultActions::speak_another_version(const Order&, const Hit& hit) {
+  for (const NodeId node : hit.nodes) ++world_.machine(node).other_versions;
+  return Undo([this, nodes = hit.nodes] {
+    for (const NodeId node : nodes) --world_.machine(node).other_versions;
   });
 }
 

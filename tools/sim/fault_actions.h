@@ -54,6 +54,9 @@ class FaultActions {
   Result<Undo> kill_again_and_again(const fault::Order& order, const Hit& hit);
   Result<Undo> freeze(const fault::Order& order, const Hit& hit);
   Result<Undo> grey(const fault::Order& order, const Hit& hit);
+  Result<Undo> stop_slowly(const fault::Order& order, const Hit& hit);
+  Result<Undo> open_nothing(const fault::Order& order, const Hit& hit);
+  Result<Undo> speak_another_version(const fault::Order& order, const Hit& hit);
   // network
   Result<Undo> rule_links(const fault::Order& order, const Hit& hit);
   Result<Undo> flap_links(const fault::Order& order, const Hit& hit);
@@ -67,6 +70,7 @@ class FaultActions {
   Result<Undo> delay_timers(const fault::Order& order, const Hit& hit);
   // disk and shared volume
   Result<Undo> rule_disks(const fault::Order& order, const Hit& hit);
+  Result<Undo> lie_about_syncs(const fault::Order& order, const Hit& hit);
   Result<Undo> replace_disks(const fault::Order& order, const Hit& hit);
   Result<Undo> flip_bits(const fault::Order& order, const Hit& hit);
   Result<Undo> restore_disks(const fault::Order& order, const Hit& hit);

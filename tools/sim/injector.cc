@@ -35,9 +35,9 @@ std::vector<NodeId> concerned(const fault::Order& order, const Hit& hit) {
 
 // Kinds that take a node out of the quorum while they last.
 bool takes_out(const fault::Kind& kind) {
-  static const std::set<std::string_view> kKinds = {"freeze", "grey", "isolate", "disk-stall",
-                                                    "disk-fail", "disk-replace", "disk-flip",
-                                                    "disk-restore", "disk-swap", "crash-loop"};
+  static const std::set<std::string_view> kKinds = {
+      "freeze",    "grey",         "isolate",   "disk-stall", "disk-fail", "disk-replace",
+      "disk-flip", "disk-restore", "disk-swap", "crash-loop", "disk-lie",  "version-skew"};
   return kKinds.contains(kind.name);
 }
 

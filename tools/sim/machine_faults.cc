@@ -132,15 +132,51 @@ namespace {
 // One change of a store at a time: what it is taken back to has to be the node's own.
 std::optional<Error> changed_already(World& world, const Hit& hit) {
   for (const NodeId node : hit.nodes) {
-    if (!world.disk(node).is_replaced() && !world.disk(node).is_flipped()) continue;
+    const Disk& disk = world.disk(node);
+    if (!disk.is_replaced() && !disk.is_flipped() && !disk.is_lying()) continue;
     return Error{Code::kInvalidState,
-                 "The disk of " + node_name(node) + " is replaced or damaged already.",
+                 "The disk of " + node_name(node) + " is replaced, damaged or lying already.",
                  "Heal that fault first, or name another node."};
   }
   return std::nullopt;
 }
 
 }  // namespace
+
+// A quorum of liars could forget anything without a trace.
+Result<FaultActions::Undo> FaultActions::lie_about_syncs(const Order&, const Hit& hit) {
+  if (const auto error = changed_already(world_, hit)) return *error;
+  const std::vector<NodeId>& nodes = world_.nodes();
+  const auto lies = [&](NodeId node) {
+    return world_.disk(node).is_lying() ||
+           std::find(hit.nodes.begin(), hit.nodes.end(), node) != hit.nodes.end();
+  };
+  const auto lying = static_cast<std::size_t>(std::count_if(nodes.begin(), nodes.end(), lies));
+  if (lying >= nodes.size() / 2 + 1) {
+    return Error{Code::kInvalidState,
+                 "The disks of " + std::to_string(lying) +
+                     " nodes would lie, which is a quorum: what was acknowledged may be lost, and "
+                     "no protocol could prevent it.",
+                 "Name fewer nodes."};
+  }
+  for (const NodeId node : hit.nodes) world_.disk(node).lie();
+  return Undo([this, listed = hit.nodes] {
+    for (const NodeId node : listed) {
+      Disk& disk = world_.disk(node);
+      disk.stop_lying();
+      if (!disk.is_replaced()) continue;
+      const Process* running = world_.process(node);
+      if (running != nullptr && !running->member().is_failed()) {
+        disk.forget_replaced();
+        continue;
+      }
+      world_.power_off(node, World::Evidence::kReported);
+      disk.put_back();
+      world_.checker().tell(history::DiskReplaced{node});
+      if (down_[node] == 0) world_.start(node);
+    }
+  });
+}
 
 Result<FaultActions::Undo> FaultActions::replace_disks(const Order& order, const Hit& hit) {
   if (const auto error = changed_already(world_, hit)) return *error;

@@ -176,8 +176,9 @@ void World::kill(NodeId node, Evidence evidence) {
 
 void World::power_off(NodeId node, Evidence evidence) {
   if (!is_running(node)) return;
-  seats_.at(node).disk->lose_power();
+  const bool has_lied = seats_.at(node).disk->lose_power();
   ended(node, evidence);
+  if (has_lied) checker_.tell(history::DiskReplaced{node});
 }
 
 void World::report_death(NodeId node, Incarnation incarnation) {
@@ -284,6 +285,9 @@ bool World::read(NodeId node, Process::ReadAnswered answered) {
 void World::send(pb::PeerMessage message) {
   const NodeId from = message.from();
   const NodeId to = message.to();
+  if (speaks_another_version(from) != speaks_another_version(to)) {
+    message.set_version(message.version() + 1);
+  }
   auto shared = std::make_shared<pb::PeerMessage>();
   if (config_.encode_messages) {
     const std::string bytes = message.SerializeAsString();
@@ -298,7 +302,7 @@ void World::send(pb::PeerMessage message) {
     network_.send_datagram(from, to,
                            Parcel{Traffic::kHeartbeat,
                                   [this, to, shared, id, sent = now()] {
-                                    if (is_running(to)) {
+                                    if (is_running(to) && member(to).listens_to(*shared)) {
                                       checker_.heartbeat_heard(to, shared->from(), sent);
                                     }
                                     hand_over(to, shared, id);

@@ -104,6 +104,10 @@ class World {
   DirtyRates& dirty_rates() { return dirty_rates_; }
   Failpoints& failpoints() { return failpoints_; }
   // Cuts are counted: clients reach the node again when each is taken back.
+  bool speaks_another_version(NodeId node) const {
+    const auto seat = seats_.find(node);
+    return seat != seats_.end() && seat->second.machine.other_versions > 0;
+  }
   void cut_clients(NodeId node) { ++seats_.at(node).client_cuts; }
   void heal_clients(NodeId node) { --seats_.at(node).client_cuts; }
   history::Checker& checker() { return checker_; }

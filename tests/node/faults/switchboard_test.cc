@@ -164,8 +164,8 @@ TEST_F(SwitchboardTest, WhatItDoesNotPerformIsRefused) {
 // The table of kinds says what processes can do; this is who does it.
 TEST_F(SwitchboardTest, EveryFaultOfProcessesIsPerformedHereOrByTheLauncher) {
   const std::set<std::string_view> of_launcher = {
-      "kill",           "terminate", "freeze",    "crash-loop", "volume-stall",
-      "volume-restart", "disk-tear", "disk-flip", "disk-swap",  "failpoint"};
+      "kill",      "terminate", "freeze",    "crash-loop", "volume-stall",  "volume-restart",
+      "disk-tear", "disk-flip", "disk-swap", "failpoint",  "no-descriptors"};
   for (const fault::Kind& kind : fault::kinds()) {
     fault::Order order;
     order.kind = &kind;
