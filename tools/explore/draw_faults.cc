@@ -293,7 +293,13 @@ void FaultDrawer::replace_disk() {
   const std::string part = kind == "disk-flip" && dice_.chance(50) ? " part=table" : "";
   const std::string age =
       kind == "disk-restore" ? " age=" + std::to_string(dice_.between(1, 3)) : "";
-  add(kind + " " + node() + part + age + evidence(), lease(500 * kMillisecond, 8 * kSecond));
+  const std::string hit = node();
+  const Duration over = lease(500 * kMillisecond, 8 * kSecond);
+  // An older copy whose starts count on while nobody hears it.
+  const bool starts_unheard = kind == "disk-restore" && dice_.chance(40);
+  if (starts_unheard) add("isolate " + hit, over / 2);
+  add(kind + " " + hit + part + age + evidence(), over);
+  if (starts_unheard) add("crash-loop " + hit + " every=" + in_text(over / 12), over / 2);
 }
 
 void FaultDrawer::stall_volume() {

@@ -28,10 +28,10 @@ std::optional<std::uint64_t> RecordedMail::received(const pb::PeerMessage& messa
   return id;
 }
 
-std::optional<Time> RecordedMail::beat_received(const pb::PeerMessage& message) const {
-  const auto found = beats_.find(key_of(message));
-  if (found == beats_.end()) return std::nullopt;
-  return found->second;
+std::optional<Time> RecordedMail::beat_received(const pb::PeerMessage& message) {
+  const auto found = beats_.extract(key_of(message));
+  if (found.empty()) return std::nullopt;  // a duplicate says nothing new
+  return found.mapped();
 }
 
 // ---- the process --------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ class RecordedMail {
   std::optional<std::uint64_t> received(const pb::PeerMessage& message);
   // When a heartbeat was sent, by the clock of the run; nothing if that was not recorded.
   void beat_sent(const pb::PeerMessage& message, Time at) { beats_[key_of(message)] = at; }
-  std::optional<Time> beat_received(const pb::PeerMessage& message) const;
+  std::optional<Time> beat_received(const pb::PeerMessage& message);
 
  private:
   using Beat = std::tuple<NodeId, NodeId, Incarnation, std::uint64_t>;
