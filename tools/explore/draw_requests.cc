@@ -49,13 +49,20 @@ std::string migrate(const Plan& plan, const std::string& vm, Dice& dice) {
   std::string text = "migrate " + vm + " --to " + any_node(plan, dice);
   const bool is_large = is_modelled(plan, vm);
   // Slow enough to be interrupted, fast enough to end within the time given to recover.
-  if (!is_large && dice.chance(60)) {
-    text += " --bandwidth " + bytes(dice.between(1, 32) * kMebibyte) + "/s";
+  const bool is_post_copy = dice.chance(25);
+  if (is_post_copy) {
+    // So slow that most guests do not converge.
+    if (!is_large) text += " --bandwidth " + bytes(dice.between(1, 8) * kMebibyte / 4) + "/s";
+    text += " --downtime-limit 20ms --on-no-convergence post-copy";
+  } else {
+    if (!is_large && dice.chance(60)) {
+      text += " --bandwidth " + bytes(dice.between(1, 32) * kMebibyte) + "/s";
+    }
+    text += " --downtime-limit " + in_text(dice.time(20 * kMillisecond, 500 * kMillisecond));
   }
-  text += " --downtime-limit " + in_text(dice.time(20 * kMillisecond, 500 * kMillisecond));
-  text += " --max-rounds " + std::to_string(dice.between(1, is_large ? 2 : 20));
+  const std::uint64_t rounds = is_post_copy ? 4 : 20;
+  text += " --max-rounds " + std::to_string(dice.between(1, is_large ? 2 : rounds));
   if (dice.chance(12)) text += " --timeout " + in_text(dice.time(kSecond, 20 * kSecond));
-  if (dice.chance(30)) text += " --on-no-convergence post-copy";
   if (dice.chance(50)) text += " --verify before-resume";
   return text;
 }

@@ -156,6 +156,16 @@ pb::Request Administrator::create(const std::string& vm) {
   return request;
 }
 
+// So slow that most guests do not converge, and that their pages follow for a while.
+void Administrator::draw_post_copy(const std::string& vm, pb::MigrationParameters& parameters) {
+  parameters.set_on_no_convergence(pb::NO_CONVERGENCE_POST_COPY);
+  parameters.set_downtime_limit_ns(20 * kMillisecond);
+  parameters.set_max_rounds(static_cast<std::uint32_t>(1 + random_.below(4)));
+  if (vm != modelled_vm()) {
+    parameters.set_bandwidth_bytes_per_second((1 + random_.below(8)) * kMebibyte / 4);
+  }
+}
+
 pb::Request Administrator::migrate(const std::string& vm) {
   pb::Request request;
   pb::Request::Migrate& asked = *request.mutable_migrate();
@@ -173,8 +183,8 @@ pb::Request Administrator::migrate(const std::string& vm) {
   parameters.set_max_rounds(static_cast<std::uint32_t>(1 + random_.below(rounds)));
   if (random_.below(8) == 0)
     parameters.set_timeout_ns(draw_duration(random_, kSecond, 20 * kSecond));
-  if (random_.below(3) == 0) parameters.set_on_no_convergence(pb::NO_CONVERGENCE_POST_COPY);
   parameters.set_verify(random_.below(2) == 0 ? pb::VERIFY_BACKGROUND : pb::VERIFY_BEFORE_RESUME);
+  if (random_.below(4) == 0) draw_post_copy(vm, parameters);
   return request;
 }
 

@@ -55,6 +55,7 @@ class Administrator {
   pb::Request draw();
   pb::Request create(const std::string& vm);
   pb::Request migrate(const std::string& vm);
+  void draw_post_copy(const std::string& vm, pb::MigrationParameters& parameters);
   pb::VmConfig draw_config(const std::string& vm);
   std::string modelled_vm() const;
   void next();
