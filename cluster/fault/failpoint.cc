@@ -12,8 +12,8 @@ namespace failsim::fault {
 namespace {
 
 constexpr std::array<std::string_view, 3> kSides = {"leader", "source", "target"};
-constexpr std::array<std::string_view, 6> kTransitions = {"setup",    "transfer", "move",
-                                                          "complete", "cancel",   "fail"};
+constexpr std::array<std::string_view, 7> kTransitions = {"setup", "transfer", "move", "complete",
+                                                          "pages", "cancel",   "fail"};
 constexpr std::array<std::string_view, 5> kStages = {"on-receive", "before-persist",
                                                      "after-persist", "before-send", "after-send"};
 enum Side : std::size_t { kLeader, kSource, kTarget };
@@ -140,6 +140,8 @@ std::optional<Carried> read(const Member& member, const pb::LogEntry& entry) {
     }
     case pb::Command::kCompleteMigration:
       return read_step(member, Transition::kComplete, command.complete_migration());
+    case pb::Command::kPagesComplete:
+      return read_step(member, Transition::kPages, command.pages_complete());
     case pb::Command::kAbortMigration:
       return read_step(member, Transition::kFail, command.abort_migration());
     case pb::Command::kFailover:

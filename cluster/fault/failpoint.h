@@ -6,6 +6,7 @@
 //
 //   setup      Migrate                           transfer  AdvanceMigration to Data Transfer
 //   move       AdvanceMigration to Move          complete  CompleteMigration
+//   pages      PagesComplete, of a post-copy
 //   cancel     CancelMigration, CancelTask, RequestStateChange, of a migration in flight
 //   fail       AbortMigration, and a Failover that ends a migration
 //
@@ -52,7 +53,7 @@
 
 namespace failsim::fault {
 
-enum class Transition { kSetup, kTransfer, kMove, kComplete, kCancel, kFail };
+enum class Transition { kSetup, kTransfer, kMove, kComplete, kPages, kCancel, kFail };
 enum class Stage { kOnReceive, kBeforePersist, kAfterPersist, kBeforeSend, kAfterSend };
 
 // The position of a point in point_names().

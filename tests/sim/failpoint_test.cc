@@ -14,13 +14,28 @@ namespace {
 class FailpointStory : public Story {
  protected:
   // The VM goes from a follower to another one, so that each side is a node of its own.
-  void begin_with_vm() {
+  void begin_with_vm(const pb::VmConfig& config = small_vm()) {
     begin();
     injector_ = std::make_unique<Injector>(world(), 5);
     leader_ = leader();
     source_ = node_beside({leader_});
     target_ = node_beside({leader_, source_});
-    run_vm("web", source_);
+    run_vm("web", source_, config);
+  }
+  // With these parameters it does not converge, and its pages follow for a while.
+  static pb::VmConfig busy_vm() {
+    pb::VmConfig config = small_vm();
+    config.set_dirty_bytes_per_second(8 * kMebibyte);
+    config.set_working_set_bytes(config.memory_bytes());
+    return config;
+  }
+  static pb::MigrationParameters post_copy() {
+    pb::MigrationParameters parameters;
+    parameters.set_bandwidth_bytes_per_second(4 * kMebibyte);
+    parameters.set_downtime_limit_ns(20 * kMillisecond);
+    parameters.set_max_rounds(1);
+    parameters.set_on_no_convergence(pb::NO_CONVERGENCE_POST_COPY);
+    return parameters;
   }
   void arm(const std::string& point, const std::string& terms) {
     const auto order = fault::parse_order("failpoint " + point + " terms=" + terms + " for=30s");
@@ -189,13 +204,12 @@ TEST_F(FailpointStory, ADisarmedPointDoesNothingAndStillCounts) {
 
 // Every point of the protocol with every way to fail there: whatever it is, the VM ends where it
 // works, once. The invariants are checked at every step.
-class FailpointMatrix : public FailpointStory, public testing::WithParamInterface<const char*> {};
-
-TEST_P(FailpointMatrix, EveryPointEndsWell) {
-  for (const std::string& point : fault::point_names()) {
-    if (point.starts_with("round.") && !point.starts_with("round.1.")) continue;
+class FailpointMatrix : public FailpointStory, public testing::WithParamInterface<const char*> {
+ protected:
+  void migrate_with_a_fault_at(const std::string& point, const pb::VmConfig& config,
+                               const pb::MigrationParameters& parameters) {
     SCOPED_TRACE(point);
-    begin_with_vm();
+    begin_with_vm(config);
     arm(point, std::string("1*") + GetParam());
     // Nobody waits for an answer: it may die with the leader.
     pb::Request request;
@@ -203,12 +217,42 @@ TEST_P(FailpointMatrix, EveryPointEndsWell) {
     request.set_sequence(1);
     request.mutable_migrate()->set_vm("web");
     request.mutable_migrate()->set_target(target_);
+    *request.mutable_migrate()->mutable_parameters() = parameters;
     ASSERT_TRUE(world().ask(leader_, request, [](const pb::Reply&) {}));
     expect_settled();
     for (const invariants::Violation& violation : world().checker().violations()) {
       ADD_FAILURE() << point << " " << violation.label << ": " << violation.text;
     }
     injector_.reset();
+  }
+};
+
+TEST_P(FailpointMatrix, EveryPointEndsWell) {
+  for (const std::string& point : fault::point_names()) {
+    if (point.starts_with("round.") && !point.starts_with("round.1.")) continue;
+    if (point.find(".pages.") != std::string::npos) continue;
+    migrate_with_a_fault_at(point, small_vm(), {});
+  }
+}
+
+// Those at which it differs from any other migration.
+TEST_P(FailpointMatrix, EveryPointOfAPostCopyEndsWell) {
+  for (const std::string& point : fault::point_names()) {
+    for (const char* part : {".move.", ".complete.", ".pages.", ".fail.", "blackout.", "owner."}) {
+      if (point.find(part) == std::string::npos) continue;
+      migrate_with_a_fault_at(point, busy_vm(), post_copy());
+    }
+  }
+}
+
+TEST_F(FailpointStory, APostCopyPassesItsPointsOnEachSide) {
+  begin_with_vm(busy_vm());
+  wait_for_task(migrate("web", target_, post_copy()).task());
+  pass(kSecond);
+  for (const char* point : {"leader.pages.before-send", "source.pages.on-receive",
+                            "source.pages.after-persist", "target.pages.after-persist",
+                            "blackout.begin", "blackout.end", "owner.flip"}) {
+    EXPECT_EQ(hits(point), 1u) << point;
   }
 }
 
