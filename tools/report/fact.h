@@ -3,7 +3,7 @@
 // A world tells its facts once. The same facts are judged (judge.h), written down (history.h) and
 // drawn (timeline.h), live or from a file, so that there is one account of a run and not three.
 // Rows are shared with the state they come from; a fact read from a file has those fields of a row
-// that are written down (history.cc).
+// that are written down (history.h).
 #pragma once
 
 #include <cstdint>
