@@ -249,9 +249,9 @@ TEST_F(FailpointStory, APostCopyPassesItsPointsOnEachSide) {
   begin_with_vm(busy_vm());
   wait_for_task(migrate("web", target_, post_copy()).task());
   pass(kSecond);
-  for (const char* point : {"leader.pages.before-send", "source.pages.on-receive",
-                            "source.pages.after-persist", "target.pages.after-persist",
-                            "blackout.begin", "blackout.end", "owner.flip"}) {
+  for (const char* point :
+       {"leader.pages.before-send", "source.pages.on-receive", "source.pages.after-persist",
+        "target.pages.after-persist", "blackout.begin", "blackout.end", "owner.flip"}) {
     EXPECT_EQ(hits(point), 1u) << point;
   }
 }
