@@ -10,9 +10,10 @@ namespace failsim::scenario {
 namespace {
 
 // Prose, random names, measurements; and what the object says already.
-constexpr std::array<std::string_view, 9> kNotPinned = {"reason", "detail",     "vm",
-                                                        "vm_id",  "epoch",      "memory_bytes",
-                                                        "rounds", "bytes_sent", "downtime_us"};
+constexpr std::array<std::string_view, 13> kNotPinned = {
+    "reason",         "detail",          "vm",         "vm_id",       "epoch",
+    "memory_bytes",   "rounds",          "bytes_sent", "downtime_us", "missing_bytes",
+    "followed_pages", "requested_pages", "stalled_us"};
 
 std::string value_text(const pb::EventRecord::Field& field) {
   switch (field.value_case()) {
