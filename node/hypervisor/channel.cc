@@ -232,6 +232,21 @@ std::vector<std::byte> Channel::last_words(std::size_t bytes_max) {
   return words;
 }
 
+Io Channel::await_input(Time until, bool& readable) {
+  readable = ahead_end_ > ahead_at_;
+  if (signal_.aborted()) return Io::kAborted;
+  if (is_broken()) return closed(kReset);
+  if (readable) return Io::kDone;
+  until = look_up_at(until);
+  pollfd waited[2] = {{socket_.get(), POLLIN, 0}, {signal_.fd(), POLLIN, 0}};
+  const timespec limit = timespec_of(until == kNever ? 0 : until - boottime_now());
+  if (ppoll(waited, 2, until == kNever ? nullptr : &limit, nullptr) > 0) {
+    if ((waited[1].revents & POLLIN) != 0) signal_.drain();
+    readable = waited[0].revents != 0;  // the end of the connection, too: receive() tells
+  }
+  return signal_.aborted() ? Io::kAborted : Io::kDone;
+}
+
 Io Channel::pause(Time until) {
   if (signal_.aborted()) return Io::kAborted;
   if (is_broken()) return closed(kReset);

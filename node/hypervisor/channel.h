@@ -73,6 +73,8 @@ class Channel {
   // before it take one call together.
   Io receive(void* data, std::size_t bytes, Duration silence_limit);
 
+  // Waits until something can be received, which `readable` says, the time, or a wake-up.
+  Io await_input(Time until, bool& readable);
   // Waits until the time or a wake-up; kClosed if the peer has gone.
   Io pause(Time until);
 

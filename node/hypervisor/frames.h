@@ -1,6 +1,6 @@
 // The byte streams of a migration's data connections.
 //
-//   stream 0 := hello welcome (pages* round_end)* pages* device_state release
+//   stream 0 := hello welcome (pages* round_end)* pages* [missing] device_state release
 //   stream n := hello welcome  pages* stream_end
 //   pages    := written | zero | copied | compressed | modelled
 //   frame    := header [body [seals]]
@@ -64,9 +64,12 @@ enum class FrameType : std::uint16_t {
   kZeroPages = 9,
   kCopiedPages = 10,
   kCompressedPages = 11,
-  kStreamEnd = 12
+  kStreamEnd = 12,
+  kMissingPages = 13,  // post-copy: these three, following_frames.h
+  kWantedPage = 14,
+  kFollowingPages = 15
 };
-inline constexpr FrameType kLastFrameType = FrameType::kStreamEnd;
+inline constexpr FrameType kLastFrameType = FrameType::kFollowingPages;
 
 struct FrameHeader {
   FrameType type = FrameType::kHello;

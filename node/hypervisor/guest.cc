@@ -199,6 +199,7 @@ void Guest::quantum(Time now) {
     return;
   }
   waiting_for_lease_ = false;
+  if (missing_ && missing_->is_stalled()) return;
   if (!executed_) on_first_quantum(now);
   note_executes();
   if (host_.faults() != nullptr) {
@@ -208,7 +209,9 @@ void Guest::quantum(Time now) {
   const Duration elapsed = std::clamp<Duration>(now - last_ran_, 0, kLongestGap);
   last_ran_ = now;
   guest_time_ += elapsed;
-  if (model_->tracks_pages()) {
+  if (missing_) {
+    execute_with_pages_missing(elapsed);
+  } else if (model_->tracks_pages()) {
     model_->execute(elapsed, kWritesPerQuantum,
                     [this](std::uint64_t page, std::uint32_t count) { write_page(page, count); });
   }
@@ -227,6 +230,14 @@ void Guest::on_first_quantum(Time now) {
   if (resumed_ && resumed_->held_at != 0) report_resumed(now);
 }
 
+void Guest::execute_with_pages_missing(Duration elapsed) {
+  if (!model_->tracks_pages()) return;
+  const auto wanted = model_->execute_until(
+      elapsed, kWritesPerQuantum, [this](std::uint64_t page) { return missing_->has(page); },
+      [this](std::uint64_t page, std::uint32_t count) { write_page(page, count); });
+  if (wanted) missing_->stall(*wanted, boottime_now());
+}
+
 void Guest::write_page(std::uint64_t page, std::uint32_t count) {
   if (checker_) checker_->before_write(*memory_, model_->state().boot_id, page, count - 1);
   memory_->begin_write(page);
@@ -238,7 +249,8 @@ void Guest::write_page(std::uint64_t page, std::uint32_t count) {
 // Times are rounded up to a grid, so that many guests share a wake-up.
 void Guest::schedule(Time now) {
   Time at = retry_at_;
-  if (executing_ && !waiting_for_lease_) {
+  const bool is_stalled = missing_ && missing_->is_stalled();
+  if (executing_ && !waiting_for_lease_ && !is_stalled) {
     const bool writes = model_->tracks_pages();
     if (writes && model_->state().owed_page_writes > 0) {
       at = std::min(at, now);
@@ -356,6 +368,7 @@ void Guest::drop_memory() {
   note_held(false);
   if (building_aborted_ != nullptr) building_aborted_->store(true);
   abandon_check();
+  missing_.reset();
   model_.reset();
   if (memory_ == nullptr) return;
   memory_->retire();

@@ -27,6 +27,7 @@
 #include "cluster/vm/guest_model.h"
 #include "cluster/vm/task_result.h"
 #include "node/hypervisor/guest_host.h"
+#include "node/hypervisor/missing_pages.h"
 #include "node/hypervisor/page_checker.h"
 
 namespace failsim::node {
@@ -49,6 +50,8 @@ class Guest : public std::enable_shared_from_this<Guest> {
   void lease_extended(Time now);
   // Checks some pages of the resumed image; false when there is nothing to check.
   bool check_pages();
+  // The pages that it misses will not come: it is lost.
+  void lose_pages();
 
   // ---- for a transfer that has this guest as its source ----
   // The memory to send, if the guest is ready to execute; else `why`.
@@ -63,7 +66,7 @@ class Guest : public std::enable_shared_from_this<Guest> {
   const std::string& vm() const { return order_.vm; }
   std::uint64_t boot_id() const { return order_.boot_id; }
   bool is_waiting_for_lease() const { return waiting_for_lease_; }
-  bool checks_pages() const { return checker_.has_value(); }
+  bool checks_pages() const { return checker_.has_value() && !missing_; }
 
  private:
   enum class Phase {
@@ -98,6 +101,7 @@ class Guest : public std::enable_shared_from_this<Guest> {
   void stop_executing();
   void quantum(Time now);
   void on_first_quantum(Time now);
+  void execute_with_pages_missing(Duration elapsed);
   void write_page(std::uint64_t page, std::uint32_t count);
   void schedule(Time now);
 
@@ -107,6 +111,9 @@ class Guest : public std::enable_shared_from_this<Guest> {
   void save_piece();
   void on_piece_saved(std::uint64_t end, const pb::VolumeReply& reply);
 
+  void await_pages();
+  void pages_came();
+  void report_pages_here();
   void report_resumed(Time now);
   void report_check(const PageCheck& check);
   void abandon_check();
@@ -172,6 +179,7 @@ class Guest : public std::enable_shared_from_this<Guest> {
   Time ordered_at_ = 0;
   Time registered_at_ = 0;
   std::optional<PageChecker> checker_;
+  std::optional<MissingPages> missing_;  // post-copy, until all are here
 };
 
 }  // namespace failsim::node

@@ -121,6 +121,7 @@ void Guest::build_image() {
   memory_ = std::move(image->memory);
   DeviceState state = std::move(image->state);
   resumed_ = std::move(*image);
+  if (resumed_->presence != nullptr) await_pages();
   become_ready(std::move(state));
 }
 

@@ -59,6 +59,48 @@ void Guest::drop_hold(TaskId job, std::uint64_t attempt) {
   observer_.reset();
 }
 
+// ---- post-copy ----------------------------------------------------------------------------------
+
+void Guest::await_pages() {
+  missing_.emplace(resumed_->presence, [&host = host_, weak = weak_from_this()] {
+    host.post([weak] {
+      const std::shared_ptr<Guest> guest = weak.lock();
+      if (guest != nullptr && !guest->destroyed_) guest->pages_came();
+    });
+  });
+}
+
+void Guest::pages_came() {
+  if (!missing_ || phase_ != Phase::kReady) return;
+  const Time now = boottime_now();
+  if (missing_->resolve(now)) last_ran_ = now;  // guest time stood still
+  const bool has_resumed = resumed_ && resumed_->held_at == 0;
+  if (missing_->is_complete() && has_resumed) report_pages_here();
+  schedule(now);
+}
+
+// Said once it has resumed: until then the target only holds the state.
+void Guest::report_pages_here() {
+  missing_->tell(resumed_->statistics);
+  missing_.reset();
+  TransferReport report;
+  report.vm = order_.vm;
+  report.job = resumed_->job;
+  report.attempt = resumed_->attempt;
+  report.status = pb::TRANSFER_HOLDS_PAGES;
+  report.statistics = resumed_->statistics;
+  host_.report(report);
+  if (!checker_) report_check(PageCheck{});  // there are no pages that could differ
+}
+
+void Guest::lose_pages() {
+  if (destroyed_ || phase_ == Phase::kGone) return;
+  fail(VMTaskResult::kUnexpectedError,
+       "pages of VM '" + order_.vm + "' that are missing on " + host_.node() +
+           " will not come: its memory is lost",
+       pb::CONDITION_IMAGE_LOST);
+}
+
 // ---- after a resume -----------------------------------------------------------------------------
 
 // The blackout as the guest sees it: from the instant the source's guest stopped to its first
@@ -78,11 +120,11 @@ void Guest::report_resumed(Time now) {
   report.statistics = resumed_->statistics;
   host_.report(report);
   resumed_->held_at = 0;  // said once
-  if (resumed_->check) {
-    report_check(*resumed_->check);
-  } else if (model_->tracks_pages()) {
-    checker_.emplace(model_->pages());
-  } else {
+  if (resumed_->check) return report_check(*resumed_->check);
+  if (model_->tracks_pages()) checker_.emplace(model_->pages());
+  if (missing_) {
+    if (missing_->is_complete()) report_pages_here();
+  } else if (!checker_) {
     report_check(PageCheck{});  // there are no pages that could differ
   }
 }
@@ -104,7 +146,7 @@ std::string Guest::downtime_cause(Time now, Duration limit) const {
 }
 
 bool Guest::check_pages() {
-  if (!checker_ || destroyed_) return false;
+  if (!checks_pages() || destroyed_) return false;
   if (!checker_->slice(*memory_, model_->state(), kChecksPerSlice)) return true;
   const PageCheck result = checker_->result();
   checker_.reset();
@@ -132,6 +174,7 @@ void Guest::report_check(const PageCheck& check) {
 // Nobody will ever know the outcome; say that, so that nobody waits for it.
 void Guest::abandon_check() {
   if (!checker_) return;
+  if (missing_) return checker_.reset();  // there is nothing to wait for: its memory is lost
   TransferReport report;
   report.vm = order_.vm;
   report.job = resumed_->job;

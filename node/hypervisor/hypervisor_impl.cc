@@ -97,7 +97,7 @@ void HypervisorImpl::begin_or_advance(const TransferOrder& order) {
   const bool is_new = transfer.source == nullptr;
   if (is_new) start_source(order);
   if (order.stage == TransferStage::kFinish) {
-    transfer.source->finish();
+    transfer.source->finish(order.post_copy);
   } else if (!is_new) {
     transfer.source->repeat_report();
   }
@@ -147,6 +147,11 @@ void HypervisorImpl::drop(const TransferOrder& order) {
     note_transfer(found->second.order(), false);
     found->second.drop();
     transfers_.erase(found);
+  }
+  if (order.role == TransferRole::kTarget && order.post_copy) {
+    scheduler_->with_guest(order.vm, order.boot_id, [](Guest* guest) {
+      if (guest != nullptr) guest->lose_pages();
+    });
   }
   if (order.role == TransferRole::kSource) {
     scheduler_->with_guest(order.vm, order.boot_id,

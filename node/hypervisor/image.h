@@ -12,6 +12,7 @@
 #include "cluster/time.h"
 #include "cluster/vm/guest_model.h"
 #include "node/hypervisor/guest_memory.h"
+#include "node/hypervisor/presence_map.h"
 
 namespace failsim::node {
 
@@ -29,6 +30,8 @@ struct Image {
   std::uint64_t attempt = 0;
   std::uint64_t boot_id = 0;
   std::shared_ptr<GuestMemory> memory;
+  // Post-copy: which pages are here. Of a modelled VM one page stands for all.
+  std::shared_ptr<PresenceMap> presence;
   DeviceState state;
   pb::MigrationParameters parameters;
   pb::MigrationStatistics statistics;  // the source's part

@@ -4,8 +4,10 @@
 #include <utility>
 
 #include "node/hypervisor/checksum.h"
+#include "node/hypervisor/following_frames.h"
 #include "node/hypervisor/hypervisor.h"
-#include "node/hypervisor/transfer.pb.h"
+#include "node/hypervisor/page_server.h"
+#include "node/hypervisor/presence_map.h"
 
 namespace failsim::node {
 namespace {
@@ -14,6 +16,7 @@ namespace {
 constexpr Duration kShortestPause = 2 * kMillisecond;
 constexpr Duration kLongestPause = 20 * kMillisecond;
 constexpr Duration kReportEvery = 100 * kMillisecond;  // how far it is, whatever the round
+constexpr Duration kReconnectLimit = kSecond;          // of a target that may not answer
 
 }  // namespace
 
@@ -31,7 +34,8 @@ TransferSource::TransferSource(TransferOrder order, Route route, GuestScheduler&
 
 // ---- from any thread ----------------------------------------------------------------------------
 
-void TransferSource::finish() {
+void TransferSource::finish(bool post_copy) {
+  post_copy_.store(post_copy, std::memory_order_release);
   finish_ordered_.store(true, std::memory_order_release);
   signal_.wake();
 }
@@ -79,7 +83,7 @@ void TransferSource::run() {
 bool TransferSource::stream() {
   if (!find_guest() || !connect()) return false;
   report(pb::TRANSFER_STREAMING);
-  return mark_what_changed() && send_rounds() && send_rest() && release();
+  return mark_what_changed() && send_rounds() && send_rest() && release() && serve_pages();
 }
 
 bool TransferSource::find_guest() {
@@ -115,12 +119,30 @@ bool TransferSource::connect() {
   return true;
 }
 
+Fd TransferSource::open_connection(Duration limit, Io& outcome, std::string& reason) {
+  return connect_to(route_.local_address, route_.peer_address, route_.port, signal_, limit, outcome,
+                    reason);
+}
+
+pb::TransferHello TransferSource::hello() const {
+  pb::TransferHello hello;
+  hello.set_version(kDataPathVersion);
+  hello.set_cluster_id(route_.cluster_id);
+  hello.set_vm(order_.vm);
+  hello.set_job(order_.job);
+  hello.set_attempt(order_.attempt);
+  hello.set_boot_id(order_.boot_id);
+  hello.set_memory_bytes(order_.config.memory_bytes());
+  hello.set_modelled(order_.config.modelled());
+  hello.set_streams(signals_.streams());
+  return hello;
+}
+
 bool TransferSource::connect(std::uint32_t stream) {
   Io outcome = Io::kClosed;
   std::string reason;
   // Stream by stream, so that all but this one wait for nothing: one signal will do.
-  Fd socket = connect_to(route_.local_address, route_.peer_address, route_.port, signal_,
-                         kSetupSilenceLimit, outcome, reason);
+  Fd socket = open_connection(kSetupSilenceLimit, outcome, reason);
   const std::string doing = "connecting to the data port of " + route_.peer;
   if (outcome == Io::kClosed) {
     return fail(VMTaskResult::kUnexpectedError, doing + " failed: " + reason);
@@ -138,17 +160,8 @@ bool TransferSource::connect(std::uint32_t stream) {
                            order_.parameters.compression() == pb::COMPRESSION_ZSTD});
   }
 
-  pb::TransferHello hello;
-  hello.set_version(kDataPathVersion);
-  hello.set_cluster_id(route_.cluster_id);
-  hello.set_vm(order_.vm);
-  hello.set_job(order_.job);
-  hello.set_attempt(order_.attempt);
-  hello.set_boot_id(order_.boot_id);
-  hello.set_memory_bytes(order_.config.memory_bytes());
-  hello.set_modelled(order_.config.modelled());
+  pb::TransferHello hello = this->hello();
   hello.set_stream(stream);
-  hello.set_streams(signals_.streams());
   std::vector<std::byte> frame = message_frame(FrameType::kHello, hello.SerializeAsString());
   iovec piece{frame.data(), frame.size()};
   return check(connected.channel.send(&piece, 1, kSetupSilenceLimit), stream, doing);
@@ -253,6 +266,8 @@ bool TransferSource::perform(PrecopyDecision decision) {
                   not_converging_message(order_.vm, route_.node, route_.peer, policy_));
     case PrecopyDecision::kSwitch:
     case PrecopyDecision::kSwitchForced:
+    case PrecopyDecision::kPostCopy:
+      wants_post_copy_ = decision == PrecopyDecision::kPostCopy;
       converged_ = true;
       report(pb::TRANSFER_CONVERGED);
       return true;
@@ -326,6 +341,10 @@ bool TransferSource::send_rest() {
   if (!wait_for_guest([](const GuestAnswers& answers) { return answers.stopped_at.has_value(); })) {
     return false;
   }
+  if (post_copy_.load(std::memory_order_acquire)) {
+    name_rest();
+    return end_streams();
+  }
   // No page can change any more. The guest's last request at its disk may still be under way: the
   // pages need not wait for it.
   if (memory_->is_mapped()) {
@@ -336,6 +355,33 @@ bool TransferSource::send_rest() {
   progress_.rounds.fetch_add(1);
   progress_.bytes_remaining.store(0);
   return end_streams();
+}
+
+// What is dirty now will follow: it is the same bytes for as long as this transfer lasts.
+void TransferSource::name_rest() {
+  if (!memory_->is_mapped()) {
+    missing_bytes_ = expected_dirty_bytes(modelled_config(), boottime_now() - dirty_since_) +
+                     round_bytes_left_.load();
+  } else {
+    PageRuns runs;
+    memory_->dirty().take_runs(0, memory_->pages(), runs);
+    if (route_.faults != nullptr) forget_page(runs);
+    missing_.assign(PresenceMap::word_count(memory_->pages()), 0);
+    for (const PageRun& run : runs.runs) {
+      for (std::uint64_t page = run.first; page < run.first + run.count; ++page) {
+        missing_[page / 64] |= std::uint64_t{1} << (page % 64);
+      }
+    }
+    missing_bytes_ = runs.pages * kPageBytes;
+  }
+  round_bytes_left_.store(missing_bytes_);
+  progress_.bytes_remaining.store(missing_bytes_);
+}
+
+Io TransferSource::send_missing() {
+  std::vector<std::byte> frame = missing_frame(missing_);
+  iovec piece{frame.data(), frame.size()};
+  return streams_[0]->channel.send(&piece, 1, kStreamSilenceLimit);
 }
 
 // Nothing will be sent on them any more; stream 0 goes on.
@@ -361,6 +407,8 @@ bool TransferSource::release() {
     state = encode(*answers_.state);
     release.set_frozen_at_ns(*answers_.stopped_at);
   }
+  const bool follow = post_copy_.load(std::memory_order_acquire);
+  if (follow && !check(send_missing(), "naming the pages that will follow")) return false;
   if (!check(sender.send_message(FrameType::kDeviceState, state), "sending the device state")) {
     return false;
   }
@@ -369,13 +417,16 @@ bool TransferSource::release() {
   release.set_released_at_ns(boottime_now());
   progress_.bytes_sent.store(link_.bytes_sent.load());
   *release.mutable_statistics() = statistics();
+  release.mutable_statistics()->set_remaining_bytes(missing_bytes_);
+  release.set_pages_follow(follow);
   if (!check(sender.send_message(FrameType::kRelease, release.SerializeAsString()),
              "sending the release")) {
     return false;
   }
   note_sent();
-  progress_.percent.store(100);
   report(pb::TRANSFER_RELEASED);
+  if (follow) return true;
+  progress_.percent.store(100);
   memory_.reset();
   // What is still in the socket is delivered: the target closes when it has read the release.
   while (!signal_.aborted()) {
@@ -383,6 +434,35 @@ bool TransferSource::release() {
   }
   const std::string refused = refusal();
   return refused.empty() || fail(VMTaskResult::kUnexpectedError, refused);
+}
+
+// The connections of the rounds stay until the end: what is still in them is delivered.
+bool TransferSource::serve_pages() {
+  if (!post_copy_.load(std::memory_order_acquire)) return true;
+  PageServer server(memory_, std::move(missing_), missing_bytes_,
+                    order_.parameters.bandwidth_bytes_per_second(), signal_);
+  server.serve([this] { return connect_for_pages(); },
+               [this](std::uint64_t bytes) {
+                 link_.bytes_sent += bytes;
+                 round_bytes_left_ -= std::min(round_bytes_left_.load(), bytes);
+                 note_sent();
+               });
+  return true;
+}
+
+std::unique_ptr<Channel> TransferSource::connect_for_pages() {
+  Io outcome = Io::kClosed;
+  std::string reason;
+  Fd socket = open_connection(kReconnectLimit, outcome, reason);
+  if (outcome != Io::kDone) return nullptr;
+  std::unique_ptr<DataFaults> faults;
+  if (route_.faults != nullptr) faults = route_.faults->connection_to(route_.peer_id);
+  auto channel = std::make_unique<Channel>(std::move(socket), signal_, std::move(faults));
+  pb::TransferHello hello = this->hello();
+  hello.set_pages_follow(true);
+  std::vector<std::byte> frame = message_frame(FrameType::kHello, hello.SerializeAsString());
+  iovec piece{frame.data(), frame.size()};
+  return channel->send(&piece, 1, kReconnectLimit) == Io::kDone ? std::move(channel) : nullptr;
 }
 
 // ---- helpers ------------------------------------------------------------------------------------
@@ -519,6 +599,7 @@ void TransferSource::report(pb::TransferStatus status) {
 void TransferSource::report(const TransferReport& report) {
   TransferReport complete = report;
   complete.statistics = statistics();
+  complete.post_copy = wants_post_copy_;
   const std::lock_guard lock(mutex_);
   if (dropped()) return;
   last_report_ = complete;

@@ -4,6 +4,8 @@
 //   connect -> hello, welcome on each stream -> rounds -> (converged: goes on with rounds) ->
 //   finish ordered: freeze the guest, send the rest, device state, release -> released
 //
+// In post-copy the rest is only named, and served after the release (page_server.h).
+//
 // The guest writes on while rounds are sent; its dirty bitmap says what has to go again. After the
 // freeze the guest is held (see guest.h), whatever becomes of the transfer.
 #pragma once
@@ -26,6 +28,7 @@
 #include "node/hypervisor/round_sender.h"
 #include "node/hypervisor/stream_group.h"
 #include "node/hypervisor/transfer.h"
+#include "node/hypervisor/transfer.pb.h"
 
 namespace failsim::node {
 
@@ -57,7 +60,7 @@ class TransferSource : public FreezeObserver, public std::enable_shared_from_thi
   // The body of its thread.
   void run();
   // From any thread; return at once.
-  void finish();
+  void finish(bool post_copy);
   void drop();
   void repeat_report();
 
@@ -94,6 +97,9 @@ class TransferSource : public FreezeObserver, public std::enable_shared_from_thi
   bool find_guest();
   bool connect();
   bool connect(std::uint32_t stream);
+  // A connection after a hello about it; not valid if there is none, whose reason is told.
+  Fd open_connection(Duration limit, Io& outcome, std::string& reason);
+  pb::TransferHello hello() const;
   bool hear_welcome(std::uint32_t stream);
   bool mark_what_changed();
   bool send_rounds();
@@ -101,6 +107,10 @@ class TransferSource : public FreezeObserver, public std::enable_shared_from_thi
   bool send_dirty();
   bool send_modelled_round(std::uint32_t round, Time dirty_since);
   bool send_rest();
+  void name_rest();
+  Io send_missing();
+  bool serve_pages();
+  std::unique_ptr<Channel> connect_for_pages();
   bool end_streams();
   bool release();
   // The same on all streams at once.
@@ -137,6 +147,7 @@ class TransferSource : public FreezeObserver, public std::enable_shared_from_thi
   Signal& signal_;  // of its thread, and of stream 0
   std::atomic<bool> dropped_ = false;
   std::atomic<bool> finish_ordered_ = false;
+  std::atomic<bool> post_copy_ = false;  // as the order to finish says
   mutable std::mutex mutex_;
   GuestAnswers answers_;
   std::optional<TransferReport> last_report_;
@@ -150,6 +161,9 @@ class TransferSource : public FreezeObserver, public std::enable_shared_from_thi
   std::vector<std::uint32_t> kept_counts_;  // of the pages the target has from before
   bool converged_ = false;
   bool forced_ = false;
+  bool wants_post_copy_ = false;
+  std::vector<std::uint64_t> missing_;  // post-copy: a bit for each page that is to follow
+  std::uint64_t missing_bytes_ = 0;
   PrecopyPolicy policy_;
   std::mutex forgetting_;
   std::optional<std::uint64_t> forgotten_page_;  // of a fault

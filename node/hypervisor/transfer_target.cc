@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "node/hypervisor/following_frames.h"
 #include "node/hypervisor/hypervisor.h"
 #include "node/hypervisor/page_stamp.h"
 
@@ -57,7 +58,13 @@ bool TransferTarget::accept(const pb::TransferHello& hello, Fd& socket) {
       hello.modelled() == order_.config.modelled() && hello.streams() == signals_.streams() &&
       hello.stream() < signals_.streams();
   const std::lock_guard lock(mutex_);
-  if (!expected || !ready_ || connected_[hello.stream()] || dropped()) return false;
+  if (expected && hello.pages_follow() && follower_ != nullptr && !dropped()) {
+    follower_->accept(std::move(socket));
+    return true;
+  }
+  if (!expected || hello.pages_follow() || !ready_ || connected_[hello.stream()] || dropped()) {
+    return false;
+  }
   connected_[hello.stream()] = true;
   sockets_[hello.stream()] = std::move(socket);
   signal_.wake();
@@ -79,7 +86,7 @@ std::optional<Image> TransferTarget::take_image(std::string& why) {
 // ---- its thread ---------------------------------------------------------------------------------
 
 void TransferTarget::run() {
-  if (prepare() && wait_for_connections() && receive()) hold();
+  if (prepare() && wait_for_connections() && receive() && hold()) follow();
   streams_.clear();
   state_.reset();
   let_memory_go();
@@ -219,6 +226,8 @@ bool TransferTarget::take(Stream& from, std::uint32_t stream, const FrameHeader&
       return true;
     case FrameType::kDeviceState:
       return receive_device_state(from, header);
+    case FrameType::kMissingPages:
+      return receive_missing(from, header);
     case FrameType::kRelease:
       is_last = true;
       return receive_release(from, header);
@@ -254,10 +263,34 @@ bool TransferTarget::receive_release(Stream& from, const FrameHeader& header) {
   std::string payload;
   if (!receive_message(from, header, payload)) return false;
   if (!release_.ParseFromString(payload) || release_.job() != order_.job ||
-      release_.attempt() != order_.attempt || !state_) {
+      release_.attempt() != order_.attempt || !state_ ||
+      release_.pages_follow() != missing_.has_value()) {
     return from.receiver.refuse("contains a release of something else");
   }
   return true;
+}
+
+bool TransferTarget::receive_missing(Stream& from, const FrameHeader& header) {
+  const std::uint64_t pages = memory_->is_mapped() ? memory_->pages() : 0;
+  if (header.bytes != PresenceMap::word_count(pages) * sizeof(std::uint64_t)) {
+    return from.receiver.refuse("names pages that will follow, and not those of the VM");
+  }
+  std::vector<std::byte> body(header.bytes);
+  if (!from.receiver.receive_body(header, body)) return false;
+  missing_ = decode_words(body);
+  return PresenceMap::is_well_formed(pages, *missing_) ||
+         from.receiver.refuse("names pages outside of the VM's memory");
+}
+
+// Until the last page is here, or the drop.
+void TransferTarget::follow() {
+  std::shared_ptr<PageFollower> follower;
+  {
+    const std::lock_guard lock(mutex_);
+    follower = follower_;
+  }
+  streams_.clear();
+  if (follower != nullptr) follower->follow();
 }
 
 bool TransferTarget::hold() {
@@ -272,7 +305,7 @@ bool TransferTarget::hold() {
   image.released_at = release_.released_at_ns();
   image.received_at = boottime_now();
   if (site_.image_fault && memory_->is_mapped()) site_.image_fault(*memory_);
-  if (order_.parameters.verify() == pb::VERIFY_BEFORE_RESUME) {
+  if (order_.parameters.verify() == pb::VERIFY_BEFORE_RESUME && !missing_) {
     PageCheck result;
     for (std::uint64_t page = 0; memory_->is_mapped() && page < memory_->pages(); ++page) {
       if (dropped()) return false;
@@ -284,13 +317,28 @@ bool TransferTarget::hold() {
     image.check = result;
   }
   image.held_at = boottime_now();
+  std::shared_ptr<PageFollower> follower;
+  if (missing_) {
+    const bool is_mapped = memory_->is_mapped();
+    const std::uint64_t modelled_bytes = is_mapped ? 0 : image.statistics.remaining_bytes();
+    // Of a modelled VM one page stands for all.
+    image.presence = is_mapped ? std::make_shared<PresenceMap>(memory_->pages(), *missing_)
+                               : std::make_shared<PresenceMap>(
+                                     1, std::vector<std::uint64_t>{modelled_bytes > 0 ? 1u : 0u});
+    follower = std::make_shared<PageFollower>(
+        memory_, image.presence, modelled_bytes, signal_, [this]() -> std::unique_ptr<DataFaults> {
+          return site_.faults == nullptr ? nullptr : site_.faults->connection_to(site_.peer_id);
+        });
+  }
   image.memory = std::move(memory_);
   image.state = std::move(*state_);
-  TransferReport report_all = report_of(order_, pb::TRANSFER_HOLDS_ALL);
+  TransferReport report_all =
+      report_of(order_, missing_ ? pb::TRANSFER_HOLDS_STATE : pb::TRANSFER_HOLDS_ALL);
   report_all.statistics = image.statistics;
   {
     const std::lock_guard lock(mutex_);
     image_ = std::move(image);
+    follower_ = std::move(follower);
     if (dropped()) {  // the drop came too early to find it
       give_back(std::move(image_->memory));
       image_.reset();

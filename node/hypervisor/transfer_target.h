@@ -12,7 +12,10 @@
 // memory with it.
 //
 // The image then waits here for the guest order that makes it the guest (take_image), or for the
-// drop. What arrives is not trusted: every number is checked before it is used.
+// drop. In post-copy that is so as soon as all but some pages is here; its thread then receives the
+// pages that follow (page_follower.h), whoever the memory belongs to by then.
+//
+// What arrives is not trusted: every number is checked before it is used.
 #pragma once
 
 #include <atomic>
@@ -30,6 +33,7 @@
 #include "node/hypervisor/image.h"
 #include "node/hypervisor/kept_pages.h"
 #include "node/hypervisor/memory_budget.h"
+#include "node/hypervisor/page_follower.h"
 #include "node/hypervisor/page_receiver.h"
 #include "node/hypervisor/stream_group.h"
 #include "node/hypervisor/threads.h"
@@ -62,7 +66,7 @@ class TransferTarget {
   void repeat_report();
   // Takes the connection if it is for exactly this transfer and the first one of its stream.
   bool accept(const pb::TransferHello& hello, Fd& socket);
-  // The image, once, if all of it is here.
+  // The image, once, if all of it is here, or will follow.
   std::optional<Image> take_image(std::string& why);
 
   const TransferOrder& order() const { return order_; }
@@ -89,7 +93,9 @@ class TransferTarget {
   bool receive_message(Stream& from, const FrameHeader& header, std::string& payload);
   bool receive_device_state(Stream& from, const FrameHeader& header);
   bool receive_release(Stream& from, const FrameHeader& header);
+  bool receive_missing(Stream& from, const FrameHeader& header);
   bool hold();
+  void follow();
 
   bool dropped() const { return dropped_.load(std::memory_order_acquire); }
   std::uint64_t received_bytes() const;
@@ -116,6 +122,7 @@ class TransferTarget {
   std::optional<Image> image_;  // complete
   bool taken_ = false;
   std::optional<TransferReport> last_report_;
+  std::shared_ptr<PageFollower> follower_;  // post-copy
 
   // ---- of its thread ----
   std::vector<std::unique_ptr<Stream>> streams_;
@@ -123,6 +130,7 @@ class TransferTarget {
   std::optional<TouchedPages> touched_;
   std::vector<std::uint32_t> kept_counts_;  // of the pages that were kept, until they are told
   std::optional<DeviceState> state_;
+  std::optional<std::vector<std::uint64_t>> missing_;  // as the source has named them
   pb::TransferRelease release_;
 };
 
