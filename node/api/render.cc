@@ -217,6 +217,10 @@ json::object migration(const ClusterState& state, const pb::Task& task, const Li
           {"max_downtime_ms", milliseconds(job.parameters().max_downtime_ns())},
           {"downtime_cause", statistics.downtime_cause()},
           {"forced_switch", statistics.forced_switch()},
+          {"post_copy", job.post_copy()},
+          {"requested_pages", statistics.requested_pages()},
+          {"followed_pages", statistics.followed_pages()},
+          {"stalled_ms", milliseconds(statistics.stalled_ns())},
           {"digest_match", digest_match(job.statistics())},
           {"restarted_elsewhere", job.restarted_elsewhere()},
           {"error", task_error(task)}};

@@ -174,6 +174,10 @@ void PhaseLines::print(const json::object& event) {
   if (text_in(event, "kind") == "not-converging") {
     progress_.phase(text_in(event, "vm") + ": Not converging: " + text_in(event, "detail"));
   }
+  if (text_in(event, "kind") == "post-copy") {
+    progress_.phase(text_in(event, "vm") + ": Post-copy: it goes on at its target, and " +
+                    show_size(number_in(event, "missing_bytes")) + " follow");
+  }
   if (text_in(event, "kind") != "migration-state") return;
   const bool done = enum_value_in(event, "to") == kNoMigration;
   progress_.phase(text_in(event, "vm") + ": " + (done ? "Done" : enum_name_in(event, "to")));
@@ -236,6 +240,10 @@ std::string migration_sentence(const json::object& migration) {
              plain_in(migration, "rounds") + " rounds, " +
              show_size(number_in(migration, "bytes_sent")) + " sent, " +
              show_duration_ms(number_in(migration, "downtime_ms")) + " downtime, " +
+             (flag_in(migration, "post_copy")
+                  ? show_duration_ms(number_in(migration, "stalled_ms")) +
+                        " more in which it waited for pages that followed, "
+                  : "") +
              (is_null_in(migration, "digest_match")
                   ? "its pages not checked: it was lost there meanwhile."
                   : "every page checked.") +
@@ -250,7 +258,9 @@ std::string migration_sentence(const json::object& migration) {
              text_in(migration, "from") + ".";
     case kExitElsewhere:
       return "The migration of " + vm + " from " + route +
-             " failed, and it was restarted on another node.";
+             (flag_in(migration, "post_copy")
+                  ? " failed in post-copy: what it had in memory is lost, and it was started again."
+                  : " failed, and it was restarted on another node.");
     default:
       return "The migration of " + vm + " from " + route + " failed (" +
              enum_name_in(migration, "result") + "); it is on " + text_in(migration, "from") + ".";

@@ -217,6 +217,7 @@ void Timeline::draw(const RoundEnded& fact) {
                          : fact.decision == PrecopyDecision::kContinue     ? "goes on"
                          : fact.decision == PrecopyDecision::kSwitchForced ? "is switched by force"
                          : fact.decision == PrecopyDecision::kFail         ? "is given up"
+                         : fact.decision == PrecopyDecision::kPostCopy     ? "goes on in post-copy"
                                                                            : "is switched";
   note(Moment::Class::kRound, fact.node,
        "round " + std::to_string(fact.round + 1) + " of job " + std::to_string(fact.job) +
