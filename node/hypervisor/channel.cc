@@ -143,7 +143,32 @@ Io Channel::wait_for_passage(iovec* pieces, std::size_t count, Duration silence_
   return is_broken() ? closed(kReset) : Io::kDone;
 }
 
+iovec Channel::wrapped(const iovec* pieces, std::size_t count) {
+  wrapped_.clear();
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto* bytes = static_cast<const std::byte*>(pieces[i].iov_base);
+    wrapped_.insert(wrapped_.end(), bytes, bytes + pieces[i].iov_len);
+  }
+  cipher_->wrap(wrapped_);
+  return {wrapped_.data(), wrapped_.size()};
+}
+
+// The first `bytes` of the pieces.
+void Channel::unwrap(const iovec* pieces, std::size_t bytes) {
+  for (; bytes > 0; ++pieces) {
+    const std::size_t here = std::min(bytes, pieces->iov_len);
+    cipher_->unwrap({static_cast<std::byte*>(pieces->iov_base), here});
+    bytes -= here;
+  }
+}
+
 Io Channel::send(iovec* pieces, std::size_t count, Duration silence_limit) {
+  iovec whole{};
+  if (cipher_ != nullptr) {
+    whole = wrapped(pieces, count);
+    pieces = &whole;
+    count = 1;
+  }
   if (faults_ != nullptr) {
     const Io waited = wait_for_passage(pieces, count, silence_limit);
     if (waited != Io::kDone) return waited;
@@ -198,6 +223,7 @@ Io Channel::receive_at_least(iovec* pieces, std::size_t count, std::size_t neede
         readv(socket_.get(), pieces, static_cast<int>(std::min<std::size_t>(count, IOV_MAX)));
     if (now > 0) {
       received += static_cast<std::size_t>(now);
+      if (cipher_ != nullptr) unwrap(pieces, static_cast<std::size_t>(now));
       advance(pieces, count, static_cast<std::size_t>(now));
       if (signal_.aborted()) return Io::kAborted;
     } else if (now == 0) {
@@ -227,7 +253,9 @@ std::vector<std::byte> Channel::last_words(std::size_t bytes_max) {
   };
   ssize_t received = read_on();
   if (received < 0) received = read_on();  // a reset is told once, and what came before it is there
-  size += static_cast<std::size_t>(std::max<ssize_t>(received, 0));
+  const auto fresh = static_cast<std::size_t>(std::max<ssize_t>(received, 0));
+  if (cipher_ != nullptr) cipher_->unwrap({words.data() + size, fresh});
+  size += fresh;
   words.resize(size);
   return words;
 }

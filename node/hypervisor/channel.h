@@ -16,6 +16,7 @@
 
 #include "cluster/error.h"
 #include "cluster/time.h"
+#include "node/hypervisor/data_cipher.h"
 #include "node/hypervisor/fault_seam.h"
 
 namespace failsim::node {
@@ -61,9 +62,14 @@ enum class Io { kDone, kAborted, kClosed, kTimedOut };
 
 class Channel {
  public:
-  // `signal` must outlive the channel. Without `faults`, which is usual, nothing is ever broken.
-  Channel(Fd socket, Signal& signal, std::unique_ptr<DataFaults> faults = nullptr)
-      : socket_(std::move(socket)), signal_(signal), faults_(std::move(faults)) {}
+  // `signal` must outlive the channel. Without `faults`, which is usual, nothing is ever broken;
+  // without `cipher`, which is usual too, bytes are sent from where they lie.
+  Channel(Fd socket, Signal& signal, std::unique_ptr<DataFaults> faults = nullptr,
+          std::unique_ptr<DataCipher> cipher = nullptr)
+      : socket_(std::move(socket)),
+        signal_(signal),
+        faults_(std::move(faults)),
+        cipher_(std::move(cipher)) {}
 
   // Sends or receives all of the pieces. The time limit is on silence: on the wait for the next
   // byte, not on the whole. The pieces are overwritten.
@@ -90,6 +96,9 @@ class Channel {
   Io receive_at_least(iovec* pieces, std::size_t count, std::size_t needed, Duration silence_limit,
                       std::size_t& received);
   std::size_t take_ahead(void* to, std::size_t bytes);
+  // A wrapped copy of the pieces: what is sent may be a guest's memory.
+  iovec wrapped(const iovec* pieces, std::size_t count);
+  void unwrap(const iovec* pieces, std::size_t bytes);
   Io wait_for_passage(iovec* pieces, std::size_t count, Duration silence_limit);
   bool is_broken() const { return faults_ != nullptr && faults_->is_broken(); }
   // With faults, a wait is cut into slices, in each of which they are looked at.
@@ -99,6 +108,8 @@ class Channel {
   Fd socket_;
   Signal& signal_;
   const std::unique_ptr<DataFaults> faults_;
+  const std::unique_ptr<DataCipher> cipher_;
+  std::vector<std::byte> wrapped_;  // reused
   std::string reason_;
   // Received, but not asked for yet: [ahead_at_, ahead_end_).
   std::array<std::byte, 4096> ahead_;
