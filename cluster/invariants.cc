@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "cluster/migration/job.h"
 #include "cluster/migration/migration_state.h"
 
 namespace failsim::invariants {
@@ -155,6 +156,24 @@ void MigrationEdges::changed(const std::string& vm, std::uint32_t from, std::uin
 
 // ---- S6, S20 ------------------------------------------------------------------------------------
 
+namespace {
+
+bool may(bool (*leads)(JobState, JobState), std::uint32_t from, std::uint32_t to) {
+  const auto before = job_state_of(from);
+  const auto after = job_state_of(to);
+  return before.has_value() && after.has_value() && leads(*before, *after);
+}
+
+std::string job_step_text(TaskId job, std::uint32_t from, std::uint32_t to) {
+  const auto text = [](std::uint32_t number) {
+    const auto state = job_state_of(number);
+    return state ? std::string(name(*state)) : std::to_string(number);
+  };
+  return "job " + std::to_string(job) + " goes from " + text(from) + " to " + text(to);
+}
+
+}  // namespace
+
 void Jobs::vm_row(const pb::Vm& vm, const pb::Task* job, std::uint32_t migration_state,
                   bool by_client, Findings& findings) {
   findings.evaluated("S6");
@@ -191,7 +210,23 @@ void Jobs::task_row(NodeId replica, const pb::Task& task, Findings& findings) {
                       (!task.has_job() || task.job().job_state() == seen.job_state);
     if (!same) findings.add("S20", task_name + " changes after its end");
   }
-  seen = Seen{task.progress(), task.complete(), task.result(), task.job().job_state()};
+  const std::uint32_t state = task.job().job_state();
+  if (task.has_job() && seen.job_state != 0 && state != seen.job_state) {
+    if (!may(job_may_come, seen.job_state, state)) {
+      findings.add("S20", job_step_text(task.id(), seen.job_state, state));
+    }
+  }
+  seen = Seen{task.progress(), task.complete(), task.result(), state};
+}
+
+void Jobs::stepped(TaskId job, std::uint32_t from, std::uint32_t to, Findings& findings) {
+  findings.evaluated("S20");
+  const auto shutting_down = static_cast<std::uint32_t>(JobState::kShuttingDown);
+  if (!may(job_may_step, from, to)) findings.add("S20", job_step_text(job, from, to));
+  if (shutting_down_.contains(job)) {
+    findings.add("S20", job_step_text(job, from, to) + " after it was ShuttingDown");
+  }
+  if (to == shutting_down) shutting_down_.insert(job);
 }
 
 void Jobs::restarted(NodeId replica) {

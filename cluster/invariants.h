@@ -122,9 +122,12 @@ class MigrationEdges {
 };
 
 // S6, S20: a VM has at most one migration in flight, and it is there exactly while MigrationState
-// is 1..3; progress never falls, and what is complete never changes.
+// is 1..3; progress never falls, what is complete never changes, and the states of a job follow one
+// another as its diagram has it.
 class Jobs {
  public:
+  // An event of record that tells of a step of JobState, each once.
+  void stepped(TaskId job, std::uint32_t from, std::uint32_t to, Findings& findings);
   // The rows of one replica's state after a step; `job` is the task that vm.job() names, or null;
   // `by_client`: MigrationState is what a client wrote.
   void vm_row(const pb::Vm& vm, const pb::Task* job, std::uint32_t migration_state, bool by_client,
@@ -140,6 +143,7 @@ class Jobs {
     std::uint32_t job_state = 0;
   };
   std::map<std::pair<NodeId, TaskId>, Seen> tasks_;
+  std::set<TaskId> shutting_down_;
 };
 
 // S13: a canceled or failed migration leaves the VM with its source; a completed one does not.

@@ -1,7 +1,9 @@
 #include "cluster/failover/migration_conductor.h"
 
 #include "cluster/error.h"
+#include "cluster/failover/job_steps.h"
 #include "cluster/migration/post_copy.h"
+#include "cluster/state/job_row.h"
 #include "cluster/vm/task_result.h"
 
 namespace failsim {
@@ -123,10 +125,10 @@ pb::Command give_up_without_source(const pb::Task& task) {
 
 pb::Command give_up_too_late(const pb::Task& task) {
   const pb::MigrationJob& job = task.job();
-  return abort_of(task, VMTaskResult::kTimeOutError, Code::kTimeout,
-                  "The pages of VM '" + job.vm() + "' that were missing in post-copy did not come from " +
-                      node_name(job.source()) + " to " + node_name(job.target()) +
-                      " in time: " + kWhatIsLost);
+  return abort_of(
+      task, VMTaskResult::kTimeOutError, Code::kTimeout,
+      "The pages of VM '" + job.vm() + "' that were missing in post-copy did not come from " +
+          node_name(job.source()) + " to " + node_name(job.target()) + " in time: " + kWhatIsLost);
 }
 
 }  // namespace
@@ -209,6 +211,7 @@ void MigrationConductor::decide_job(Decision& decision, const pb::Vm& vm, const 
   if (job.phase() == 0) return decide_finish(decision, sides);
   if (pages_follow(vm, task)) return decide_pages(decision, sides);
   if (complete(decision, sides)) return;
+  if (follow_request(decision, sides)) return;
   if (abort(decision, sides)) return;
   advance(decision, vm, sides);
 }
@@ -230,7 +233,7 @@ bool MigrationConductor::complete(Decision& decision, const Sides& sides) const 
   const LeaderView& view = decision.view();
   const bool by_source = view.mistakes.has(Mistake::kCompleteBeforeHeld);
   const Transfer* holder = by_source ? sides.source : sides.target;
-  const pb::TransferStatus held = by_source              ? pb::TRANSFER_RELEASED
+  const pb::TransferStatus held = by_source               ? pb::TRANSFER_RELEASED
                                   : sides.job.post_copy() ? pb::TRANSFER_HOLDS_STATE
                                                           : pb::TRANSFER_HOLDS_ALL;
   if (phase_of(sides.job) != MigrationState::kMove || status(holder) != held) return false;
@@ -262,6 +265,18 @@ void MigrationConductor::decide_pages(Decision& decision, const Sides& sides) co
   decision.propose(key, give_up_too_late(sides.task));
 }
 
+// Whether the job comes to what somebody asked of it.
+bool MigrationConductor::follow_request(Decision& decision, const Sides& sides) const {
+  SourceSaid source;
+  source.lives = lives(decision.state(), sides.job.source(), sides.job.source_incarnation());
+  source.status = status(sides.source);
+  if (sides.source != nullptr) source.statistics = sides.source->statistics();
+  auto step = job_step(sides.job, sides.task.id(), source, decision.view().cluster_now);
+  if (!step.has_value()) return false;
+  decision.propose(migration_key(sides.job.vm()), std::move(*step));
+  return true;
+}
+
 // Whether the migration cannot go on.
 bool MigrationConductor::abort(Decision& decision, const Sides& sides) {
   const LeaderView& view = decision.view();
@@ -283,6 +298,7 @@ bool MigrationConductor::abort(Decision& decision, const Sides& sides) {
 
 // To the next phase, when its condition has come.
 void MigrationConductor::advance(Decision& decision, const pb::Vm& vm, const Sides& sides) const {
+  if (is_held(sides.job)) return;
   const std::string key = migration_key(sides.job.vm());
   const MigrationState phase = phase_of(sides.job);
   if (phase == MigrationState::kSetup && status(sides.target) == pb::TRANSFER_READY) {

@@ -9,6 +9,7 @@
 //   Move, pages follow   target holds them all       -> PagesComplete
 //                        source dead, a side failed, over its deadline -> they are given up
 //   0              target executes                   -> the task has ended (FinishMigration)
+//   1, 2           somebody asked for another state      (job_steps.h)
 //   any but 0      target dead, a side failed, phase over its deadline -> aborted
 //
 // A source that died is for the failover to deal with (failover.h). After the end the verdict of
@@ -55,6 +56,7 @@ class MigrationConductor {
   void decide_finish(Decision& decision, const Sides& sides) const;
   bool complete(Decision& decision, const Sides& sides) const;
   void decide_pages(Decision& decision, const Sides& sides) const;
+  bool follow_request(Decision& decision, const Sides& sides) const;
   bool abort(Decision& decision, const Sides& sides);
   void advance(Decision& decision, const pb::Vm& vm, const Sides& sides) const;
   void decide_digest(Decision& decision, const pb::Vm& vm) const;

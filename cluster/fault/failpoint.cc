@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "cluster/fault/kind.h"
+#include "cluster/migration/job.h"
 #include "cluster/migration/migration_state.h"
 #include "cluster/state/cluster_state.h"
 
@@ -81,6 +82,11 @@ std::optional<Carried> make(const Member& member, Transition transition, const s
                  sides.target == member.self()};
 }
 
+bool cancels(const pb::Request::RequestStateChange& change) {
+  return change.requested_state() == static_cast<std::uint32_t>(RequestedState::kTerminate) ||
+         change.requested_state() == static_cast<std::uint32_t>(RequestedState::kKill);
+}
+
 std::optional<Carried> cancel_of(const Member& member, const pb::Task* task) {
   if (task == nullptr || !task->has_job() || task->complete()) return std::nullopt;
   return make(member, Transition::kCancel, task->job().vm(), sides_of(task->job()));
@@ -104,6 +110,7 @@ std::optional<Carried> read(const Member& member, const pb::Request& request) {
     case pb::Request::kCancelTask:
       return cancel_of(member, member.state().task(request.cancel_task().task()));
     case pb::Request::kRequestStateChange:
+      if (!cancels(request.request_state_change())) return std::nullopt;
       return cancel_of(member, member.state().task(request.request_state_change().job()));
     default:
       return std::nullopt;
@@ -133,10 +140,10 @@ std::optional<Carried> read(const Member& member, const pb::LogEntry& entry) {
     case pb::Command::kRequest:
       return read(member, command.request());
     case pb::Command::kAdvanceMigration: {
-      const bool moves = command.advance_migration().to_phase() ==
-                         static_cast<std::uint32_t>(MigrationState::kMove);
-      return read_step(member, moves ? Transition::kMove : Transition::kTransfer,
-                       command.advance_migration());
+      const auto& step = command.advance_migration();
+      if (step.from_phase() == step.to_phase()) return std::nullopt;  // of the job, not the phase
+      const bool moves = step.to_phase() == static_cast<std::uint32_t>(MigrationState::kMove);
+      return read_step(member, moves ? Transition::kMove : Transition::kTransfer, step);
     }
     case pb::Command::kCompleteMigration:
       return read_step(member, Transition::kComplete, command.complete_migration());

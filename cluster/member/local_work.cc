@@ -1,9 +1,11 @@
 #include "cluster/member/local_work.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "cluster/migration/migration_state.h"
 #include "cluster/state/change.h"
+#include "cluster/state/job_row.h"
 
 namespace failsim {
 namespace {
@@ -35,7 +37,34 @@ bool LocalWork::owns(const pb::Vm& vm) const {
 void LocalWork::reconcile(const ClusterState& state, const std::string& vm,
                           const LeaseHolder& lease, Time now, Effects& out) {
   order_transfers(state, vm, lease, now, out);
+  share_bandwidth(state, out);
   order_guest(state, vm, out);
+}
+
+// Each transfer that sends may use the same share of what the node may send in all, and never more
+// than its own limit.
+void LocalWork::share_bandwidth(const ClusterState& state, Effects& out) {
+  const auto sends = [](const auto& transfer) {
+    return transfer.first.second == TransferRole::kSource && !transfer.second.is_suspended;
+  };
+  const auto senders = std::count_if(transfers_.begin(), transfers_.end(), sends);
+  if (senders == 0) return;
+  const std::uint64_t limit =
+      state.property(ObjectKind::kNode, state.node(self_)->name(), "MigrationBandwidthLimit")
+          .number();
+  const std::uint64_t share =
+      limit == 0 ? 0 : std::max<std::uint64_t>(limit / static_cast<std::uint64_t>(senders), 1);
+  for (auto& transfer : transfers_) {
+    const pb::Task* task = state.task(transfer.first.first);
+    if (!sends(transfer) || task == nullptr) continue;
+    const std::uint64_t own = task->job().parameters().bandwidth_bytes_per_second();
+    const std::uint64_t wanted =
+        own == 0 || share == 0 ? std::max(own, share) : std::min(own, share);
+    TransferOrder& last = transfer.second;
+    if (last.parameters.bandwidth_bytes_per_second() == wanted) continue;
+    last.parameters.set_bandwidth_bytes_per_second(wanted);
+    out.transfers.push_back(last);
+  }
 }
 
 void LocalWork::lease_changed(const ClusterState& state, const LeaseHolder& lease, Time now,
@@ -96,7 +125,10 @@ void LocalWork::order(TransferKey key, TransferOrder order, Effects& out) {
     out.transfers.push_back(std::move(order));
     return;
   }
-  if (last != transfers_.end() && last->second.stage == order.stage) return;
+  if (last != transfers_.end() && last->second.stage == order.stage &&
+      last->second.is_suspended == order.is_suspended) {
+    return;
+  }
   transfers_[key] = order;
   out.transfers.push_back(std::move(order));
 }
@@ -152,6 +184,7 @@ void LocalWork::order_transfers(const ClusterState& state, const std::string& na
         return;
       case MigrationState::kDataTransfer:
         wanted.stage = TransferStage::kStream;
+        wanted.is_suspended = is_held(job);
         break;
       case MigrationState::kMove:
         // The pause begins only under a lease granted after the Move entry.

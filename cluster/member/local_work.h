@@ -51,6 +51,7 @@ class LocalWork {
                        Time now, Effects& out);
   void drop_others(const std::string& vm, TaskId job, TaskId image, Effects& out);
   void order(TransferKey key, TransferOrder order, Effects& out);
+  void share_bandwidth(const ClusterState& state, Effects& out);
 
   NodeId self_;
   Incarnation incarnation_;

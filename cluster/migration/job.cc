@@ -44,27 +44,63 @@ JobAnswer refuse(ReturnValue value) {
   return {value, JobAction::kNone};
 }
 
-JobAnswer answer_to_start(JobState state) {
-  switch (state) {
-    case JobState::kNew:
+JobAnswer accept(JobAction action) {
+  return {ReturnValue::kCompleted, action};
+}
+
+// Of a job in Setup or Data Transfer that is not ShuttingDown.
+JobAnswer answer_to_way_back(const JobStanding& standing, RequestedState requested) {
+  const JobAnswer refused = refuse(ReturnValue::kInvalidState);
+  if (standing.phase == MigrationState::kSetup) return refused;
+  switch (standing.state) {
+    case JobState::kStarting:
+      return requested == RequestedState::kSuspend ? accept(JobAction::kSuspend) : refused;
+    case JobState::kRunning:
+      if (requested == RequestedState::kSuspend) {
+        return accept(standing.is_suspending ? JobAction::kNone : JobAction::kSuspend);
+      }
+      if (requested == RequestedState::kStart && standing.is_suspending) {
+        return accept(JobAction::kResume);
+      }
+      return refused;
     case JobState::kSuspended:
+      if (requested == RequestedState::kService) return accept(JobAction::kHold);
+      return requested == RequestedState::kStart ? accept(JobAction::kResume) : refused;
     case JobState::kService:
-      return refuse(ReturnValue::kNotSupported);
+      return requested == RequestedState::kStart ? accept(JobAction::kResume) : refused;
     default:
-      return refuse(ReturnValue::kInvalidState);
+      return refused;
   }
 }
 
-JobAnswer answer_to_cancel(JobState state, RequestedState requested, MigrationState phase) {
-  const bool may_undo = phase == MigrationState::kSetup || phase == MigrationState::kDataTransfer;
-  const bool not_begun = state == JobState::kNew && phase != MigrationState::kMove;
-  if (!may_undo && !not_begun) return refuse(ReturnValue::kInvalidState);
-  if (requested == RequestedState::kKill) {
-    return {ReturnValue::kCompleted, JobAction::kCancelAtOnce};
-  }
-  if (state == JobState::kShuttingDown) return {ReturnValue::kCompleted, JobAction::kNone};
-  return {ReturnValue::kCompleted, JobAction::kCancelOrderly};
+JobAnswer answer_to_cancel(JobState state, RequestedState requested) {
+  if (requested == RequestedState::kKill) return accept(JobAction::kCancelAtOnce);
+  return accept(state == JobState::kShuttingDown ? JobAction::kNone : JobAction::kCancelOrderly);
 }
+
+struct JobStep {
+  JobState from;
+  JobState to;
+};
+
+constexpr JobStep kJobSteps[] = {
+    {JobState::kNew, JobState::kStarting},             // its turn has come
+    {JobState::kNew, JobState::kTerminated},           // it will not have one
+    {JobState::kNew, JobState::kKilled},               //
+    {JobState::kStarting, JobState::kRunning},         //
+    {JobState::kStarting, JobState::kSuspended},       // a Suspend took the Start back
+    {JobState::kStarting, JobState::kShuttingDown},    //
+    {JobState::kRunning, JobState::kSuspended},        //
+    {JobState::kRunning, JobState::kCompleted},        //
+    {JobState::kRunning, JobState::kShuttingDown},     //
+    {JobState::kSuspended, JobState::kStarting},       //
+    {JobState::kSuspended, JobState::kService},        //
+    {JobState::kSuspended, JobState::kShuttingDown},   //
+    {JobState::kService, JobState::kStarting},         //
+    {JobState::kService, JobState::kShuttingDown},     //
+    {JobState::kShuttingDown, JobState::kTerminated},  //
+    {JobState::kShuttingDown, JobState::kKilled},      //
+};
 
 // ---- Intervals: ddddddddhhmmss.mmmmmm:000 -------------------------------------------------------
 
@@ -154,22 +190,78 @@ std::optional<ReturnValue> return_value_of(std::uint32_t number) {
   return std::nullopt;
 }
 
-JobAnswer answer(JobState state, std::uint32_t number, MigrationState phase) {
+JobAnswer answer(const JobStanding& standing, std::uint32_t number) {
   const std::optional<RequestedState> requested = requested_state_of(number);
   if (!requested) return refuse(ReturnValue::kInvalidParameter);
-  if (is_finished(state)) return refuse(ReturnValue::kInvalidState);
-  switch (*requested) {
-    case RequestedState::kStart:
-      return answer_to_start(state);
+  if (is_finished(standing.state)) return refuse(ReturnValue::kInvalidState);
+  const bool cancels =
+      *requested == RequestedState::kTerminate || *requested == RequestedState::kKill;
+  if (standing.state == JobState::kNew) {
+    if (cancels) return answer_to_cancel(standing.state, *requested);
+    return refuse(*requested == RequestedState::kStart ? ReturnValue::kSystemInUse
+                                                       : ReturnValue::kInvalidState);
+  }
+  const bool may_undo =
+      standing.phase == MigrationState::kSetup || standing.phase == MigrationState::kDataTransfer;
+  if (!may_undo) return refuse(ReturnValue::kInvalidState);
+  if (cancels) return answer_to_cancel(standing.state, *requested);
+  return answer_to_way_back(standing, *requested);
+}
+
+std::optional<ReturnValue> outcome_of(const JobStanding& standing, std::uint32_t newest,
+                                      std::uint32_t requested) {
+  const JobState state = standing.state;
+  const auto when = [](bool done) { return done ? ReturnValue::kCompleted : ReturnValue::kFailed; };
+  if (is_finished(state)) {
+    const bool as_asked = (requested == static_cast<std::uint32_t>(RequestedState::kTerminate) &&
+                           (state == JobState::kTerminated || state == JobState::kKilled)) ||
+                          (requested == static_cast<std::uint32_t>(RequestedState::kKill) &&
+                           state == JobState::kKilled) ||
+                          (requested == static_cast<std::uint32_t>(RequestedState::kStart) &&
+                           state == JobState::kCompleted);
+    return when(as_asked);
+  }
+  if (newest != requested) return ReturnValue::kFailed;
+  switch (static_cast<RequestedState>(requested)) {
     case RequestedState::kSuspend:
+      if (standing.is_suspending) return std::nullopt;
+      return when(state == JobState::kSuspended);
+    case RequestedState::kStart:
+      if (state == JobState::kStarting) return std::nullopt;
+      return when(state == JobState::kRunning);
     case RequestedState::kService:
-      return refuse(ReturnValue::kNotSupported);
+      return when(state == JobState::kService);
     case RequestedState::kTerminate:
     case RequestedState::kKill:
-      return answer_to_cancel(state, *requested, phase);
+      return std::nullopt;
   }
-  assert(false);
-  return refuse(ReturnValue::kFailed);
+  return ReturnValue::kFailed;
+}
+
+bool job_may_step(JobState from, JobState to) {
+  if (to == JobState::kException) return !is_finished(from);
+  for (const JobStep& step : kJobSteps) {
+    if (step.from == from && step.to == to) return true;
+  }
+  return false;
+}
+
+bool job_may_come(JobState from, JobState to) {
+  std::array<bool, kJobStateCount> seen = {};
+  const auto index = [](JobState state) {
+    return static_cast<std::size_t>(state) - kFirstJobState;
+  };
+  seen[index(from)] = true;
+  for (std::size_t round = 0; round < seen.size(); ++round) {
+    for (const JobStep& step : kJobSteps) {
+      if (seen[index(step.from)]) seen[index(step.to)] = true;
+    }
+  }
+  return from != to && (seen[index(to)] || job_may_step(from, to));
+}
+
+bool stands_still(JobState state) {
+  return state == JobState::kSuspended || state == JobState::kService;
 }
 
 Result<Duration> parse_interval(std::string_view text) {

@@ -57,13 +57,13 @@ constexpr PropertySpec number_or_none(ObjectKind kind, std::string_view name, st
 
 constexpr PropertySpec text(ObjectKind kind, std::string_view name, Format format, Access access,
                             Status status, std::int64_t maximum, std::string_view description,
-                            std::string_view source) {
+                            std::string_view source, Effect effect = Effect::kStored) {
   return {.name = name,
           .kind = kind,
           .format = format,
           .access = access,
           .status = status,
-          .effect = Effect::kStored,
+          .effect = effect,
           .minimum = 0,
           .maximum = maximum,
           .also = 0,
@@ -77,12 +77,17 @@ constexpr std::string_view kVmPage = "Virtual Machine private properties (MsCS)"
 constexpr std::string_view kGroupPage = "Group common properties (MsCS)";
 constexpr std::string_view kNodePage = "Node common properties (MsCS)";
 constexpr std::string_view kClusterPage = "Cluster common properties (MsCS)";
+constexpr std::string_view kOwn = "failsim's own";
 
 // Sorted by kind, then by name.
 constexpr PropertySpec kProperties[] = {
     // Virtual machine
     number(kVm, "CheckHeartbeat", kRW, kReq, 0, 1, 0, "switch",
            "Whether loss of the guest's heartbeat counts as a failure of the VM.", kVmPage),
+    number(kVm, "ConfigurationVersion", kRW, kOpt, 5, 255, 9, "version",
+           "The version of the VM's configuration, which its node has to support.",
+           "failsim's own; newer builds have a VmVersion whose values no document gives",
+           Effect::kInForce),
     number(kVm, "DefaultMoveType", kRW, kOpt, 0, kMax, kMax, "code",
            "How the VM is moved when nobody says how: 1 quick, 4294967295 as its type says.",
            "Virtual Machine private properties (MsCS); type, range and default as seen in the "
@@ -100,6 +105,9 @@ constexpr PropertySpec kProperties[] = {
     number(kVm, "OfflineAction", kRW, kReq, 0, 3, 1, "code",
            "What taking the VM offline does: 0 turn off, 1 save, 2 shut down, 3 force shut down.",
            kVmPage),
+    number(kVm, "ProcessorProfile", kRW, kOpt, 1, 4, 1, "x86-64-v",
+           "The microarchitecture level of x86-64 that the guest was started with and needs.", kOwn,
+           Effect::kInForce),
     number(kVm, "ShutdownAction", kRW, kReq, 0, 1, 0, "code",
            "When the guest stops by itself: 0 take the VM offline, 1 let it fail.", kVmPage),
     number(kVm, "StartMemory", kRW, kOpt, 0, kMax, 1, "MB",
@@ -107,12 +115,22 @@ constexpr PropertySpec kProperties[] = {
            "Virtual Machine private properties (MsCS); the unit is ours, the page has none"),
     number(kVm, "VirtualNumaCount", kRW, kOpt, 1, 64, 1, "nodes",
            "The number of virtual NUMA nodes of the VM.", kVmPage),
+    text(kVm, "VirtualSwitch", Format::kSz, kRW, kOpt, kNameLength,
+         "The virtual switch the VM is connected to, by name; empty for none.", kOwn,
+         Effect::kInForce),
     text(kVm, "VmId", Format::kSz, kRW, kReq, 38, "The GUID of the VM.",
          "Virtual Machine private properties (MsCS)"),
     number(kVm, "VmState", kRO, kReq, 0, 65536, 0, "code",
            "EnabledState of the VM: 2 running, 3 off, 32768 paused, 32769 saved, 32770 starting, "
            "32773 saving, 32774 stopping.",
            "Virtual Machine private properties (MsCS); the page leaves the status open"),
+    text(
+        kVm, "VmStoreRootPath", Format::kSz, kRW, kOpt, kTextLength,
+        "The directory of the VM's configuration, which its node has to reach; empty for the "
+        "shared volume.",
+        "Virtual Machine Configuration private properties (MsCS), of that resource there; the page "
+        "requires it",
+        Effect::kInForce),
 
     // Group
     text(kGroup, "AntiAffinityClassNames", Format::kMultiSz, kRW, kOpt, kTextLength,
@@ -148,17 +166,42 @@ constexpr PropertySpec kProperties[] = {
            kGroupPage),
     number(kGroup, "ResiliencyPeriod", kRW, kOpt, 0, kMax, 0, "s",
            "How long the group stays with an isolated node.", kGroupPage),
+    number(kGroup, "StatusInformation", kRO, kReq, 0, 0x7FF, 0, "bits",
+           "What is going on with the group; of its bits only 0x4 is ever set: it waits in the "
+           "queue for its move.",
+           "StatusInformation of groups (MsCS)", Effect::kInForce),
 
     // Node
+    number(kNode, "ConfigurationVersionMaximum", kRW, kOpt, 5, 255, 12, "version",
+           "The newest version of a VM's configuration that the node supports.", kOwn,
+           Effect::kInForce),
+    number(kNode, "ConfigurationVersionMinimum", kRW, kOpt, 5, 255, 5, "version",
+           "The oldest version of a VM's configuration that the node supports.", kOwn,
+           Effect::kInForce),
     text(kNode, "Description", Format::kSz, kRW, kOpt, kTextLength, "A text of the administrator.",
          kNodePage),
     number(kNode, "DynamicWeight", kRO, kReq, 0, 1, 0, "votes", "The vote the node has at present.",
            kNodePage),
+    number(kNode, "EnableVirtualSystemMigration", kRW, kOpt, 0, 1, 1, "switch",
+           "Whether VMs may migrate live from the node and to it.",
+           "Msvm_VirtualSystemMigrationServiceSettingData; default as on nodes of a cluster",
+           Effect::kInForce),
+    number(kNode, "MigrationBandwidthLimit", kRW, kOpt, 0, kMax, 0, "bytes/s",
+           "What all migrations from the node may send together, each the same share; 0 for any.",
+           kOwn, Effect::kInForce),
     text(kNode, "NodeName", Format::kSz, kRO, kReq, kNameLength, "The name of the node.",
          kNodePage),
     number(kNode, "NodeWeight", kRW, kOpt, 0, 1, 1, "votes",
            "The vote the administrator gives the node.",
            "Node common properties (MsCS); default as the product ships, the page says 0"),
+    number(kNode, "ProcessorProfile", kRW, kOpt, 1, 4, 4, "x86-64-v",
+           "The highest microarchitecture level of x86-64 that the node's processors have.", kOwn,
+           Effect::kInForce),
+    text(kNode, "StoragePaths", Format::kMultiSz, kRW, kOpt, kTextLength,
+         "The directories beside the shared volume that the node reaches, with what is below them.",
+         kOwn, Effect::kInForce),
+    text(kNode, "VirtualSwitches", Format::kMultiSz, kRW, kOpt, kTextLength,
+         "The virtual switches of the node, by name.", kOwn, Effect::kInForce),
 
     // Cluster
     number(kCluster, "AddEvictDelay", kRW, kOpt, 0, 600, 60, "s",
@@ -208,9 +251,12 @@ constexpr PropertySpec kProperties[] = {
            "How long a member of the log waits for its leader before it stands for election; drawn "
            "anew between this and twice this.",
            "failsim's own", Effect::kInForce),
-    number(kCluster, "MaximumParallelMigrations", kRW, kOpt, 1, 64, 1, "migrations",
-           "How many migrations a node takes part in at a time.",
-           "KB5017381 and KB5017382; range ours"),
+    number(kCluster, "MaximumParallelMigrations", kRW, kOpt, 1, 1000, 1, "migrations",
+           "How many migrations a node takes part in at a time, as source or target; the others "
+           "wait for their turn.",
+           "KB5017381 and KB5017382; range ours, the default is the one seen on clusters that have "
+           "the property, though hosts without it allow 2",
+           Effect::kInForce),
     number(kCluster, "MinimumNeverPreemptPriority", kRW, kOpt, 0, 4999, 3000, "rank",
            "Groups of this priority and above are never stopped to make room.", kClusterPage),
     number(kCluster, "MinimumPreemptorPriority", kRW, kOpt, 0, 4999, 1, "rank",

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "cluster/state/change.h"
+#include "cluster/state/migration_queue.h"
 
 namespace failsim {
 namespace {
@@ -112,6 +113,7 @@ Applied apply(ClusterState& state, const pb::Command& command, Index index, Mist
       assert(command.body_case() != pb::Command::BODY_NOT_SET);
       break;
   }
+  if (change.slots_noted()) begin_waiting_migrations(change);
   return std::move(change.applied());
 }
 

@@ -28,12 +28,15 @@ struct Applied {
 };
 
 inline constexpr std::size_t kEventsKept = 10'000;
-inline constexpr std::size_t kTasksKept = 2'000;  // ended ones beyond it go, oldest first
+inline constexpr std::size_t kTasksKept = 2'000;         // ended ones beyond it go, oldest first
+inline constexpr Duration kJobsKeptFor = 300 * kSecond;  // at least, after their end: the documents
 inline constexpr std::size_t kRepliesKept = 4'096;
 
 // How long a phase may last when the client set no limit of its own.
 inline constexpr Duration kSetupLimit = 30 * kSecond;
 inline constexpr Duration kMoveLimit = 10 * kSecond;
+// How long a job that is terminated waits for its source to come to rest.
+inline constexpr Duration kShutdownLimit = 1 * kSecond;
 
 Applied apply(ClusterState& state, const pb::Command& command, Index index, Mistakes mistakes = {});
 

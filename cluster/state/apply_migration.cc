@@ -9,6 +9,9 @@
 
 #include "cluster/migration/post_copy.h"
 #include "cluster/state/change.h"
+#include "cluster/state/job_row.h"
+#include "cluster/state/migration_check.h"
+#include "cluster/state/migration_queue.h"
 #include "cluster/state/object_name.h"
 #include "cluster/state/planned_migration.h"
 
@@ -47,31 +50,29 @@ std::optional<InFlight> in_flight(Change& change, const Command& command) {
   return InFlight{*vm, *task};
 }
 
-void cancel(Change& change, const pb::Vm& found, JobState ends_in) {
-  pb::Vm vm = found;
-  const TaskId job = vm.job();
-  if (change.makes(Mistake::kLoseCancel) &&
-      change.state().migration_state(vm.name()) == MigrationState::kDataTransfer) {
-    change.accept(job);
-    return;
-  }
-  change.end_migration(vm, MigrationState::kCanceled, ends_in, VMTaskResult::kCancelled,
-                       {Code::kOperationAborted,
-                        "The migration of VM '" + vm.name() + "' was canceled; the VM runs on " +
-                            node_name(vm.owner()) + ".",
-                        ""},
-                       false);
-  change.put(std::move(vm));
-  change.accept(job);
+// People are told why.
+void wait_for_turn(Change& change, TaskId id) {
+  pb::Task task = *change.state().task(id);
+  note_request(*task.mutable_job(), static_cast<std::uint32_t>(RequestedState::kStart),
+               {ReturnValue::kCompleted, JobAction::kResume}, change.cluster_time(), 0);
+  change.event("queued", "vm/" + task.job().vm(), task.job().source())
+      .text("vm", task.job().vm())
+      .number("job_id", id)
+      .text("detail", why_it_waits(change.state(), task));
+  change.state().put(std::move(task));
 }
 
 }  // namespace
 
 void apply_migrate(Change& change, const pb::Request::Migrate& request) {
   ClusterState& state = change.state();
-  if (const auto error = migration_refused(state, request)) return change.refuse(*error);
-
-  pb::Vm vm = *state.vm(request.vm());
+  if (const auto error = migration_refused(state, request)) {
+    if (error->code == Code::kClusterBusy) {
+      change.set_failure_reason(request.vm(), MigrationFailure::kBusy);
+    }
+    return change.refuse(*error);
+  }
+  const pb::Vm& vm = *state.vm(request.vm());
   const TaskId id = change.create_task("migrate", "vm/" + vm.name());
   pb::Task task = *state.task(id);
   pb::MigrationJob& job = *task.mutable_job();
@@ -79,88 +80,81 @@ void apply_migrate(Change& change, const pb::Request::Migrate& request) {
   job.set_source(vm.owner());
   job.set_target(request.target());
   job.set_source_incarnation(vm.owner_incarnation());
-  job.set_target_incarnation(state.node(request.target())->incarnation());
+  *job.mutable_epoch() = vm.epoch();
+  job.set_job_state(static_cast<std::uint32_t>(JobState::kNew));
+  job.set_state_changed_ns(change.cluster_time());
+  job.set_queued_index(change.index());
+  *job.mutable_parameters() = request.parameters();
+  state.put(task);
+  change.applied().vms.insert(vm.name());
+  begin_waiting_migrations(change);
+  if (state.waiting_jobs().contains(id)) wait_for_turn(change, id);
+  change.accept(id).set_job_state(state.task(id)->job().job_state());
+}
+
+bool begin_migration(Change& change, TaskId id) {
+  ClusterState& state = change.state();
+  pb::Task task = *state.task(id);
+  pb::MigrationJob& job = *task.mutable_job();
+  pb::Vm vm = *state.vm(job.vm());
+  job.set_source(vm.owner());
+  job.set_source_incarnation(vm.owner_incarnation());
+  job.set_target_incarnation(state.node(job.target())->incarnation());
   job.set_attempt(change.index());
   *job.mutable_epoch() = vm.epoch();
   job.set_phase(static_cast<std::uint32_t>(MigrationState::kSetup));
-  job.set_job_state(static_cast<std::uint32_t>(JobState::kStarting));
-  *job.mutable_parameters() = request.parameters();
   job.set_started_ns(change.cluster_time());
   job.set_phase_deadline_ns(deadline(job, change.cluster_time(), kSetupLimit));
+  change.set_job_state(task, JobState::kStarting);
+  settle_requests(job, "Its turn has come.", change.cluster_time());
+  job.set_queued_index(0);
   state.put(std::move(task));
+  // What was checked when it was asked for may have changed while it waited.
+  const auto failed = failed_checks(state, vm, state.task(id)->job().target(), "");
   vm.set_job(id);
   change.set_failure_reason(vm.name(), MigrationFailure::kNone);
   change.set_migration_state(vm, MigrationState::kSetup, id);
+  if (!failed.empty()) {
+    const Error error = joined(failed);
+    change.end_migration(vm, MigrationState::kFailure, JobState::kException,
+                         error.code == Code::kNoSystemResources ? VMTaskResult::kOutOfMemoryError
+                                                                : VMTaskResult::kUnexpectedError,
+                         error, false);
+  }
   change.put(std::move(vm));
-  change.accept(id);
+  return failed.empty();
 }
 
-void apply_cancel_migration(Change& change, const pb::Request::CancelMigration& request) {
-  const pb::Vm* vm = change.state().vm(request.vm());
-  if (vm == nullptr) return change.refuse(no_such_vm(request.vm()));
-  const pb::Task* task = change.state().job_of(*vm);
-  const MigrationState phase =
-      task == nullptr ? MigrationState::kNoMigration : *migration_state_of(task->job().phase());
-  if (const auto error = cancel_refused(phase, vm->name())) return change.refuse(*error);
-  cancel(change, *vm, JobState::kTerminated);
+namespace {
+
+// The phase stays: the source says that its transfer stands still, or goes on, as it was asked to.
+void follow_transfer(Change& change, InFlight& job_of,
+                     const pb::Command::AdvanceMigration& command) {
+  pb::MigrationJob& job = *job_of.task.mutable_job();
+  const JobStanding standing = standing_of(job);
+  const bool goes_on = standing.state == JobState::kStarting && !standing.is_suspending;
+  const bool stands = standing.phase == MigrationState::kDataTransfer;
+  if (!stands || (!standing.is_suspending && !goes_on)) return change.too_late();
+  keep_statistics(job, command.statistics());
+  change.set_job_state(job_of.task, goes_on ? JobState::kRunning : JobState::kSuspended);
+  settle_requests(job, "Done.", change.cluster_time());
+  change.state().put(std::move(job_of.task));
 }
 
-void apply_request_state_change(Change& change, const pb::Request::RequestStateChange& request) {
-  const pb::Task* task = change.state().task(request.job());
-  if (task == nullptr || !task->has_job()) {
-    return change.refuse({Code::kNotFound,
-                          "There is no migration job " + std::to_string(request.job()) + ".",
-                          "See 'failsim migrate list'."});
-  }
-  const JobState state = *job_state_of(task->job().job_state());
-  const MigrationState phase = *migration_state_of(task->job().phase());
-  const JobAnswer reply = answer(state, request.requested_state(), phase);
-  if (reply.action != JobAction::kNone) {
-    pb::Task row = *task;
-    row.mutable_job()->set_requested_state(request.requested_state());
-    const pb::Vm* vm = change.state().vm(row.job().vm());
-    assert(vm != nullptr);  // a VM with a job in flight cannot be deleted
-    assert(vm->job() == row.id());
-    change.state().put(std::move(row));
-    const bool orderly = reply.action == JobAction::kCancelOrderly;
-    cancel(change, *vm, orderly ? JobState::kTerminated : JobState::kKilled);
-  } else {
-    change.accept(task->id());
-  }
-  const pb::Task* after = change.state().task(request.job());
-  change.applied().reply->set_return_value(static_cast<std::uint32_t>(reply.value));
-  change.applied().reply->set_job_state(after->job().job_state());
-}
-
-void apply_cancel_task(Change& change, const pb::Request::CancelTask& request) {
-  const pb::Task* task = change.state().task(request.task());
-  if (task == nullptr) {
-    return change.refuse({Code::kNotFound,
-                          "There is no task " + std::to_string(request.task()) + ".",
-                          "See 'failsim task list'."});
-  }
-  if (task->has_job() && !task->complete()) {
-    pb::Request::CancelMigration migration;
-    migration.set_vm(task->job().vm());
-    return apply_cancel_migration(change, migration);
-  }
-  change.refuse({Code::kInvalidState,
-                 "Task " + std::to_string(task->id()) + " (" + task->kind() + " of " +
-                     task->object() + ") " +
-                     (task->complete() ? "has ended." : "cannot be canceled."),
-                 "Only a migration that has not reached Move can be canceled."});
-}
+}  // namespace
 
 void apply_advance_migration(Change& change, const pb::Command::AdvanceMigration& command) {
   std::optional<InFlight> job_of = in_flight(change, command);
   if (!job_of.has_value()) return;
   pb::MigrationJob& job = *job_of->task.mutable_job();
-  const bool stands = job.phase() == command.from_phase() || change.makes(Mistake::kApplyUnguarded);
-  if (!stands) return change.too_late();
+  const bool compares = !change.makes(Mistake::kApplyUnguarded);
+  if (job.phase() != command.from_phase() && compares) return change.too_late();
+  if (command.from_phase() == command.to_phase()) return follow_transfer(change, *job_of, command);
+  if (is_held(job) && compares) return change.too_late();
   const MigrationState to = *migration_state_of(command.to_phase());
   assert(engine_may_move(*migration_state_of(job.phase()), to));
+  change.set_job_state(job_of->task, JobState::kRunning);
   job.set_phase(command.to_phase());
-  job.set_job_state(static_cast<std::uint32_t>(JobState::kRunning));
   keep_statistics(job, command.statistics());
   const bool moving = to == MigrationState::kMove;
   if (moving) job.set_move_index(change.index());
@@ -293,10 +287,13 @@ void apply_finish_migration(Change& change, const pb::Command::FinishMigration& 
   pb::MigrationJob& job = *job_of->task.mutable_job();
   keep_statistics(job, command.statistics());
   job.mutable_statistics()->set_total_ns(change.cluster_time() - job.started_ns());
-  job.set_job_state(static_cast<std::uint32_t>(JobState::kCompleted));
+  change.set_job_state(job_of->task, JobState::kCompleted);
+  close_requests(job, JobState::kCompleted, change.cluster_time());
+  change.note_slots();
   job.set_ended_ns(change.cluster_time());
   pb::Vm vm = job_of->vm;
   vm.set_job(0);
+  change.set_failure_reason(vm.name(), MigrationFailure::kNone);
   const TaskId id = job_of->task.id();
   const pb::MigrationStatistics statistics = job.statistics();
   change.state().put(std::move(job_of->task));

@@ -96,6 +96,7 @@ void fail_over(Change& change, const pb::Command::Failover::Assignment& assignme
   const NodeId from = vm.owner();
   if (!change.makes(Mistake::kReuseEpoch)) set_epoch(vm.mutable_epoch(), change.next_epoch());
   vm.set_owner(assignment.to());
+  change.note_slots();
   vm.set_owner_incarnation(assignment.to_incarnation());
   vm.set_image_job(0);
   vm.set_image_attempt(0);

@@ -50,6 +50,27 @@ void write_migration_state(Change& change, const pb::Vm& vm, const Value& value)
   change.accept();
 }
 
+// What the node may send together concerns each transfer that it sends.
+void note_transfers(Change& change, const pb::Node& node) {
+  for (const auto& [name, vm] : change.state().vms()) {
+    const pb::Task* task = change.state().job_of(*vm);
+    if (task != nullptr && task->job().source() == node.id()) change.applied().vms.insert(name);
+  }
+}
+
+// Where the configuration lies is said once (event 21152 of the documents).
+std::optional<Error> change_refused(const ClusterState& state, ObjectKind kind,
+                                    const std::string& object, std::string_view property,
+                                    const Value& value) {
+  if (kind != ObjectKind::kVm || property != "VmStoreRootPath") return std::nullopt;
+  const Value before = state.property(kind, object, property);
+  if (before.text().empty() || before == value) return std::nullopt;
+  return Error{Code::kPropertyUnchangeable,
+               "The VmStoreRootPath of VM '" + object + "' is '" + before.text() +
+                   "' and cannot be changed once it is set.",
+               "Delete the VM and create it anew."};
+}
+
 }  // namespace
 
 void apply_set_property(Change& change, const pb::Request::SetProperty& request) {
@@ -72,7 +93,12 @@ void apply_set_property(Change& change, const pb::Request::SetProperty& request)
   if (*kind == ObjectKind::kVm && property == "MigrationState") {
     return write_migration_state(change, *state.vm(request.object()), value.value());
   }
+  if (const auto error = change_refused(state, *kind, request.object(), property, value.value())) {
+    return change.refuse(*error);
+  }
   state.put_property(*kind, request.object(), property, value.value());
+  change.note_slots();
+  if (*kind == ObjectKind::kNode) note_transfers(change, *state.node_named(request.object()));
   if (*kind == ObjectKind::kCluster) {
     change.applied().cluster_properties = true;
     raise_lease_bound(state);

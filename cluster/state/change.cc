@@ -4,6 +4,8 @@
 #include <cassert>
 #include <utility>
 
+#include "cluster/state/job_row.h"
+
 namespace failsim {
 
 bool same_epoch(const pb::Epoch& a, const pb::Epoch& b) {
@@ -115,6 +117,7 @@ void Change::put(pb::Vm vm) {
 
 void Change::put(pb::Node node) {
   applied_.nodes = true;
+  note_slots();
   state_.put(std::move(node));
 }
 
@@ -173,10 +176,12 @@ void Change::complete(TaskId id, VMTaskResult result, const Error& error) {
       .text("task_kind", row.kind())
       .named("result", row.result(), name(result));
   state_.put(std::move(row));
-  // Ended tasks beyond the bound go, oldest first.
+  // Ended tasks beyond the bound go, oldest first; a job has its time until then.
   if (state_.tasks().size() > kTasksKept) {
     for (const auto& [old, oldest] : state_.tasks()) {
-      if (!oldest->complete()) continue;
+      const bool is_kept = oldest->has_job() && oldest->job().ended_ns() != 0 &&
+                           cluster_time() < oldest->job().ended_ns() + kJobsKeptFor;
+      if (!oldest->complete() || is_kept) continue;
       state_.erase_task(old);
       break;
     }
@@ -197,6 +202,8 @@ void Change::set_migration_state(const pb::Vm& vm, MigrationState to, TaskId job
 }
 
 void Change::set_failure_reason(const std::string& vm, MigrationFailure reason) {
+  const Value before = state_.property(ObjectKind::kVm, vm, "MigrationFailureReason");
+  if (before.number() == static_cast<std::uint32_t>(reason)) return;
   state_.put_property(ObjectKind::kVm, vm, "MigrationFailureReason",
                       Value::dword(static_cast<std::uint32_t>(reason)));
 }
@@ -268,20 +275,58 @@ void keep_rounds(pb::MigrationJob& job,
   if (kept.size() > kRoundsKept) kept.DeleteSubrange(0, kept.size() - kRoundsKept);
 }
 
+namespace {
+
+// MigrationState and the task's end tell of the rest.
+bool is_told(const pb::MigrationJob& job, JobState from, JobState to, Index now) {
+  if (is_finished(to)) return false;
+  if (from == JobState::kNew) return job.queued_index() != now;
+  if (from == JobState::kStarting && to == JobState::kRunning) {
+    return job.phase() == static_cast<std::uint32_t>(MigrationState::kDataTransfer);
+  }
+  return true;
+}
+
+}  // namespace
+
+void Change::set_job_state(pb::Task& task, JobState to) {
+  pb::MigrationJob& job = *task.mutable_job();
+  const JobState from = *job_state_of(job.job_state());
+  if (from == to) return;
+  assert(job_may_come(from, to));
+  job.set_job_state(static_cast<std::uint32_t>(to));
+  job.set_state_changed_ns(cluster_time());
+  applied_.vms.insert(job.vm());
+  if (!is_told(job, from, to, index_)) return;
+  event("job-state", "vm/" + job.vm(), job.source())
+      .text("vm", job.vm())
+      .number("job_id", task.id())
+      .named("from", static_cast<std::uint32_t>(from), name(from))
+      .named("to", static_cast<std::uint32_t>(to), name(to));
+}
+
 void Change::end_migration(pb::Vm& vm, MigrationState outcome, JobState job_state,
                            VMTaskResult result, const Error& error, bool restarted_elsewhere) {
   const pb::Task* task = state_.job_of(vm);
   assert(task != nullptr);
   pb::Task row = *task;
   pb::MigrationJob& job = *row.mutable_job();
+  // What was accepted stays so, whatever ends it first.
+  if (standing_of(job).state == JobState::kShuttingDown && outcome == MigrationState::kFailure) {
+    outcome = MigrationState::kCanceled;
+    job_state = JobState::kTerminated;
+    result = VMTaskResult::kCancelled;
+  }
   job.set_phase(static_cast<std::uint32_t>(outcome));
   for (const pb::Command::Observed& observed : command_.observed()) {
     if (observed.job() != row.id()) continue;
     keep_statistics(job, observed.statistics());
     keep_rounds(job, observed.rounds());
   }
-  job.set_job_state(static_cast<std::uint32_t>(job_state));
+  set_job_state(row, job_state);
+  close_requests(job, job_state, cluster_time());
   job.set_ended_ns(cluster_time());
+  note_slots();
   job.mutable_statistics()->set_total_ns(cluster_time() - job.started_ns());
   job.set_restarted_elsewhere(restarted_elsewhere);
   job.set_phase_deadline_ns(0);
@@ -291,7 +336,7 @@ void Change::end_migration(pb::Vm& vm, MigrationState outcome, JobState job_stat
   state_.put(std::move(row));
   vm.set_job(0);
   set_migration_state(vm, outcome, id);
-  if (failed) set_failure_reason(vm.name(), MigrationFailure::kFailed);
+  set_failure_reason(vm.name(), failed ? MigrationFailure::kFailed : MigrationFailure::kNone);
   complete(id, result, error);
 }
 

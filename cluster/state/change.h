@@ -68,13 +68,20 @@ class Change {
   // Gives up the operation under way and its task.
   void abandon(pb::Vm& vm, VMTaskResult result, const Error& error);
 
-  // Ends the migration in flight of `vm` as canceled or failed. Call before changing the owner.
+  // The job's state in this row, which is not put; with an event unless another one says it.
+  void set_job_state(pb::Task& task, JobState to);
+  // Ends the migration in flight of `vm` as canceled or failed, and as canceled in any case if it
+  // was ShuttingDown. Call before changing the owner.
   void end_migration(pb::Vm& vm, MigrationState outcome, JobState job_state, VMTaskResult result,
                      const Error& error, bool restarted_elsewhere);
 
   pb::Reply& accept(TaskId task = 0);
   void refuse(const Error& error);
   void too_late() { applied_.refused_by_guard = true; }
+
+  // A migration that waits for its turn may have it now: looked at when the command is applied.
+  void note_slots() { slots_noted_ = true; }
+  bool slots_noted() const { return slots_noted_; }
 
  private:
   friend class EventBuilder;
@@ -84,6 +91,7 @@ class Change {
   const pb::Command& command_;
   Index index_;
   [[no_unique_address]] Mistakes mistakes_;
+  bool slots_noted_ = false;
   Applied applied_;
 };
 
@@ -119,6 +127,10 @@ void apply_lower_lease_bound(Change& change, const pb::Command::LowerLeaseBound&
 void apply_migrate(Change& change, const pb::Request::Migrate& request);
 void apply_cancel_migration(Change& change, const pb::Request::CancelMigration& request);
 void apply_request_state_change(Change& change, const pb::Request::RequestStateChange& request);
+// The waiting job has its turn; false if it cannot begin, which has ended it.
+bool begin_migration(Change& change, TaskId job);
+// Ends the job of this VM that waits for its turn, if there is one.
+void end_waiting_migration(Change& change, const pb::Vm& vm, JobState ends_in, const Error& error);
 void apply_cancel_task(Change& change, const pb::Request::CancelTask& request);
 void apply_advance_migration(Change& change, const pb::Command::AdvanceMigration& command);
 void apply_complete_migration(Change& change, const pb::Command::CompleteMigration& command);

@@ -7,6 +7,7 @@
 
 #include "cluster/migration/post_copy.h"
 #include "cluster/state/field_hash.h"
+#include "cluster/state/job_row.h"
 #include "cluster/state/property_views.h"
 
 namespace failsim {
@@ -157,6 +158,14 @@ const pb::Task* ClusterState::job_of(const pb::Vm& vm) const {
   return vm.job() == 0 ? nullptr : task(vm.job());
 }
 
+const pb::Task* ClusterState::open_migration(const pb::Vm& vm) const {
+  if (const pb::Task* job = job_of(vm)) return job;
+  for (const TaskId id : waiting_jobs_) {
+    if (tasks_.at(id)->job().vm() == vm.name()) return tasks_.at(id).get();
+  }
+  return nullptr;
+}
+
 const pb::Task* ClusterState::last_migration(const std::string& vm) const {
   for (auto row = tasks_.rbegin(); row != tasks_.rend(); ++row) {
     if (row->second->has_job() && row->second->job().vm() == vm) return row->second.get();
@@ -270,6 +279,11 @@ void ClusterState::put(pb::Vm row) {
 
 void ClusterState::put(pb::Task row) {
   const TaskId id = row.id();
+  if (row.has_job() && waits_for_its_turn(row.job())) {
+    waiting_jobs_.insert(id);
+  } else {
+    waiting_jobs_.erase(id);
+  }
   RowPtr<pb::Task> shared = share(std::move(row));
   touched_[task_key(id)] = {shared, nullptr};
   const pb::Vm* moved = vm(shared->job().vm());  // null unless it is a migration
@@ -330,6 +344,7 @@ void ClusterState::erase_task(TaskId id) {
     tasks_.erase(erased);
     if (moved != nullptr) hold_memory(*moved);
   }
+  waiting_jobs_.erase(id);
   touched_[task_key(id)] = {};
 }
 

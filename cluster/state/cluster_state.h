@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,6 +49,10 @@ class ClusterState {
   const pb::Task* task(TaskId id) const;
   // The migration of this VM that is in flight; null if none is.
   const pb::Task* job_of(const pb::Vm& vm) const;
+  // As job_of, or the migration of this VM that waits for its turn.
+  const pb::Task* open_migration(const pb::Vm& vm) const;
+  // Migrations that wait for their turn, longest first.
+  const std::set<TaskId>& waiting_jobs() const { return waiting_jobs_; }
   // The latest migration of this VM, in flight or ended, as long as its task is kept.
   const pb::Task* last_migration(const std::string& vm) const;
   const pb::Reply* reply(const std::string& client, std::uint64_t sequence) const;
@@ -96,6 +101,7 @@ class ClusterState {
   std::map<NodeId, RowPtr<pb::Node>> nodes_;
   std::map<std::string, RowPtr<pb::Vm>> vms_;
   std::map<TaskId, RowPtr<pb::Task>> tasks_;
+  std::set<TaskId> waiting_jobs_;
   std::map<std::uint64_t, RowPtr<pb::EventRecord>> events_;
   std::map<std::string, RowPtr<pb::StoredReply>> replies_;  // by row key
   std::map<std::uint64_t, std::string> replies_by_order_;   // oldest first

@@ -5,16 +5,12 @@
 #include <utility>
 
 #include "cluster/migration/precopy.h"
-#include "cluster/state/change.h"
+#include "cluster/state/migration_check.h"
 #include "cluster/state/object_name.h"
 #include "cluster/vm/guest_model.h"
 
 namespace failsim {
 namespace {
-
-std::string mebibytes(std::uint64_t bytes) {
-  return std::to_string(bytes >> 20) + " MiB";
-}
 
 std::string milliseconds(Duration duration) {
   return std::to_string(duration / kMillisecond) + " ms";
@@ -44,55 +40,6 @@ std::optional<Error> parameters_refused(const pb::MigrationParameters& parameter
   return std::nullopt;
 }
 
-std::optional<Error> place_refused(const ClusterState& state, const pb::Vm& vm,
-                                   const pb::Request::Migrate& request) {
-  const pb::Node* target = state.node(request.target());
-  const std::string asked =
-      request.target_name().empty() ? node_name(request.target()) : request.target_name();
-  if (target == nullptr) {
-    return Error{Code::kNodeNotFound, "There is no node called '" + asked.substr(0, 80) + "'.",
-                 "See 'failsim node list'."};
-  }
-  if (vm.job() != 0) {
-    return Error{
-        Code::kClusterBusy,
-        "VM '" + vm.name() + "' is being migrated already (job " + std::to_string(vm.job()) + ").",
-        "Wait for it, or 'failsim migrate cancel " + vm.name() + "'."};
-  }
-  if (state_of(vm) != VmState::kRunning || vm.has_operation()) {
-    return Error{Code::kInvalidState,
-                 "VM '" + vm.name() + "' is " + std::string(name(state_of(vm))) +
-                     " and only a Running VM can be migrated live.",
-                 "Start it first: 'failsim vm start " + vm.name() + "'."};
-  }
-  if (target->id() == vm.owner()) {
-    return Error{Code::kInvalidParameter,
-                 "VM '" + vm.name() + "' is on " + target->name() + " already.",
-                 "Choose another node: 'failsim node list'."};
-  }
-  if (target->state() != pb::NODE_UP) {
-    return Error{
-        Code::kNodeNotAvailable,
-        "VM '" + vm.name() + "' cannot be migrated to " + target->name() + ": it is not Up.",
-        "Start it ('failsim node start " + target->name() + "') or choose another node."};
-  }
-  const pb::Node* source = state.node(vm.owner());
-  if (source->state() != pb::NODE_UP || source->incarnation() != vm.owner_incarnation()) {
-    return Error{Code::kNodeNotAvailable,
-                 "The owner of VM '" + vm.name() + "', " + source->name() + ", is not Up.",
-                 "Wait until the VM has failed over."};
-  }
-  const std::uint64_t used = state.memory_in_use(target->id());
-  const std::uint64_t free = target->memory_bytes() - std::min(used, target->memory_bytes());
-  if (vm.config().memory_bytes() > free) {
-    return Error{Code::kNoSystemResources,
-                 target->name() + " has " + mebibytes(free) + " of memory free and VM '" +
-                     vm.name() + "' needs " + mebibytes(vm.config().memory_bytes()) + ".",
-                 "Choose another node or stop a VM there."};
-  }
-  return std::nullopt;
-}
-
 // 0 if none was ever measured.
 std::uint64_t observed_link(const ClusterState& state, NodeId one, NodeId other) {
   std::uint64_t observed = 0;
@@ -115,7 +62,9 @@ std::optional<Error> migration_refused(const ClusterState& state,
   const pb::Vm* vm = state.vm(request.vm());
   if (vm == nullptr) return no_such_vm(request.vm());
   if (const auto error = parameters_refused(request.parameters())) return error;
-  return place_refused(state, *vm, request);
+  const auto failed = failed_checks(state, *vm, request.target(), request.target_name());
+  if (!failed.empty()) return joined(failed);
+  return std::nullopt;
 }
 
 Result<PlannedMigration> plan_migration(const ClusterState& state,

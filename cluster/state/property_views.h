@@ -12,8 +12,8 @@ namespace failsim {
 
 class ClusterState;
 
-// The value shown: VmState of a VM, Name of a group, NodeName and DynamicWeight of a node. Nothing
-// for any other property, and for an object that does not exist.
+// The value shown: VmState of a VM, Name and StatusInformation of a group, NodeName and
+// DynamicWeight of a node. Nothing for any other property, and for an object that does not exist.
 std::optional<Value> property_view(const ClusterState& state, ObjectKind kind,
                                    const std::string& object, std::string_view name);
 

@@ -207,5 +207,67 @@ TEST_F(ConductorStory, TheVerdictOfTheCheckIsRecordedAndAwaitedByTheNextMigratio
   EXPECT_EQ(decide().advance_migration().to_phase(), number(MigrationState::kMove));
 }
 
+// ---- What somebody asked of the job -------------------------------------------------------------
+
+class AskedJob : public ConductorStory {
+ protected:
+  AskedJob() { reach_data_transfer(); }
+  void ask_for(RequestedState requested) {
+    pb::Command command;
+    command.mutable_request()->mutable_request_state_change()->set_job(task().id());
+    command.mutable_request()->mutable_request_state_change()->set_requested_state(
+        static_cast<std::uint32_t>(requested));
+    ask(command);
+  }
+  JobState job_state() const { return *job_state_of(task().job().job_state()); }
+};
+
+TEST_F(AskedJob, IsSuspendedWhenItsSourceStandsStillAndRunsWhenItGoesOn) {
+  ask_for(RequestedState::kSuspend);
+  says(2, pb::TRANSFER_STREAMING);
+  EXPECT_TRUE(decides_nothing());
+  says(2, pb::TRANSFER_CONVERGED);
+  EXPECT_TRUE(decides_nothing()) << "no Move for a job that is to stand still";
+  says(2, pb::TRANSFER_SUSPENDED);
+  perform(decide());
+  EXPECT_EQ(job_state(), JobState::kSuspended);
+  EXPECT_TRUE(decides_nothing());
+  ask_for(RequestedState::kStart);
+  EXPECT_TRUE(decides_nothing()) << "the source has not gone on yet";
+  says(2, pb::TRANSFER_STREAMING);
+  perform(decide());
+  EXPECT_EQ(job_state(), JobState::kRunning);
+}
+
+TEST_F(AskedJob, InServiceNothingIsDecidedButItsDeath) {
+  ask_for(RequestedState::kSuspend);
+  says(2, pb::TRANSFER_SUSPENDED);
+  perform(decide());
+  ask_for(RequestedState::kService);
+  EXPECT_TRUE(decides_nothing());
+  take_down(3, true);
+  EXPECT_TRUE(decide().has_abort_migration());
+}
+
+TEST_F(AskedJob, ThatIsTerminatedEndsWhenItsSourceStandsStill) {
+  ask_for(RequestedState::kTerminate);
+  says(2, pb::TRANSFER_STREAMING);
+  EXPECT_TRUE(decides_nothing());
+  says(2, pb::TRANSFER_SUSPENDED);
+  const TaskId id = task().id();
+  perform(decide());
+  EXPECT_EQ(state.task(id)->result(), static_cast<std::uint32_t>(VMTaskResult::kCancelled));
+  EXPECT_EQ(state.migration_state("web"), MigrationState::kCanceled);
+}
+
+TEST_F(AskedJob, ThatIsTerminatedDoesNotWaitLongForASourceThatSaysNothing) {
+  ask_for(RequestedState::kTerminate);
+  says(2, pb::TRANSFER_STREAMING);
+  now += kShutdownLimit;
+  all_are_well();
+  EXPECT_EQ(decide().abort_migration().task_result(),
+            static_cast<std::uint32_t>(VMTaskResult::kCancelled));
+}
+
 }  // namespace
 }  // namespace failsim

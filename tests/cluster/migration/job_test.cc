@@ -1,5 +1,6 @@
 #include "cluster/migration/job.h"
 
+#include <algorithm>
 #include <limits>
 #include <map>
 #include <string>
@@ -38,11 +39,14 @@ constexpr std::uint32_t kTerminate = 4;
 constexpr std::uint32_t kKill = 5;
 constexpr std::uint32_t kService = 6;
 
+const JobAnswer kSuspends = {ReturnValue::kCompleted, JobAction::kSuspend};
+const JobAnswer kResumes = {ReturnValue::kCompleted, JobAction::kResume};
+const JobAnswer kHolds = {ReturnValue::kCompleted, JobAction::kHold};
 const JobAnswer kOrderly = {ReturnValue::kCompleted, JobAction::kCancelOrderly};
 const JobAnswer kAtOnce = {ReturnValue::kCompleted, JobAction::kCancelAtOnce};
 const JobAnswer kAlready = {ReturnValue::kCompleted, JobAction::kNone};
 const JobAnswer kInvalidState = {ReturnValue::kInvalidState, JobAction::kNone};
-const JobAnswer kNotSupported = {ReturnValue::kNotSupported, JobAction::kNone};
+const JobAnswer kInUse = {ReturnValue::kSystemInUse, JobAction::kNone};
 const JobAnswer kInvalidParameter = {ReturnValue::kInvalidParameter, JobAction::kNone};
 
 std::vector<JobState> all_states() {
@@ -109,9 +113,57 @@ TEST(Job, ReservedRequestsAreInvalidParametersWhateverTheJobDoes) {
     for (const MigrationState phase : all_phases()) {
       for (const std::uint32_t request :
            {0U, 1U, 7U, 100U, 32767U, 32768U, 65535U, 65536U, 65540U, 0xFFFFFFFFU}) {
-        EXPECT_EQ(answer(state, request, phase), kInvalidParameter) << request;
+        EXPECT_EQ(answer({state, phase}, request), kInvalidParameter) << request;
       }
     }
+  }
+}
+
+// ---- The whole table: state x phase x request ---------------------------------------------------
+
+constexpr auto kNone = MigrationState::kNoMigration;
+constexpr auto kSetup = MigrationState::kSetup;
+constexpr auto kTransfer = MigrationState::kDataTransfer;
+
+struct Row {
+  JobStanding standing;
+  JobAnswer start, suspend, terminate, kill, service;
+};
+
+// Every standing a job can have before Move. What is not here refuses everything.
+const std::vector<Row> kTable = {
+    {{JobState::kNew, kNone}, kInUse, kInvalidState, kOrderly, kAtOnce, kInvalidState},
+    {{JobState::kStarting, kSetup}, kInvalidState, kInvalidState, kOrderly, kAtOnce, kInvalidState},
+    {{JobState::kStarting, kTransfer}, kInvalidState, kSuspends, kOrderly, kAtOnce, kInvalidState},
+    {{JobState::kRunning, kSetup}, kInvalidState, kInvalidState, kOrderly, kAtOnce, kInvalidState},
+    {{JobState::kRunning, kTransfer}, kInvalidState, kSuspends, kOrderly, kAtOnce, kInvalidState},
+    {{JobState::kRunning, kTransfer, true}, kResumes, kAlready, kOrderly, kAtOnce, kInvalidState},
+    {{JobState::kSuspended, kTransfer}, kResumes, kInvalidState, kOrderly, kAtOnce, kHolds},
+    {{JobState::kService, kTransfer}, kResumes, kInvalidState, kOrderly, kAtOnce, kInvalidState},
+    {{JobState::kShuttingDown, kSetup},
+     kInvalidState,
+     kInvalidState,
+     kAlready,
+     kAtOnce,
+     kInvalidState},
+    {{JobState::kShuttingDown, kTransfer},
+     kInvalidState,
+     kInvalidState,
+     kAlready,
+     kAtOnce,
+     kInvalidState},
+};
+
+TEST(Job, EveryRequestIsAnsweredAsTheTableSays) {
+  for (const Row& row : kTable) {
+    const std::string where = std::string(name(row.standing.state)) + " in " +
+                              std::string(name(row.standing.phase)) +
+                              (row.standing.is_suspending ? ", suspending" : "");
+    EXPECT_EQ(answer(row.standing, kStart), row.start) << where;
+    EXPECT_EQ(answer(row.standing, kSuspend), row.suspend) << where;
+    EXPECT_EQ(answer(row.standing, kTerminate), row.terminate) << where;
+    EXPECT_EQ(answer(row.standing, kKill), row.kill) << where;
+    EXPECT_EQ(answer(row.standing, kService), row.service) << where;
   }
 }
 
@@ -120,93 +172,87 @@ TEST(Job, AFinishedJobAcceptsNothing) {
     if (!is_finished(state)) continue;
     for (const MigrationState phase : all_phases()) {
       for (const auto& [request, text] : kRequests) {
-        EXPECT_EQ(answer(state, request, phase), kInvalidState) << text;
+        EXPECT_EQ(answer({state, phase}, request), kInvalidState) << text;
       }
     }
   }
 }
 
-TEST(Job, ALiveJobCannotBeSuspendedNorPutInService) {
+TEST(Job, NothingStopsAJobInMoveOrBehindIt) {
   for (const JobState state : all_states()) {
-    if (is_finished(state)) continue;
+    if (state == JobState::kNew) continue;
     for (const MigrationState phase : all_phases()) {
-      EXPECT_EQ(answer(state, kSuspend, phase), kNotSupported);
-      EXPECT_EQ(answer(state, kService, phase), kNotSupported);
+      if (phase == kSetup || phase == kTransfer) continue;
+      for (const auto& [request, text] : kRequests) {
+        EXPECT_EQ(answer({state, phase}, request), kInvalidState) << name(state) << " " << text;
+        EXPECT_EQ(answer({state, phase, true}, request), kInvalidState) << text;
+      }
     }
   }
 }
 
-TEST(Job, StartIsUnsupportedWhereTheDiagramHasItAndIllegalElsewhere) {
-  const std::map<JobState, JobAnswer> expected = {
-      {JobState::kNew, kNotSupported},       {JobState::kStarting, kInvalidState},
-      {JobState::kRunning, kInvalidState},   {JobState::kSuspended, kNotSupported},
-      {JobState::kService, kNotSupported},   {JobState::kShuttingDown, kInvalidState},
-      {JobState::kCompleted, kInvalidState}, {JobState::kTerminated, kInvalidState},
-      {JobState::kKilled, kInvalidState},    {JobState::kException, kInvalidState}};
-  for (const JobState state : all_states()) {
-    for (const MigrationState phase : all_phases()) {
-      EXPECT_EQ(answer(state, kStart, phase), expected.at(state)) << name(state);
-    }
-  }
-}
-
-TEST(Job, TerminateAndKillCancelALiveJobInSetupAndDataTransfer) {
-  for (const JobState state : {JobState::kNew, JobState::kStarting, JobState::kRunning,
-                               JobState::kSuspended, JobState::kService}) {
-    for (const MigrationState phase : {MigrationState::kSetup, MigrationState::kDataTransfer}) {
-      EXPECT_EQ(answer(state, kTerminate, phase), kOrderly) << name(state);
-      EXPECT_EQ(answer(state, kKill, phase), kAtOnce) << name(state);
-    }
-  }
-}
-
-TEST(Job, NothingStopsAJobInMove) {
-  for (const JobState state : all_states()) {
-    EXPECT_EQ(answer(state, kTerminate, MigrationState::kMove), kInvalidState) << name(state);
-    EXPECT_EQ(answer(state, kKill, MigrationState::kMove), kInvalidState) << name(state);
-  }
-}
-
-TEST(Job, AJobThatHasNotBegunCanBeCalledOffWhateverTheLastAttemptLeft) {
+TEST(Job, AJobThatWaitsCanBeCalledOffWhateverTheLastAttemptLeft) {
   for (const MigrationState phase : all_phases()) {
-    if (phase == MigrationState::kMove) continue;
-    EXPECT_EQ(answer(JobState::kNew, kTerminate, phase), kOrderly) << name(phase);
-    EXPECT_EQ(answer(JobState::kNew, kKill, phase), kAtOnce) << name(phase);
+    EXPECT_EQ(answer({JobState::kNew, phase}, kTerminate), kOrderly) << name(phase);
+    EXPECT_EQ(answer({JobState::kNew, phase}, kKill), kAtOnce) << name(phase);
   }
 }
 
-TEST(Job, AJobWhoseMigrationIsOverCannotBeCancelled) {
-  for (const JobState state : {JobState::kStarting, JobState::kRunning, JobState::kSuspended,
-                               JobState::kShuttingDown, JobState::kService}) {
-    for (const MigrationState phase :
-         {MigrationState::kNoMigration, MigrationState::kCanceled, MigrationState::kFailure}) {
-      EXPECT_EQ(answer(state, kTerminate, phase), kInvalidState) << name(state) << name(phase);
-      EXPECT_EQ(answer(state, kKill, phase), kInvalidState) << name(state) << name(phase);
-    }
-  }
-}
-
-TEST(Job, WhileShuttingDownARepeatedTerminateIsHarmlessAndAKillHastens) {
-  for (const MigrationState phase : {MigrationState::kSetup, MigrationState::kDataTransfer}) {
-    EXPECT_EQ(answer(JobState::kShuttingDown, kTerminate, phase), kAlready);
-    EXPECT_EQ(answer(JobState::kShuttingDown, kKill, phase), kAtOnce);
-    EXPECT_EQ(answer(JobState::kShuttingDown, kStart, phase), kInvalidState);
-  }
-}
-
-// The whole table, 10 x 5 x 6, against what must hold of every entry.
-TEST(Job, AnActionComesOnlyWithReturnValueZeroAndNeverInMove) {
+TEST(Job, AnActionComesOnlyWithReturnValueZero) {
   for (const JobState state : all_states()) {
-    for (const auto& [request, text] : kRequests) {
-      for (const MigrationState phase : all_phases()) {
-        const JobAnswer given = answer(state, request, phase);
+    for (const MigrationState phase : all_phases()) {
+      for (const auto& [request, text] : kRequests) {
+        const JobAnswer given = answer({state, phase}, request);
         if (given.action == JobAction::kNone) continue;
         EXPECT_EQ(given.value, ReturnValue::kCompleted);
-        EXPECT_NE(phase, MigrationState::kMove);
         EXPECT_FALSE(is_finished(state));
         EXPECT_EQ(given.action == JobAction::kCancelAtOnce, request == kKill);
+        EXPECT_EQ(given.action == JobAction::kCancelOrderly, request == kTerminate);
       }
     }
+  }
+}
+
+// ---- Steps --------------------------------------------------------------------------------------
+
+TEST(Job, StepsAreThoseOfTheDocuments) {
+  const std::map<JobState, std::vector<JobState>> expected = {
+      {JobState::kNew, {JobState::kStarting, JobState::kTerminated, JobState::kKilled}},
+      {JobState::kStarting, {JobState::kRunning, JobState::kSuspended, JobState::kShuttingDown}},
+      {JobState::kRunning, {JobState::kSuspended, JobState::kShuttingDown, JobState::kCompleted}},
+      {JobState::kSuspended, {JobState::kStarting, JobState::kShuttingDown, JobState::kService}},
+      {JobState::kService, {JobState::kStarting, JobState::kShuttingDown}},
+      {JobState::kShuttingDown, {JobState::kTerminated, JobState::kKilled}}};
+  for (const JobState from : all_states()) {
+    for (const JobState to : all_states()) {
+      const auto row = expected.find(from);
+      const bool is_listed =
+          row != expected.end() &&
+          std::find(row->second.begin(), row->second.end(), to) != row->second.end();
+      const bool fails = to == JobState::kException && !is_finished(from);
+      EXPECT_EQ(job_may_step(from, to), is_listed || fails) << name(from) << " " << name(to);
+    }
+  }
+}
+
+TEST(Job, NoWayLeadsBackFromShuttingDownNorOutOfAnEnd) {
+  for (const JobState from : all_states()) {
+    for (const JobState to : all_states()) {
+      const bool comes = job_may_come(from, to);
+      if (from == to || is_finished(from) || to == JobState::kNew) {
+        EXPECT_FALSE(comes) << name(from) << " " << name(to);
+      } else if (from == JobState::kShuttingDown) {
+        EXPECT_EQ(comes, is_finished(to) && to != JobState::kCompleted) << name(to);
+      } else {
+        EXPECT_TRUE(comes) << name(from) << " " << name(to);
+      }
+    }
+  }
+}
+
+TEST(Job, StandsStillOnlyWhileSuspendedOrInService) {
+  for (const JobState state : all_states()) {
+    EXPECT_EQ(stands_still(state), state == JobState::kSuspended || state == JobState::kService);
   }
 }
 

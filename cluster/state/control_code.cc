@@ -1,0 +1,72 @@
+#include "cluster/state/control_code.h"
+
+#include <charconv>
+
+#include "cluster/migration/job.h"
+#include "cluster/state/job_row.h"
+
+namespace failsim {
+namespace {
+
+constexpr ControlCode kCodes[] = {ControlCode::kStartMigration, ControlCode::kCancelMigration};
+
+std::optional<std::uint32_t> number_of(std::string_view text) {
+  int base = 10;
+  if (text.starts_with("0x") || text.starts_with("0X")) {
+    base = 16;
+    text.remove_prefix(2);
+  }
+  std::uint32_t number = 0;
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, number, base);
+  if (error != std::errc() || stop != end) return std::nullopt;
+  return number;
+}
+
+}  // namespace
+
+std::string_view name(ControlCode code) {
+  return code == ControlCode::kStartMigration ? "START_MIGRATION" : "CANCEL_MIGRATION";
+}
+
+std::optional<ControlCode> control_code_of(std::string_view text) {
+  const auto number = number_of(text);
+  for (const ControlCode code : kCodes) {
+    if (text == name(code) || number == static_cast<std::uint32_t>(code)) return code;
+  }
+  return std::nullopt;
+}
+
+pb::Request control_request(ControlCode code, const std::string& vm, NodeId target,
+                            const std::string& target_name) {
+  pb::Request request;
+  if (code == ControlCode::kCancelMigration) {
+    request.mutable_cancel_migration()->set_vm(vm);
+    return request;
+  }
+  request.mutable_migrate()->set_vm(vm);
+  request.mutable_migrate()->set_target(target);
+  request.mutable_migrate()->set_target_name(target_name);
+  return request;
+}
+
+std::optional<Error> control_refused(const ClusterState& state, ControlCode code,
+                                     const std::string& vm) {
+  const pb::Vm* row = state.vm(vm);
+  const pb::Task* task = row == nullptr ? nullptr : state.open_migration(*row);
+  const bool waits = task != nullptr && waits_for_its_turn(task->job());
+  if (code != ControlCode::kCancelMigration || !waits) return std::nullopt;
+  return Error{Code::kInvalidState,
+               "The migration of VM '" + vm + "' waits for its turn and has not begun.",
+               "Take it out of the queue: 'failsim migrate cancel " + vm + "'."};
+}
+
+std::uint32_t control_return(ControlCode code, const pb::Reply& reply) {
+  if (reply.code() != 0) return reply.code();
+  const JobState pending =
+      code == ControlCode::kStartMigration ? JobState::kNew : JobState::kShuttingDown;
+  const bool is_pending = reply.job_state() == static_cast<std::uint32_t>(pending);
+  return static_cast<std::uint32_t>(is_pending ? Code::kIoPending : Code::kOk);
+}
+
+}  // namespace failsim
