@@ -96,6 +96,8 @@ void HypervisorImpl::begin_or_advance(const TransferOrder& order) {
   }
   const bool is_new = transfer.source == nullptr;
   if (is_new) start_source(order);
+  transfer.source->suspend(order.is_suspended);
+  transfer.source->limit_bandwidth(order.parameters.bandwidth_bytes_per_second());
   if (order.stage == TransferStage::kFinish) {
     transfer.source->finish(order.post_copy);
   } else if (!is_new) {

@@ -45,6 +45,7 @@ Io RoundSender::send_round(const Hooks& hooks) {
       const Io go = hooks.before_piece(place_.stream);
       if (go != Io::kDone) return go;
     }
+    if (hooks.ends_early && hooks.ends_early()) break;
     piece_.clear();
     if (!round.take(memory_.dirty(), sender_.frame_budget(), piece_)) break;
     const std::uint64_t pages = piece_.pages;

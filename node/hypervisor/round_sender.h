@@ -27,6 +27,8 @@ class RoundSender {
   struct Hooks {
     // Before each piece: anything but kDone ends the round.
     std::function<Io(std::uint32_t stream)> before_piece;
+    // Before each piece: the rest is left to the next round. Usually empty.
+    std::function<bool()> ends_early;
     // May take pages out of a piece. For faults; usually empty.
     std::function<void(PageRuns& runs)> edit;
     // So many pages of the round are done.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <mutex>
 
@@ -26,6 +27,7 @@ class TokenBucket {
   }
 
   bool is_limited() const { return rate_ != 0; }
+  void set_rate(std::uint64_t bytes_per_second) { rate_ = bytes_per_second; }
   // The time at which `bytes`, taken now, have gone.
   Time take_and_finish(std::uint64_t bytes, Time now) {
     take(bytes, now);
@@ -42,14 +44,20 @@ class TokenBucket {
 // The same for several streams that share one rate; any thread.
 class SharedBucket {
  public:
-  explicit SharedBucket(std::uint64_t bytes_per_second) : bucket_(bytes_per_second) {}
+  explicit SharedBucket(std::uint64_t bytes_per_second)
+      : is_limited_(bytes_per_second != 0), bucket_(bytes_per_second) {}
 
   Time take(std::uint64_t bytes, Time now) {
-    if (!bucket_.is_limited()) return now;
+    if (!is_limited()) return now;
     const std::lock_guard lock(mutex_);
     return bucket_.take(bytes, now);
   }
-  bool is_limited() const { return bucket_.is_limited(); }
+  bool is_limited() const { return is_limited_.load(std::memory_order_relaxed); }
+  void set_rate(std::uint64_t bytes_per_second) {
+    const std::lock_guard lock(mutex_);
+    bucket_.set_rate(bytes_per_second);
+    is_limited_.store(bytes_per_second != 0, std::memory_order_relaxed);
+  }
   Time take_and_finish(std::uint64_t bytes, Time now) {
     const std::lock_guard lock(mutex_);
     return bucket_.take_and_finish(bytes, now);
@@ -57,6 +65,7 @@ class SharedBucket {
 
  private:
   std::mutex mutex_;
+  std::atomic<bool> is_limited_;
   TokenBucket bucket_;
 };
 

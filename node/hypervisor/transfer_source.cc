@@ -40,6 +40,14 @@ void TransferSource::finish(bool post_copy) {
   signal_.wake();
 }
 
+void TransferSource::suspend(bool suspended) {
+  if (suspended_.exchange(suspended, std::memory_order_acq_rel) != suspended) signal_.wake();
+}
+
+void TransferSource::limit_bandwidth(std::uint64_t bytes_per_second) {
+  link_.bandwidth.set_rate(bytes_per_second);
+}
+
 void TransferSource::drop() {
   dropped_.store(true, std::memory_order_release);
   signals_.abort_all();
@@ -230,10 +238,15 @@ bool TransferSource::mark_what_changed() {
 }
 
 bool TransferSource::send_rounds() {
-  for (std::uint32_t round = 0;; ++round) {
+  bool is_first = true;  // all of the memory
+  std::uint32_t round = 0;
+  for (;;) {
     const Time started = boottime_now();
     const std::uint64_t sent_before = link_.bytes_sent.load();
-    if (!send_round(round)) return false;
+    if (!send_round(round, is_first) || !wait_while_suspended()) return false;
+    is_first = false;
+    // One that stood still in between says nothing of the link and the guest: it does not count.
+    if (std::exchange(was_suspended_, false)) continue;
     const Duration duration = boottime_now() - started;
     const RoundEnd end{link_.bytes_sent.load() - sent_before, duration, dirty_bytes(started)};
     progress_.rounds.store(round + 1);
@@ -241,7 +254,7 @@ bool TransferSource::send_rounds() {
     const bool is_decided = converged_;
     const PrecopyDecision decision =
         is_decided ? PrecopyDecision::kSwitch : policy_.round_ended(end);
-    observe_round(round, end, is_decided, decision);
+    observe_round(round++, end, is_decided, decision);
     if (!is_decided && !perform(decision)) return false;
     if (finish_ordered_.load(std::memory_order_acquire)) return true;
     if (!converged_) continue;
@@ -250,6 +263,7 @@ bool TransferSource::send_rounds() {
     while (boottime_now() < until && !finish_ordered_.load(std::memory_order_acquire)) {
       if (!check(streams_[0]->channel.pause(until), "waiting for the order to finish"))
         return false;
+      if (!wait_while_suspended()) return false;
     }
     if (finish_ordered_.load(std::memory_order_acquire)) return true;
   }
@@ -275,23 +289,24 @@ bool TransferSource::perform(PrecopyDecision decision) {
   return false;
 }
 
-bool TransferSource::send_round(std::uint32_t round) {
+bool TransferSource::send_round(std::uint32_t round, bool is_first) {
   if (memory_->is_mapped()) {
-    if (!send_dirty()) return false;
+    if (!send_dirty(true)) return false;
   } else {
     const Time began = boottime_now();
-    if (!send_modelled_round(round, std::exchange(dirty_since_, began))) return false;
+    if (!send_modelled_round(is_first, std::exchange(dirty_since_, began))) return false;
   }
   return check(streams_[0]->sender.send_header({FrameType::kRoundEnd, 0, round}),
                "sending a round");
 }
 
-bool TransferSource::send_dirty() {
+bool TransferSource::send_dirty(bool may_suspend) {
   round_bytes_left_.store(memory_->dirty().count() * kPageBytes);
   RoundSender::Hooks hooks;
   hooks.before_piece = [this](std::uint32_t stream) {
     return signals_.of(stream).aborted() ? Io::kAborted : Io::kDone;
   };
+  if (may_suspend) hooks.ends_early = [this] { return suspended_.load(); };
   if (route_.faults != nullptr) hooks.edit = [this](PageRuns& runs) { forget_page(runs); };
   hooks.after_piece = [this](std::uint32_t stream, std::uint64_t pages) {
     std::uint64_t left = round_bytes_left_.load();
@@ -312,15 +327,16 @@ bool TransferSource::perform(const StreamGroup::Work& work, const std::string& d
 
 // The first round is of all memory that the guest has ever touched, each later one of what the
 // closed form says was dirtied since the one before began.
-bool TransferSource::send_modelled_round(std::uint32_t round, Time dirty_since) {
+bool TransferSource::send_modelled_round(bool is_first, Time dirty_since) {
   std::uint64_t bytes = expected_dirty_bytes(modelled_config(), boottime_now() - dirty_since);
-  if (round == 0) {
+  if (is_first) {
     bytes = order_.config.fill() == pb::FILL_ZERO ? working_set_pages_of(order_.config) * kPageBytes
                                                   : order_.config.memory_bytes();
   }
   constexpr std::uint64_t kPiece = std::uint64_t{16} << 20;
   round_bytes_left_ = bytes;
   while (round_bytes_left_ > 0) {
+    if (!wait_while_suspended()) return false;
     const std::uint64_t piece = std::min(round_bytes_left_.load(), kPiece);
     if (!check(streams_[0]->sender.send_modelled(piece), "sending memory")) return false;
     round_bytes_left_ -= piece;
@@ -348,8 +364,8 @@ bool TransferSource::send_rest() {
   // No page can change any more. The guest's last request at its disk may still be under way: the
   // pages need not wait for it.
   if (memory_->is_mapped()) {
-    if (!send_dirty()) return false;
-  } else if (!send_modelled_round(1, dirty_since_)) {
+    if (!send_dirty(false)) return false;
+  } else if (!send_modelled_round(false, dirty_since_)) {
     return false;
   }
   progress_.rounds.fetch_add(1);
@@ -466,6 +482,19 @@ std::unique_ptr<Channel> TransferSource::connect_for_pages() {
 }
 
 // ---- helpers ------------------------------------------------------------------------------------
+
+bool TransferSource::wait_while_suspended() {
+  if (dropped()) return false;
+  if (!suspended_.load(std::memory_order_acquire)) return true;
+  was_suspended_ = true;
+  converged_ = false;  // what was decided is out of date when it goes on
+  report(pb::TRANSFER_SUSPENDED);
+  while (suspended_.load(std::memory_order_acquire)) {
+    if (!check(streams_[0]->channel.pause(kNever), "standing still")) return false;
+  }
+  report(pb::TRANSFER_STREAMING);
+  return true;
+}
 
 bool TransferSource::wait_for_guest(const std::function<bool(const GuestAnswers&)>& ready) {
   for (;;) {

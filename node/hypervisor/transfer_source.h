@@ -61,6 +61,10 @@ class TransferSource : public FreezeObserver, public std::enable_shared_from_thi
   void run();
   // From any thread; return at once.
   void finish(bool post_copy);
+  // Between two pieces it stands still until it may go on; the guest runs and is tracked.
+  void suspend(bool suspended);
+  // What it may send from now on, in bytes a second; 0 = any.
+  void limit_bandwidth(std::uint64_t bytes_per_second);
   void drop();
   void repeat_report();
 
@@ -103,9 +107,9 @@ class TransferSource : public FreezeObserver, public std::enable_shared_from_thi
   bool hear_welcome(std::uint32_t stream);
   bool mark_what_changed();
   bool send_rounds();
-  bool send_round(std::uint32_t round);
-  bool send_dirty();
-  bool send_modelled_round(std::uint32_t round, Time dirty_since);
+  bool send_round(std::uint32_t round, bool is_first);
+  bool send_dirty(bool may_suspend);
+  bool send_modelled_round(bool is_first, Time dirty_since);
   bool send_rest();
   void name_rest();
   Io send_missing();
@@ -116,6 +120,8 @@ class TransferSource : public FreezeObserver, public std::enable_shared_from_thi
   // The same on all streams at once.
   bool perform(const StreamGroup::Work& work, const std::string& doing);
 
+  // Where a transfer may stand still; false if it is over.
+  bool wait_while_suspended();
   // Waits until `ready(answers_)`; false if the transfer is over.
   bool wait_for_guest(const std::function<bool(const GuestAnswers&)>& ready);
   std::uint64_t dirty_bytes(Time since) const;
@@ -148,6 +154,7 @@ class TransferSource : public FreezeObserver, public std::enable_shared_from_thi
   std::atomic<bool> dropped_ = false;
   std::atomic<bool> finish_ordered_ = false;
   std::atomic<bool> post_copy_ = false;  // as the order to finish says
+  std::atomic<bool> suspended_ = false;
   mutable std::mutex mutex_;
   GuestAnswers answers_;
   std::optional<TransferReport> last_report_;
@@ -160,6 +167,7 @@ class TransferSource : public FreezeObserver, public std::enable_shared_from_thi
   std::shared_ptr<GuestMemory> memory_;
   std::vector<std::uint32_t> kept_counts_;  // of the pages the target has from before
   bool converged_ = false;
+  bool was_suspended_ = false;  // in this round
   bool forced_ = false;
   bool wants_post_copy_ = false;
   std::vector<std::uint64_t> missing_;  // post-copy: a bit for each page that is to follow

@@ -2,8 +2,11 @@
 
 #include <algorithm>
 
+#include "cluster/migration/job.h"
 #include "cluster/vm/task_result.h"
 #include "tests/sim/story.h"
+#include "tools/sim/host.h"
+#include "tools/sim/transfer.h"
 
 namespace failsim::sim {
 namespace {
@@ -229,6 +232,154 @@ TEST_F(Migration, IsTheSameWhenEveryMessageTravelsAsBytes) {
     hashes[encoded ? 1 : 0] = world().trace().hash();
   }
   EXPECT_EQ(hashes[0], hashes[1]);
+}
+
+// ---- Suspend and Start --------------------------------------------------------------------------
+
+class AskedMigration : public Migration {
+ protected:
+  void start() {
+    begin();
+    source_ = leader();
+    target_ = node_beside({source_});
+    run_vm("web", source_);
+    job_ = migrate("web", target_, slow()).task();
+    wait("data transfer",
+         [this] { return migration_state("web") == MigrationState::kDataTransfer; });
+  }
+  std::uint32_t request(RequestedState requested) {
+    pb::Request request;
+    request.mutable_request_state_change()->set_job(job_);
+    request.mutable_request_state_change()->set_requested_state(
+        static_cast<std::uint32_t>(requested));
+    return ask(request).return_value();
+  }
+  void wait_for_state(JobState state) {
+    wait(std::string(name(state)),
+         [this, state] { return *job_state_of(last_job("web").job_state()) == state; });
+  }
+
+  NodeId source_ = kNoNode;
+  NodeId target_ = kNoNode;
+  TaskId job_ = 0;
+};
+
+TEST_F(AskedMigration, SuspendedSendsNothingWhileTheGuestWorksAndIsTracked) {
+  start();
+  ASSERT_EQ(request(RequestedState::kSuspend), 0u);
+  wait_for_state(JobState::kSuspended);
+  Host& host = world().process(source_)->host();
+  const Sender* sender = host.sender("web", job_, last_job("web").attempt());
+  ASSERT_NE(sender, nullptr);
+  const std::uint64_t sent = sender->bytes_sent();
+  const std::uint64_t before = counter("web", source_);
+  pass(20 * kSecond);
+  EXPECT_EQ(sender->bytes_sent(), sent);
+  EXPECT_GT(counter("web", source_), before);
+  ASSERT_EQ(request(RequestedState::kStart), 0u);
+  wait_for_task(job_);
+  EXPECT_EQ(owner("web"), target_);
+  pass(kSecond);
+  EXPECT_EQ(last_job("web").statistics().digest(), pb::MigrationStatistics::DIGEST_MATCH);
+}
+
+TEST_F(AskedMigration, SuspendedForLongIsNotTakenForOneThatDoesNotConverge) {
+  start();
+  const std::uint64_t since = last_event();
+  for (int i = 0; i < 5; ++i) {
+    ASSERT_EQ(request(RequestedState::kSuspend), 0u);
+    wait_for_state(JobState::kSuspended);
+    pass(5 * kSecond);
+    ASSERT_EQ(request(RequestedState::kStart), 0u);
+    wait_for_state(JobState::kRunning);
+  }
+  wait_for_task(job_);
+  EXPECT_EQ(owner("web"), target_);
+  EXPECT_EQ(told_since(since), 0);
+}
+
+TEST_F(AskedMigration, SuspendedHasItsTotalTime) {
+  begin();
+  source_ = leader();
+  target_ = node_beside({source_});
+  run_vm("web", source_);
+  pb::MigrationParameters parameters = slow();
+  parameters.set_timeout_ns(10 * kSecond);
+  job_ = migrate("web", target_, parameters).task();
+  wait("data transfer", [this] { return migration_state("web") == MigrationState::kDataTransfer; });
+  ASSERT_EQ(request(RequestedState::kSuspend), 0u);
+  wait_for_task(job_);
+  EXPECT_EQ(migration_state("web"), MigrationState::kFailure);
+  EXPECT_EQ(state().task(job_)->result(), static_cast<std::uint32_t>(VMTaskResult::kTimeOutError));
+  expect_alive("web", source_);
+}
+
+TEST_F(AskedMigration, SuspendedOutlivesItsLeader) {
+  begin();
+  const NodeId former = leader();
+  source_ = node_beside({former});
+  target_ = node_beside({former, source_});
+  run_vm("web", source_);
+  job_ = migrate("web", target_, slow()).task();
+  wait("data transfer", [this] { return migration_state("web") == MigrationState::kDataTransfer; });
+  ASSERT_EQ(request(RequestedState::kSuspend), 0u);
+  wait_for_state(JobState::kSuspended);
+  world().kill(former);
+  wait("another leader", [&] { return leader() != kNoNode && leader() != former; });
+  pass(10 * kSecond);
+  EXPECT_EQ(*job_state_of(last_job("web").job_state()), JobState::kSuspended);
+  ASSERT_EQ(request(RequestedState::kStart), 0u);
+  wait_for_task(job_);
+  EXPECT_EQ(owner("web"), target_);
+}
+
+// ---- Limits of a node ---------------------------------------------------------------------------
+
+TEST_F(Migration, MigrationsOfANodeShareItsBandwidth) {
+  WorldConfig config;
+  config.properties.emplace_back("MaximumParallelMigrations", 2);
+  begin(config);
+  const NodeId source = leader();
+  const NodeId target = node_beside({source});
+  pb::VmConfig quiet = small_vm();
+  quiet.set_memory_bytes(8 * kMebibyte);
+  quiet.set_dirty_bytes_per_second(0);
+  run_vm("a", source, quiet);
+  run_vm("b", source, quiet);
+  ASSERT_EQ(set_dword("node", node_name(source), "MigrationBandwidthLimit", 8 * kMebibyte).code(),
+            0u);
+  const TaskId first = migrate("a", target).task();
+  const TaskId second = migrate("b", target).task();
+  wait_for_task(first);
+  wait_for_task(second);
+  const auto total = [this](TaskId id) { return state().task(id)->job().statistics().total_ns(); };
+  // 16 MiB at 8 MiB/s, half of it for each.
+  for (const TaskId id : {first, second}) {
+    EXPECT_GT(total(id), 1800 * kMillisecond);
+    EXPECT_LT(total(id), 2600 * kMillisecond);
+  }
+  EXPECT_LT(std::max(total(first), total(second)) - std::min(total(first), total(second)),
+            200 * kMillisecond);
+}
+
+TEST_F(Migration, OneThatIsLeftHasTheWholeBandwidth) {
+  WorldConfig config;
+  config.properties.emplace_back("MaximumParallelMigrations", 2);
+  begin(config);
+  const NodeId source = leader();
+  const NodeId target = node_beside({source});
+  pb::VmConfig quiet = small_vm();
+  quiet.set_memory_bytes(8 * kMebibyte);
+  quiet.set_dirty_bytes_per_second(0);
+  run_vm("a", source, quiet);
+  run_vm("b", source, quiet);
+  set_dword("node", node_name(source), "MigrationBandwidthLimit", 8 * kMebibyte);
+  const TaskId first = migrate("a", target).task();
+  migrate("b", target);
+  pass(600 * kMillisecond);
+  ASSERT_EQ(cancel("b").code(), 0u);
+  wait_for_task(first);
+  EXPECT_LT(state().task(first)->job().statistics().total_ns(), 1600 * kMillisecond);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "cluster/state/job_row.h"
 #include "cluster/vm/vm_state.h"
 
 namespace failsim::sim {
@@ -11,6 +12,11 @@ namespace {
 constexpr Duration kWatch = 500 * kMillisecond;
 // Longer than it takes to give a node up, or a leader: what is about to break again breaks by then.
 constexpr Duration kSettled = 4 * kSecond;
+
+// Until somebody says Start.
+bool stands_still_as_asked(const pb::Task& task) {
+  return task.has_job() && stands_still(standing_of(task.job()).state);
+}
 
 }  // namespace
 
@@ -122,8 +128,15 @@ void Recovery::look_at_members(const Member& leader, Problems& found) const {
 }
 
 void Recovery::look_at_work(const ClusterState& state, Problems& found) const {
+  const bool some_stand_still =
+      std::any_of(state.tasks().begin(), state.tasks().end(), [](const auto& entry) {
+        return stands_still_as_asked(*entry.second);
+      });
   for (const auto& [id, task] : state.tasks()) {
-    if (task->complete()) continue;
+    if (task->complete() || stands_still_as_asked(*task)) continue;
+    // It waits for a slot of one that stands still.
+    const bool waits = task->has_job() && waits_for_its_turn(task->job());
+    if (waits && some_stand_still) continue;
     found.push_back({"L3", "task " + std::to_string(id) + " (" + task->kind() + " of " +
                                task->object() + ") has not ended"});
   }

@@ -41,6 +41,19 @@ void Sender::order(const TransferOrder& order) {
   order_ = order;
   if (stage == TransferStage::kStream && status_ == pb::TRANSFER_IDLE) connect();
   if (stage == TransferStage::kFinish && !is_paused_) pause();
+  if (status_ == pb::TRANSFER_SUSPENDED && !order.is_suspended) go_on();
+}
+
+// Between two pieces. The guest goes on, and what it writes is tracked.
+void Sender::stand_still() {
+  was_suspended_ = true;
+  say(pb::TRANSFER_SUSPENDED);
+}
+
+// What was decided before is out of date.
+void Sender::go_on() {
+  say(pb::TRANSFER_STREAMING);
+  send_chunk();
 }
 
 // The steps run later; by then another attempt may have taken this one's place, or the process has
@@ -177,6 +190,7 @@ void Sender::send_pages(PageCounts pages, std::uint64_t bytes) {
 // One piece of a round, then the next at the pace of the link.
 void Sender::send_chunk() {
   if (is_paused_) return;
+  if (order_.is_suspended) return stand_still();
   if (is_cut_off()) return fail("the connection broke");
   if (!has_guest()) return fail("the guest is not here any more");
   Guest& guest = *host_.runner(order_.vm)->guest();
@@ -212,6 +226,8 @@ std::uint64_t Sender::send_modelled(Guest& guest) {
 void Sender::end_round() {
   if (is_paused_) return;
   if (!has_guest()) return fail("the guest is not here any more");
+  // A round that stood still in between says nothing of the link and the guest: it does not count.
+  if (std::exchange(was_suspended_, false)) return begin_round();
   GuestRunner* runner = host_.runner(order_.vm);
   runner->catch_up();
   const RoundEnd end{round_bytes_, host_.now() - round_started_at_, runner->guest()->dirty_bytes()};
@@ -232,6 +248,10 @@ void Sender::end_round() {
     say(decision == PrecopyDecision::kContinue ? pb::TRANSFER_STREAMING : pb::TRANSFER_CONVERGED);
   }
   // Until the switch is agreed the rounds go on, so that little is left then.
+  begin_round();
+}
+
+void Sender::begin_round() {
   next_page_ = 0;
   is_round_new_ = true;
   round_bytes_ = 0;

@@ -49,9 +49,13 @@ class Sender {
   std::uint32_t rounds() const { return round_; }  // of pre-copy that have ended
   // Of a post-copy after the release, else null.
   PageServer* server() { return server_ ? &*server_ : nullptr; }
+  std::uint64_t bytes_sent() const { return bytes_sent_; }
 
  private:
   void connect();
+  void stand_still();
+  void go_on();
+  void begin_round();
   void send_chunk();
   void end_round();
   void pause();
@@ -80,6 +84,7 @@ class Sender {
   bool is_paused_ = false;        // kFinish was ordered
   std::uint64_t next_page_ = 0;   // of this round
   bool is_round_new_ = true;
+  bool was_suspended_ = false;    // in this round
   std::uint64_t round_left_ = 0;  // bytes of this round, of a modelled VM
   std::uint32_t round_ = 0;
   std::uint64_t round_bytes_ = 0;

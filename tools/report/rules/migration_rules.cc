@@ -31,6 +31,7 @@ void MigrationRules::note_writer(NodeId replica, const pb::EventRecord& event) {
 
 void MigrationRules::event_first_seen(const pb::EventRecord& event) {
   if (event.kind() == "vm-deleted") migration_edges_.deleted(vm_of(event));
+  if (event.kind() == "job-state") job_stepped(event);
   if (event.kind() != "migration-state") return;
   const pb::EventRecord::Field* vm = field(event, "vm");
   const pb::EventRecord::Field* from = field(event, "from");
@@ -44,6 +45,18 @@ void MigrationRules::event_first_seen(const pb::EventRecord& event) {
   }
   migration_edges_.changed(vm->text(), from->named().value(), to->named().value(), job->number(),
                            standing_.findings);
+}
+
+void MigrationRules::job_stepped(const pb::EventRecord& event) {
+  const pb::EventRecord::Field* job = field(event, "job_id");
+  const pb::EventRecord::Field* from = field(event, "from");
+  const pb::EventRecord::Field* to = field(event, "to");
+  if (job == nullptr || from == nullptr || to == nullptr) {
+    standing_.findings.add("S22", "event " + std::to_string(event.number()) +
+                                      " tells of a job and does not say which or how it changed");
+    return;
+  }
+  jobs_.stepped(job->number(), from->named().value(), to->named().value(), standing_.findings);
 }
 
 void MigrationRules::take(const TaskRow& fact) {

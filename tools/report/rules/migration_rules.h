@@ -26,6 +26,7 @@ class MigrationRules {
   void restarted(NodeId replica);
   void note_writer(NodeId replica, const pb::EventRecord& event);
   void event_first_seen(const pb::EventRecord& event);
+  void job_stepped(const pb::EventRecord& event);
 
   Standing& standing_;
   invariants::Ownership ownership_;
