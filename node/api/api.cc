@@ -64,10 +64,16 @@ const std::vector<Api::Route>& Api::routes() {
       {"POST", "/v1/vms/{}/migrate", &Api::migrate, "live-migrate a VM"},
       {"POST", "/v1/vms/{}/forecast-migration", &Api::forecast_migration,
        "what a migration would be like"},
+      {"POST", "/v1/vms/{}/check-migration", &Api::check_migration,
+       "CheckVirtualSystemIsMigratableToHost"},
+      {"POST", "/v1/vms/{}/control", &Api::control_vm, "a control code of a clustered VM"},
       {"POST", "/v1/vms/{}/cancel-migration", &Api::cancel_migration, "cancel its migration"},
       {"POST", "/v1/vms/{}/{}", &Api::vm_method, "start, save, pause, resume, reset, turn-off"},
       {"GET", "/v1/migrations", &Api::get_migrations, "every migration that is remembered"},
       {"GET", "/v1/migrations/{}", &Api::get_migration, "the newest migration of a VM"},
+      {"GET", "/v1/jobs", &Api::get_jobs, "every migration job that is remembered"},
+      {"GET", "/v1/jobs/{}", &Api::get_job, "one migration job, as Msvm_MigrationJob"},
+      {"GET", "/v1/jobs/{}/error", &Api::get_job_error, "GetError of a migration job"},
       {"POST", "/v1/jobs/{}/request-state-change", &Api::request_state_change,
        "RequestStateChange of a migration job"},
       {"GET", "/v1/properties", &Api::get_properties, "every property of an object"},
@@ -133,6 +139,15 @@ void Api::after_read(const CallPtr& call, std::function<void()> serve) {
 
 void Api::ask(const CallPtr& call, pb::Request request,
               std::function<void(const pb::Reply&)> accepted) {
+  ask_any(call, std::move(request), [call, accepted = std::move(accepted)](const pb::Reply& reply) {
+    if (reply.code() == 0) return accepted(reply);
+    refuse(call, {static_cast<Code>(reply.code()), reply.message(), reply.next()});
+  });
+}
+
+// As ask, but refusals are the caller's affair, too.
+void Api::ask_any(const CallPtr& call, pb::Request request,
+                  std::function<void(const pb::Reply&)> replied) {
   const auto id = parse_request_id(call->request.request_id);
   if (!id) {
     return refuse(call, {Code::kInvalidParameter,
@@ -142,10 +157,7 @@ void Api::ask(const CallPtr& call, pb::Request request,
   }
   request.set_client(id->client);
   request.set_sequence(id->sequence);
-  node_.ask(std::move(request), [call, accepted = std::move(accepted)](const pb::Reply& reply) {
-    if (reply.code() == 0) return accepted(reply);
-    refuse(call, {static_cast<Code>(reply.code()), reply.message(), reply.next()});
-  });
+  node_.ask(std::move(request), std::move(replied));
 }
 
 void Api::ask_for_task(const CallPtr& call, pb::Request request) {

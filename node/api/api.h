@@ -63,6 +63,8 @@ class Api {
   void after_read(const CallPtr& call, std::function<void()> serve);
   void ask(const CallPtr& call, pb::Request request,
            std::function<void(const pb::Reply&)> accepted);
+  void ask_any(const CallPtr& call, pb::Request request,
+               std::function<void(const pb::Reply&)> replied);
   void ask_for_task(const CallPtr& call, pb::Request request);
   void with_live(const std::vector<std::string>& vms, std::function<void(const LiveByVm&)> serve);
 
@@ -86,12 +88,20 @@ class Api {
   void migrate(const CallPtr& call);
   void forecast_migration(const CallPtr& call);
   std::optional<pb::Request> migration_asked(const CallPtr& call);
+  void check_migration(const CallPtr& call);
   void cancel_migration(const CallPtr& call);
-  void request_state_change(const CallPtr& call);
-  CallPtr within(const CallPtr& call, Duration period, TaskId job);
-  void answer_invalid_parameter(const CallPtr& call, std::uint64_t job);
   void cancel_task(const CallPtr& call);
   void report_evidence(const CallPtr& call);
+
+  // Jobs and control codes (api_jobs.cc).
+  void get_jobs(const CallPtr& call);
+  void get_job(const CallPtr& call);
+  void get_job_error(const CallPtr& call);
+  void with_job(const CallPtr& call, std::function<void(const pb::Task&)> serve);
+  void request_state_change(const CallPtr& call);
+  void answer_when_done(const CallPtr& call, TaskId job, std::uint32_t requested, Duration period);
+  CallPtr within(const CallPtr& call, Duration period, TaskId job);
+  void control_vm(const CallPtr& call);
 
   // Faults (api_faults.cc).
   FaultDesk* desk_or_refuse(const CallPtr& call);

@@ -6,6 +6,7 @@
 #include <boost/json/value.hpp>
 
 #include "cluster/migration/job.h"
+#include "cluster/state/object_name.h"
 #include "cluster/state/planned_migration.h"
 #include "cluster/vm/lifecycle.h"
 #include "node/api/api.h"
@@ -73,30 +74,6 @@ pb::MigrationParameters parameters_of(Arguments& arguments) {
   return parameters;
 }
 
-// A number, or one of the names of RequestedState. Numbers beyond the parameter's width are as
-// invalid as any other reserved one, which the job answers.
-std::optional<std::uint32_t> requested_state_of_text(const std::string& text) {
-  if (const auto number = parse_number(text, std::numeric_limits<std::uint64_t>::max())) {
-    return static_cast<std::uint32_t>(std::min(*number, kMost32));
-  }
-  for (std::uint32_t number = 2; number <= 6; ++number) {
-    if (requested_state_name(number) == text) return number;
-  }
-  return std::nullopt;
-}
-
-json::object state_change_answer(std::uint32_t return_value, std::uint32_t job_state) {
-  const auto value = return_value_of(return_value);
-  const auto state = job_state_of(job_state);
-  json::value state_name = nullptr;
-  if (state) state_name = json::string(name(*state).data(), name(*state).size());
-  const std::string_view value_name = value ? name(*value) : "Unknown";
-  return {
-      {"return_value", json::object{{"value", return_value},
-                                    {"name", json::string(value_name.data(), value_name.size())}}},
-      {"job_state", json::object{{"value", job_state}, {"name", state_name}}}};
-}
-
 }  // namespace
 
 void Api::create_vm(const CallPtr& call) {
@@ -159,6 +136,18 @@ void Api::migrate(const CallPtr& call) {
 }
 
 // A read, although it takes what the write takes.
+void Api::check_migration(const CallPtr& call) {
+  const std::optional<pb::Request> request = migration_asked(call);
+  if (!request) return;
+  after_read(call, [this, call, request] {
+    const pb::Request::Migrate& asked = request->migrate();
+    const pb::Vm* const vm = node_.state().vm(asked.vm());
+    if (vm == nullptr) return refuse(call, failsim::no_such_vm(asked.vm()));
+    answer(call, render::migration_check(node_.state(), *vm, asked));
+  });
+}
+
+// A read, although it takes what the write takes.
 void Api::forecast_migration(const CallPtr& call) {
   const std::optional<pb::Request> request = migration_asked(call);
   if (!request) return;
@@ -175,56 +164,6 @@ void Api::cancel_migration(const CallPtr& call) {
   pb::Request request;
   request.mutable_cancel_migration()->set_vm(call->names[0]);
   ask_for_task(call, std::move(request));
-}
-
-void Api::request_state_change(const CallPtr& call) {
-  Arguments arguments = Arguments::of_body(call->request.body);
-  const std::string requested = arguments.required_scalar("requested_state");
-  const std::string timeout = arguments.text("timeout");
-  const auto state = requested_state_of_text(requested);
-  if (!state)
-    arguments.refuse("The argument 'requested_state' is no state a job can be asked for.");
-  if (!accepts(call, arguments)) return;
-  const auto job = parse_number(call->names[0], std::numeric_limits<std::uint64_t>::max());
-  if (!job) return refuse(call, no_such_task(call->names[0]));
-  const auto period = parse_interval(timeout);
-  if (!period) return answer_invalid_parameter(call, *job);
-
-  pb::Request request;
-  pb::Request::RequestStateChange& change = *request.mutable_request_state_change();
-  change.set_job(*job);
-  change.set_requested_state(*state);
-  change.set_timeout_ns(period.value());
-  const CallPtr once = period.value() == 0 ? call : within(call, period.value(), *job);
-  ask(once, std::move(request), [once](const pb::Reply& reply) {
-    answer(once, state_change_answer(reply.return_value(), reply.job_state()));
-  });
-}
-
-// The call, answered with Timeout when nothing else has answered it within the period. The request
-// stays asked, as after any answer that did not come: repeating its id tells what became of it.
-Api::CallPtr Api::within(const CallPtr& call, Duration period, TaskId job) {
-  auto once = std::make_shared<Call>(*call);
-  once->respond = [is_answered = std::make_shared<bool>(false),
-                   respond = call->respond](HttpResponse response) {
-    if (!std::exchange(*is_answered, true)) respond(std::move(response));
-  };
-  node_.call_after(period, [this, job, late = CallPtr(once)] {
-    const pb::Task* const task = node_.state().task(job);
-    answer(late, state_change_answer(static_cast<std::uint32_t>(ReturnValue::kTimeout),
-                                     task == nullptr ? 0 : task->job().job_state()));
-  });
-  return once;
-}
-
-// A period that is no interval is an answer of the job, not an error of the interface.
-void Api::answer_invalid_parameter(const CallPtr& call, std::uint64_t job) {
-  after_read(call, [this, call, job] {
-    const pb::Task* const task = node_.state().task(job);
-    if (task == nullptr || !task->has_job()) return refuse(call, no_such_task(call->names[0]));
-    answer(call, state_change_answer(static_cast<std::uint32_t>(ReturnValue::kInvalidParameter),
-                                     task->job().job_state()));
-  });
 }
 
 void Api::cancel_task(const CallPtr& call) {

@@ -5,6 +5,8 @@
 #include "cluster/ids.h"
 #include "cluster/migration/job.h"
 #include "cluster/migration/migration_state.h"
+#include "cluster/state/migration_check.h"
+#include "cluster/state/migration_queue.h"
 #include "cluster/time.h"
 #include "cluster/vm/task_result.h"
 #include "cluster/vm/vm_state.h"
@@ -108,12 +110,12 @@ bool is_transferring(const pb::Task& task, const Live& live) {
   return !task.complete() && live.has_value() && live->has_transfer();
 }
 
-std::uint32_t progress(const pb::Task& task, const Live& live) {
+}  // namespace
+
+std::uint32_t migration_progress(const pb::Task& task, const Live& live) {
   return is_transferring(task, live) ? std::max(task.progress(), live->migration_progress())
                                      : task.progress();
 }
-
-}  // namespace
 
 json::object status(const ClusterState& state, const Standing& standing) {
   json::array nodes;
@@ -164,7 +166,7 @@ json::object transport(const TransportCounters& counters) {
 std::uint32_t migration_progress(const ClusterState& state, const std::string& vm,
                                  const Live& live) {
   const pb::Task* const last = state.last_migration(vm);
-  return last != nullptr ? progress(*last, live) : 0;
+  return last != nullptr ? migration_progress(*last, live) : 0;
 }
 
 json::object vm(const ClusterState& state, const pb::Vm& vm, const Live& live) {
@@ -172,7 +174,9 @@ json::object vm(const ClusterState& state, const pb::Vm& vm, const Live& live) {
   const auto reason = static_cast<std::uint32_t>(
       state.property(ObjectKind::kVm, vm.name(), "MigrationFailureReason").number());
   json::value job = nullptr;
-  if (vm.job() != 0) job = vm.job();
+  if (const pb::Task* const open = state.open_migration(vm)) job = open->id();
+  const std::uint64_t status =
+      state.property(ObjectKind::kGroup, vm.name(), "StatusInformation").number();
   return {{"name", vm.name()},
           {"vm_id", vm.vm_id()},
           {"state", named(vm.state(), vm_state_of(vm.state()))},
@@ -187,6 +191,9 @@ json::object vm(const ClusterState& state, const pb::Vm& vm, const Live& live) {
           {"migration_state", migration_state(migration)},
           {"migration_progress", migration_progress(state, vm.name(), live)},
           {"migration_failure_reason", named(reason, migration_failure_of(reason))},
+          {"status_information",
+           named(static_cast<std::uint32_t>(status),
+                 status == kWaitingInQueueForMove ? "WAITING_IN_QUEUE_FOR_MOVE" : "Normal")},
           {"job_id", job},
           {"guest", guest(live)}};
 }
@@ -200,7 +207,7 @@ json::object migration(const ClusterState& state, const pb::Task& task, const Li
           {"from", name_of(state, job.source())},
           {"to", name_of(state, job.target())},
           {"migration_state", migration_state(job.phase())},
-          {"migration_progress", progress(task, live)},
+          {"migration_progress", migration_progress(task, live)},
           {"job_state", named(job.job_state(), job_state_of(job.job_state()))},
           {"result", result(task)},
           {"is_complete", task.complete()},
@@ -224,6 +231,28 @@ json::object migration(const ClusterState& state, const pb::Task& task, const Li
           {"digest_match", digest_match(job.statistics())},
           {"restarted_elsewhere", job.restarted_elsewhere()},
           {"error", task_error(task)}};
+}
+
+json::object migration_check(const ClusterState& state, const pb::Vm& vm,
+                             const pb::Request::Migrate& asked) {
+  const std::vector<FailedCheck> failed =
+      failed_checks(state, vm, asked.target(), asked.target_name());
+  json::array checks;
+  for (const FailedCheck& check : failed) {
+    checks.push_back(json::object{
+        {"check", text(check.check)},
+        {"return_value", named(static_cast<std::uint32_t>(check.returns), name(check.returns))},
+        {"message", check.error.message},
+        {"next", check.error.next}});
+  }
+  const CheckReturn returns = check_return(failed);
+  return {{"vm", vm.name()},
+          {"from", name_of(state, vm.owner())},
+          {"to", asked.target_name()},
+          {"is_migratable", failed.empty()},
+          {"return_value", named(static_cast<std::uint32_t>(returns), name(returns))},
+          {"would_wait", failed.empty() && would_wait(state, vm.owner(), asked.target())},
+          {"failed_checks", std::move(checks)}};
 }
 
 json::object forecast(const ClusterState& state, const pb::Request::Migrate& asked,

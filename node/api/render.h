@@ -36,12 +36,17 @@ boost::json::object transport(const TransportCounters& counters);
 boost::json::object vm(const ClusterState& state, const pb::Vm& vm, const Live& live);
 // `task` holds a migration job; `live` is of its VM's owner.
 boost::json::object migration(const ClusterState& state, const pb::Task& task, const Live& live);
+// CheckVirtualSystemIsMigratableToHost: every check that fails, and whether it would have to wait.
+boost::json::object migration_check(const ClusterState& state, const pb::Vm& vm,
+                                    const pb::Request::Migrate& asked);
 boost::json::object forecast(const ClusterState& state, const pb::Request::Migrate& asked,
                              const PlannedMigration& plan);
 boost::json::object task(const pb::Task& task);
 boost::json::object event(const pb::EventRecord& event);
 boost::json::object property(const PropertySpec& spec, const Value& value);
 
+// 0..100 of this migration.
+std::uint32_t migration_progress(const pb::Task& task, const Live& live);
 // 0..100 of the VM's migration in flight or its last one.
 std::uint32_t migration_progress(const ClusterState& state, const std::string& vm,
                                  const Live& live);

@@ -88,17 +88,73 @@ TEST_F(Migration, ACancelInDataTransferKeepsTheVmAtItsSource) {
       << "the target kept nothing of the canceled attempt";
 }
 
+TEST_F(Migration, AJobIsSuspendedAndGoesOn) {
+  create("web", "node-1");
+  const std::unique_ptr<Program> migration = begin_slow("web", "node-2");
+  const std::string job = std::to_string(number_in(object("migrate show web"), "job_id"));
+  const json::object suspended =
+      object("job request-state-change " + job + " Suspend --timeout 10s");
+  EXPECT_EQ(enum_value_in(suspended, "return_value"), 0u);
+  EXPECT_EQ(enum_name_in(suspended, "job_state"), "Suspended");
+  const std::uint64_t sent = number_in(object("migrate show web"), "bytes_sent");
+  wait_for_counter_above("web", counter("web"));
+  EXPECT_EQ(number_in(object("migrate show web"), "bytes_sent"), sent) << "nothing is sent";
+  const json::object shown = object("job show " + job);
+  EXPECT_EQ(enum_value_in(shown, "migration_type"), 32768u);
+  EXPECT_EQ(enum_value_in(shown, "job_type"), 305u);
+  EXPECT_TRUE(flag_in(shown, "cancellable"));
+  EXPECT_EQ(text_in(shown, "time_before_removal"), "00000000000500.000000:000");
+  EXPECT_EQ(text_in(array_in(shown, "requests")[0].as_object(), "outcome"), "Done.");
+  const json::object started = object("job request-state-change " + job + " Start --timeout 10s");
+  EXPECT_EQ(enum_name_in(started, "job_state"), "Running");
+  EXPECT_EQ(enum_value_in(object("job request-state-change " + job + " Kill"), "return_value"), 0u);
+  EXPECT_EQ(migration->wait().exit, 20);
+  EXPECT_EQ(enum_name_in(object("job show " + job), "job_state"), "Killed");
+  EXPECT_EQ(text_in(object_in(object("job get-error " + job), "error"), "message_id"),
+            "ERROR_OPERATION_ABORTED");
+}
+
+TEST_F(Migration, ControlCodesBeginAndEndAMigration) {
+  create("web", "node-1");
+  EXPECT_EQ(
+      enum_value_in(
+          cli::parse_object(run("vm control web CANCEL_MIGRATION").out).value_or(json::object{}),
+          "return_value"),
+      5023u);
+  const json::object started = object("vm control web START_MIGRATION --to node-2");
+  EXPECT_EQ(enum_value_in(started, "return_value"), 0u);
+  object("task wait " + std::to_string(number_in(started, "task")));
+  EXPECT_EQ(enum_value_in(
+                cli::parse_object(run("vm control web 0x01600008").out).value_or(json::object{}),
+                "return_value"),
+            5023u);
+}
+
+TEST_F(Migration, EverythingThatStandsAgainstItIsSaid) {
+  create("web", "node-1");
+  EXPECT_TRUE(flag_in(object("migrate web --to node-2 --check"), "is_migratable"));
+  object("property set vm/web VirtualSwitch lan");
+  object("property set vm/web ProcessorProfile 4");
+  object("property set node/node-2 ProcessorProfile 2");
+  const Outcome checked = run("migrate web --to node-2 --check");
+  EXPECT_EQ(checked.exit, 1);
+  const json::object told = cli::parse_object(checked.out).value_or(json::object{});
+  EXPECT_EQ(enum_value_in(told, "return_value"), 6u);
+  EXPECT_EQ(array_in(told, "failed_checks").size(), 2u);
+  EXPECT_NE(run("migrate web --to node-2").exit, 0);
+}
+
 TEST_F(Migration, RequestStateChangeTerminatesAJob) {
   create("web", "node-1");
   const std::unique_ptr<Program> migration = begin_slow("web", "node-2");
   const std::string job = std::to_string(number_in(object("migrate show web"), "job_id"));
-  const Outcome suspended = run("job request-state-change " + job + " Suspend");
-  EXPECT_EQ(suspended.exit, 1);
-  const json::object refused = cli::parse_object(suspended.out).value_or(json::object{});
-  EXPECT_EQ(enum_value_in(refused, "return_value"), 32770u);
+  const Outcome service = run("job request-state-change " + job + " Service");
+  EXPECT_EQ(service.exit, 1);
+  const json::object refused = cli::parse_object(service.out).value_or(json::object{});
+  EXPECT_EQ(enum_value_in(refused, "return_value"), 32775u);
   const json::object accepted = object("job request-state-change " + job + " 4 --timeout 5s");
   EXPECT_EQ(enum_value_in(accepted, "return_value"), 0u);
-  EXPECT_TRUE(accepted.contains("job_state"));
+  EXPECT_EQ(enum_name_in(accepted, "job_state"), "Terminated");
   EXPECT_EQ(migration->wait().exit, 20);
   const Outcome late = run("job request-state-change " + job + " Terminate");
   EXPECT_EQ(late.exit, 1);

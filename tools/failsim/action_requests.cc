@@ -81,6 +81,11 @@ std::string requested_state(const std::string& typed) {
   return typed;
 }
 
+ApiCall control(const Action& action) {
+  return {"POST", vm_target(action.words[0]) + "/control",
+          json::object{{"code", action.words[1]}, {"to", action.option("--to")}}};
+}
+
 Result<ApiCall> request_state_change(const Action& action, const NewestJob& newest_job) {
   json::object body = {{"requested_state", requested_state(action.words[1])}, {"timeout", nullptr}};
   if (action.has("--timeout")) {
@@ -105,6 +110,7 @@ Result<ApiCall> request_state_change(const Action& action, const NewestJob& newe
 Result<ApiCall> api_call_of(const Action& action, const NewestJob& newest_job) {
   if (action.verb == "vm create") return create(action);
   if (action.verb == "migrate") return migrate(action);
+  if (action.verb == "vm control") return control(action);
   if (action.verb == "property set") return set_property(action);
   if (action.verb == "job request-state-change") return request_state_change(action, newest_job);
   if (action.verb == "vm delete") return ApiCall{"DELETE", vm_target(action.words[0]), {}};

@@ -85,6 +85,30 @@ int dry_run(Context& context, const std::string& vm, const json::object& body) {
   return 0;
 }
 
+// CheckVirtualSystemIsMigratableToHost: every check that fails is a line.
+int check(Context& context, const std::string& vm, const json::object& body) {
+  const json::value answer =
+      context.client().write("POST", "/v1/vms/" + percent_encoded(vm) + "/check-migration", body);
+  const json::object told = answer.is_object() ? answer.get_object() : json::object{};
+  const bool is_migratable = flag_in(told, "is_migratable");
+  if (context.json()) {
+    context.output().data(told);
+  } else if (is_migratable) {
+    context.output().line(vm + " can be migrated to " + text_in(told, "to") +
+                          (flag_in(told, "would_wait")
+                               ? "; it would wait for its turn (MaximumParallelMigrations)."
+                               : "."));
+  } else {
+    context.output().line(vm + " cannot be migrated to " + text_in(told, "to") + " (" +
+                          plain_in(told, "return_value") + "):");
+    for (const json::value& failed : array_in(told, "failed_checks")) {
+      context.output().line("  " + text_in(failed.as_object(), "check") + ": " +
+                            text_in(failed.as_object(), "message"));
+    }
+  }
+  return is_migratable ? 0 : kExitFailed;
+}
+
 int migrate(Context& context, const Arguments& arguments) {
   const std::string vm = arguments.text("VM");
   if (!arguments.given("--to")) {
@@ -95,6 +119,7 @@ int migrate(Context& context, const Arguments& arguments) {
     fail_usage("--wait and --no-wait exclude each other.", "Give one of them; --wait is usual.");
   }
   const json::object body = parameters(arguments);
+  if (arguments.flag("--check")) return check(context, vm, body);
   if (arguments.flag("--dry-run")) return dry_run(context, vm, body);
   const json::value answer =
       context.client().write("POST", "/v1/vms/" + percent_encoded(vm) + "/migrate", body);
@@ -185,6 +210,7 @@ std::vector<Verb> migrate_verbs() {
                "go-on"),
         option("--verify", "WHEN", "Check every page at the target: background or before-resume",
                "background"),
+        flag("--check", "Begin nothing; say everything that stands against it"),
         flag("--dry-run", "Begin nothing; say what it would be like"),
         flag("--wait", "Wait for the end and the check of every page (the default)"),
         flag("--no-wait", "Print the job id and return at once")},

@@ -1,9 +1,6 @@
-// task list, show, wait and cancel; job request-state-change.
-#include <algorithm>
+// task list, show, wait and cancel.
 #include <limits>
 
-#include "cluster/migration/job.h"
-#include "cluster/units.h"
 #include "tools/failsim/tasks.h"
 #include "tools/failsim/verb.h"
 
@@ -71,50 +68,6 @@ int cancel(Context& context, const Arguments& arguments) {
        "");
 }
 
-std::string lower_case(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  });
-  return text;
-}
-
-// A number as it is, however reserved: the job's answer to it is the documented one.
-std::uint64_t requested_state(const Arguments& arguments) {
-  const std::string text = arguments.text("STATE");
-  for (std::uint32_t number = 2; number <= 6; ++number) {
-    if (lower_case(std::string(requested_state_name(number))) == lower_case(text)) return number;
-  }
-  if (parse_count(text, 0, std::numeric_limits<std::uint32_t>::max())) {
-    return arguments.count("STATE", 0, std::numeric_limits<std::uint32_t>::max());
-  }
-  fail_usage("STATE: \"" + shortened(text) + "\" is no requested state.",
-             "Give a number, or Start, Suspend, Terminate, Kill or Service.");
-}
-
-// A CIM interval goes to the job as it was typed; a duration is turned into one.
-json::value timeout_period(const Arguments& arguments) {
-  if (!arguments.given("--timeout")) return nullptr;
-  const std::string text = arguments.text("--timeout");
-  const bool interval = text.size() == 25 || text.find_first_of(":*") != std::string::npos;
-  if (interval) return json::value(text);
-  return json::value(format_interval(arguments.duration("--timeout")));
-}
-
-int request_state_change(Context& context, const Arguments& arguments) {
-  const std::string target =
-      "/v1/jobs/" + std::to_string(id_of(arguments)) + "/request-state-change";
-  const json::object body = {{"requested_state", requested_state(arguments)},
-                             {"timeout", timeout_period(arguments)}};
-  const json::value answer = context.client().write("POST", target, body);
-  const json::object result = answer.is_object() ? answer.get_object() : json::object{};
-  if (context.json()) {
-    context.output().data(result);
-  } else {
-    context.output().fields(result);
-  }
-  return enum_value_in(result, "return_value") == 0 ? 0 : kExitFailed;
-}
-
 }  // namespace
 
 std::vector<Verb> task_verbs() {
@@ -129,19 +82,6 @@ std::vector<Verb> task_verbs() {
        {id},
        "  failsim task cancel 7\n",
        cancel},
-      {"job",
-       "Migration jobs as Msvm_MigrationJob: request-state-change",
-       {},
-       "  failsim job request-state-change 7 Terminate\n",
-       nullptr},
-      {"job request-state-change",
-       "Ask a migration job for another state (Msvm_MigrationJob.RequestStateChange)",
-       {positional("ID", "The job id of a migration"),
-        positional("STATE", "Start, Suspend, Terminate, Kill, Service, or a number"),
-        option("--timeout", "PERIOD", "A duration, or a CIM interval ddddddddhhmmss.mmmmmm:000")},
-       "  failsim job request-state-change 7 Terminate\n"
-       "  failsim job request-state-change 7 5 --timeout 2s\n",
-       request_state_change},
   };
 }
 

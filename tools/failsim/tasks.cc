@@ -178,13 +178,21 @@ void PhaseLines::print(const json::object& event) {
     progress_.phase(text_in(event, "vm") + ": Post-copy: it goes on at its target, and " +
                     show_size(number_in(event, "missing_bytes")) + " follow");
   }
+  if (text_in(event, "kind") == "queued") progress_.phase(text_in(event, "detail"));
+  if (text_in(event, "kind") == "job-state") {
+    progress_.phase(text_in(event, "vm") + ": job " + enum_name_in(event, "to"));
+  }
   if (text_in(event, "kind") != "migration-state") return;
   const bool done = enum_value_in(event, "to") == kNoMigration;
   progress_.phase(text_in(event, "vm") + ": " + (done ? "Done" : enum_name_in(event, "to")));
 }
 
 std::string progress_line(const json::object& migration) {
-  return text_in(migration, "vm") + ": " + enum_name_in(migration, "migration_state") + "  " +
+  const std::string state = enum_name_in(migration, "job_state");
+  if (state == "New") return text_in(migration, "vm") + ": waits for its turn";
+  const bool stands_still = state == "Suspended" || state == "Service";
+  return (stands_still ? "(" + state + ") " : "") + text_in(migration, "vm") + ": " +
+         enum_name_in(migration, "migration_state") + "  " +
          plain_in(migration, "migration_progress") + " %, round " + plain_in(migration, "rounds") +
          ", " + show_size(number_in(migration, "bytes_sent")) + " sent, " +
          show_size(number_in(migration, "bytes_remaining")) + " left, " +

@@ -86,6 +86,7 @@ const std::vector<Verb>& all_verbs() {
     append(verbs, migrate_verbs());
     append(verbs, property_verbs());
     append(verbs, task_verbs());
+    append(verbs, job_verbs());
     append(verbs, event_verbs());
     append(verbs, fault_verbs());
     append(verbs, fault_inject_verbs());

@@ -78,6 +78,7 @@ std::vector<Verb> vm_verbs();
 std::vector<Verb> migrate_verbs();
 std::vector<Verb> property_verbs();
 std::vector<Verb> task_verbs();
+std::vector<Verb> job_verbs();
 std::vector<Verb> event_verbs();
 std::vector<Verb> fault_verbs();
 std::vector<Verb> fault_inject_verbs();

@@ -112,6 +112,22 @@ int remove(Context& context, const Arguments& arguments) {
   return finish(context, arguments, answer, name + " was deleted.");
 }
 
+// A control code answers with a number, which is the exit status' affair as any other error's.
+int control(Context& context, const Arguments& arguments) {
+  json::object body = {{"code", arguments.text("CODE")}};
+  if (arguments.given("--to")) body["to"] = arguments.text("--to");
+  const json::value answer =
+      context.client().write("POST", vm_target(arguments.text("NAME")) + "/control", body);
+  const json::object told = answer.is_object() ? answer.get_object() : json::object{};
+  if (context.json()) {
+    context.output().data(told);
+  } else {
+    context.output().fields(told);
+  }
+  const auto returned = static_cast<Code>(enum_value_in(told, "return_value"));
+  return returned == Code::kIoPending ? 0 : exit_code(returned);
+}
+
 Verb method(const std::string& word, const std::string& help, const std::string& done) {
   return {"vm " + word,
           help,
@@ -157,6 +173,13 @@ std::vector<Verb> vm_verbs() {
       method("resume", "Resume a paused VM", "runs again."),
       method("reset", "Turn a VM off and on again", "was reset."),
       method("turn-off", "Turn a VM off, without its guest's consent", "is off."),
+      {"vm control",
+       "Give a control code to a VM: START_MIGRATION or CANCEL_MIGRATION",
+       {name, positional("CODE", "The name or the number of the control code"),
+        option("--to", "NODE", "The node START_MIGRATION moves it to")},
+       "  failsim vm control web START_MIGRATION --to node-2\n"
+       "  failsim vm control web 0x01600008\n",
+       control},
       {"vm delete",
        "Delete a VM that is off",
        {name, no_wait},

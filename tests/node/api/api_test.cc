@@ -123,9 +123,10 @@ TEST_F(ApiTest, StatusAndNodesNeedNoQuorum) {
 }
 
 TEST_F(ApiTest, EveryOtherReadWaitsForTheBarrier) {
-  for (const char* path : {"/v1/vms", "/v1/vms/web", "/v1/migrations", "/v1/migrations/web",
-                           "/v1/tasks", "/v1/tasks/1", "/v1/events", "/v1/properties?object=web",
-                           "/v1/property?object=web&name=MigrationState"}) {
+  for (const char* path :
+       {"/v1/vms", "/v1/vms/web", "/v1/migrations", "/v1/migrations/web", "/v1/jobs", "/v1/jobs/1",
+        "/v1/jobs/1/error", "/v1/tasks", "/v1/tasks/1", "/v1/events", "/v1/properties?object=web",
+        "/v1/property?object=web&name=MigrationState"}) {
     node_.read_code = Code::kNoQuorum;
     EXPECT_EQ(send("GET", path), 503u) << path;
     EXPECT_EQ(error_name(), "ERROR_CLUSTER_NO_QUORUM") << path;
@@ -272,6 +273,60 @@ TEST_F(ApiTest, AStateChangeIsAskedByNumberOrName) {
   send("POST", "/v1/jobs/3/request-state-change", R"({"requested_state":99999999999})");
   EXPECT_EQ(asked().request_state_change().requested_state(), 0xffffffffu);
   EXPECT_EQ(send("POST", "/v1/jobs/3/request-state-change", R"({"requested_state":"Sing"})"), 400u);
+}
+
+// Who gives a period is answered when the job is where it was asked to be.
+TEST_F(ApiTest, AStateChangeWithAPeriodIsAnsweredWhenItIsDone) {
+  pb::Task task;
+  task.set_id(3);
+  pb::MigrationJob& job = *task.mutable_job();
+  job.set_phase(2);
+  job.set_job_state(4);
+  job.set_requested_state(3);
+  node_.cluster.put(task);
+  const std::string body = R"({"requested_state":3,"timeout":"00000000000002.000000:000"})";
+  EXPECT_EQ(send("POST", "/v1/jobs/3/request-state-change", body), 0u) << "it is suspending";
+  job.set_job_state(5);
+  node_.cluster.put(task);
+  api_.state_changed();
+  ASSERT_EQ(answers_.size(), 1u);
+  EXPECT_EQ(answer(), json::parse(R"({"return_value":{"value":0,"name":"Completed with No Error"},
+                                      "job_state":{"value":5,"name":"Suspended"}})"));
+  job.set_job_state(4);
+  job.set_requested_state(2);
+  node_.cluster.put(task);
+  EXPECT_EQ(send("POST", "/v1/jobs/3/request-state-change", body), 200u);
+  EXPECT_EQ(answer().at("return_value").at("value").to_number<int>(), 32768) << "overwritten";
+}
+
+TEST_F(ApiTest, AControlCodeReturnsANumber) {
+  EXPECT_EQ(send("POST", "/v1/vms/web/control", R"({"code":"START_MIGRATION","to":"node-2"})"),
+            200u);
+  EXPECT_EQ(asked().migrate().target(), 2u);
+  EXPECT_EQ(answer(), json::parse(R"({"return_value":{"value":0,"name":"ERROR_SUCCESS"},
+                                      "task":9,"message":""})"));
+  node_.reply.set_job_state(2);
+  send("POST", "/v1/vms/web/control", R"({"code":"0x01600004","to":"node-2"})");
+  EXPECT_EQ(answer().at("return_value").at("value").to_number<int>(), 997) << "it waits";
+  node_.reply.set_job_state(6);
+  send("POST", "/v1/vms/web/control", R"({"code":"CANCEL_MIGRATION"})");
+  EXPECT_EQ(asked().cancel_migration().vm(), "web");
+  EXPECT_EQ(answer().at("return_value").at("value").to_number<int>(), 997) << "it is shutting down";
+  node_.reply.set_code(5023);
+  node_.reply.set_message("No.");
+  EXPECT_EQ(send("POST", "/v1/vms/web/control", R"({"code":23068680})"), 200u);
+  EXPECT_EQ(answer().at("return_value").at("value").to_number<int>(), 5023);
+  EXPECT_EQ(answer().at("message"), "No.");
+  EXPECT_EQ(send("POST", "/v1/vms/web/control", R"({"code":"EXPLODE"})"), 400u);
+}
+
+TEST_F(ApiTest, ACheckTellsAllThatFailsAndAsksForNothing) {
+  EXPECT_EQ(send("POST", "/v1/vms/web/check-migration", R"({"to":"node-2"})"), 200u);
+  EXPECT_EQ(answer().at("is_migratable"), false);
+  EXPECT_EQ(answer().at("return_value").at("value").to_number<int>(), 5);
+  EXPECT_GE(answer().at("failed_checks").as_array().size(), 2u);
+  EXPECT_TRUE(node_.asked.empty());
+  EXPECT_EQ(send("POST", "/v1/vms/none/check-migration", R"({"to":"node-2"})"), 404u);
 }
 
 TEST_F(ApiTest, AStateChangeThatNobodyDecidesTimesOut) {
