@@ -35,6 +35,8 @@ constexpr std::array kSometimes = {
     Sometimes{"migrations", "answer task cancel ERROR_SUCCESS", "a task was canceled"},
     Sometimes{"migrations", "answer job request-state-change ERROR_SUCCESS",
               "a job was asked to change its state"},
+    Sometimes{"migrations", "event queued", "a migration waited for its turn"},
+    Sometimes{"migrations", "event job-state", "a job was suspended, held, resumed or terminated"},
     Sometimes{"migrations", "event digest", "the pages of a migrated guest were checked"},
     // ownership
     Sometimes{"ownership", "owner changed by migration", "a VM changed its owner by migration"},

@@ -51,6 +51,11 @@ constexpr std::array kStateChange = {ActionArgument{"ID", Type::kTask},
                                      ActionArgument{"STATE", Type::kText}};
 constexpr std::array kPeriod = {ActionArgument{"--timeout", Type::kText}};
 
+constexpr std::array<std::string_view, 2> kControlCodes = {"START_MIGRATION", "CANCEL_MIGRATION"};
+constexpr std::array kControl = {ActionArgument{"NAME", Type::kVm},
+                                 ActionArgument{"CODE", Type::kChoice, {}, kControlCodes}};
+constexpr std::array kControlTo = {ActionArgument{"--to", Type::kNode}};
+
 constexpr std::array kVerbs = {
     ActionVerb{"vm create", kName, kCreate},
     ActionVerb{"vm start", kName, {}},
@@ -59,6 +64,7 @@ constexpr std::array kVerbs = {
     ActionVerb{"vm resume", kName, {}},
     ActionVerb{"vm reset", kName, {}},
     ActionVerb{"vm turn-off", kName, {}},
+    ActionVerb{"vm control", kControl, kControlTo},
     ActionVerb{"vm delete", kName, {}},
     ActionVerb{"migrate", kVm, kMigrate},
     ActionVerb{"migrate cancel", kVm, {}},

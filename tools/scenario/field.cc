@@ -80,7 +80,7 @@ constexpr std::array kFields = {
     Field{"task", "complete", Type::kFlag, {}, false, "it has ended"},
     Field{"task", "result", Type::kChoice, kResults, false, "VMTaskResult; none before the end"},
     Field{"answer", "code", Type::kText, {}, false, "of the last action: ERROR_SUCCESS, ..."},
-    Field{"answer", "return_value", Type::kNumber, {}, false, "of RequestStateChange"},
+    Field{"answer", "return_value", Type::kNumber, {}, false, "of RequestStateChange, vm control"},
     Field{"answer", "job_state", Type::kChoice, kJobStates, false, "after RequestStateChange"},
     Field{"property", "value", Type::kText, {}, false, "as `property get` shows it"},
     Field{"fault", "active", Type::kFlag, {}, false, "the fault of this label is in force"},

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cluster/migration/job.h"
+#include "cluster/state/control_code.h"
 #include "cluster/property/property_table.h"
 #include "cluster/units.h"
 #include "cluster/vm/lifecycle.h"
@@ -143,6 +144,13 @@ std::string lower_case(std::string text) {
   return text;
 }
 
+pb::Request control(const Action& action, std::uint32_t nodes) {
+  const std::string named = action.option("--to");
+  const NodeId target = node_named(named);
+  return control_request(*control_code_of(action.words[1]), action.words[0],
+                         target <= nodes ? target : kNoNode, named);
+}
+
 Result<pb::Request> request_state_change(const Action& action, const NewestJob& newest_job) {
   pb::Request request;
   pb::Request::RequestStateChange& change = *request.mutable_request_state_change();
@@ -216,6 +224,7 @@ Result<pb::Request> request_of(const Action& action, std::uint32_t nodes,
   pb::Request request;
   if (action.verb == "vm create") return create(action, nodes);
   if (action.verb == "migrate") return migrate(action, nodes);
+  if (action.verb == "vm control") return control(action, nodes);
   if (action.verb == "property set") return set_property(action);
   if (action.verb == "job request-state-change") return request_state_change(action, newest_job);
   if (action.verb == "vm delete") {

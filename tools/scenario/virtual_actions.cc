@@ -1,9 +1,12 @@
 #include "tools/scenario/virtual_actions.h"
 
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "cluster/migration/job.h"
+#include "cluster/state/control_code.h"
+#include "cluster/state/job_row.h"
 #include "tools/scenario/requests.h"
 
 namespace failsim::scenario {
@@ -84,19 +87,67 @@ Operator::Done VirtualActions::within(Duration period, TaskId job, const Operato
   return once;
 }
 
+// Who gives a period wants to know whether the state is reached in it.
+void VirtualActions::request_state(const pb::Request& request, const Operator::Done& done) {
+  const pb::Request::RequestStateChange change = request.request_state_change();
+  if (change.timeout_ns() == 0) return operator_.ask(request, done);
+  const Time give_up_at = world_.now() + change.timeout_ns();
+  const Operator::Done once = within(change.timeout_ns(), change.job(), done);
+  operator_.ask(request, [this, change, give_up_at, once](const pb::Reply& reply) {
+    const bool is_accepted = reply.code() == 0 && reply.return_value() == 0;
+    if (!is_accepted) return once(reply);
+    wait_for_state(change, give_up_at, once);
+  });
+}
+
+void VirtualActions::wait_for_state(const pb::Request::RequestStateChange& change, Time give_up_at,
+                                    const Operator::Done& done) {
+  if (world_.now() >= give_up_at) return;  // answered by now
+  const ClusterState* state = view_.state();
+  const pb::Task* task = state == nullptr ? nullptr : state->task(change.job());
+  const auto outcome = task == nullptr
+                           ? std::nullopt
+                           : outcome_of(standing_of(task->job()), task->job().requested_state(),
+                                        change.requested_state());
+  if (!outcome.has_value()) {
+    world_.queue().after(
+        kGlance, [this, change, give_up_at, done] { wait_for_state(change, give_up_at, done); });
+    return;
+  }
+  pb::Reply reply;
+  reply.set_return_value(static_cast<std::uint32_t>(*outcome));
+  reply.set_job_state(task->job().job_state());
+  done(reply);
+}
+
+// The number that a control code returns is an answer, whatever it is.
+void VirtualActions::control(const Action& action, const pb::Request& request,
+                             const Operator::Done& done) {
+  const ControlCode code = *control_code_of(action.words[1]);
+  const auto returned = [done](std::uint32_t number) {
+    pb::Reply reply;
+    reply.set_return_value(number);
+    done(reply);
+  };
+  const ClusterState* state = view_.state();
+  if (state != nullptr) {
+    const auto error = control_refused(*state, code, action.words[0]);
+    if (error.has_value()) return returned(static_cast<std::uint32_t>(error->code));
+  }
+  operator_.ask(
+      request, [code, returned](const pb::Reply& reply) { returned(control_return(code, reply)); });
+}
+
 void VirtualActions::start(const Action& action, const Operator::Done& done) {
   if (action.verb.starts_with("node ")) return start_node_action(action, done);
   if (has_malformed_interval(action)) return answer_malformed_interval(action, done);
   const auto nodes = static_cast<std::uint32_t>(world_.nodes().size());
   const auto request =
       request_of(action, nodes, [this](const std::string& vm) { return view_.newest_job(vm); });
-  if (request) {
-    const pb::Request::RequestStateChange& change = request.value().request_state_change();
-    const bool has_period = change.timeout_ns() > 0;
-    return operator_.ask(request.value(),
-                         has_period ? within(change.timeout_ns(), change.job(), done) : done);
-  }
-  answer(done, request.error().code, request.error().message);
+  if (!request) return answer(done, request.error().code, request.error().message);
+  if (action.verb == "vm control") return control(action, request.value(), done);
+  if (request.value().has_request_state_change()) return request_state(request.value(), done);
+  operator_.ask(request.value(), done);
 }
 
 }  // namespace failsim::scenario

@@ -21,6 +21,10 @@ class VirtualActions {
 
  private:
   void start_node_action(const Action& action, const Operator::Done& done);
+  void control(const Action& action, const pb::Request& request, const Operator::Done& done);
+  void request_state(const pb::Request& request, const Operator::Done& done);
+  void wait_for_state(const pb::Request::RequestStateChange& change, Time give_up_at,
+                      const Operator::Done& done);
   void answer_malformed_interval(const Action& action, const Operator::Done& done);
   Operator::Done within(Duration period, TaskId job, const Operator::Done& done);
   void wait_for_end(NodeId node, Time give_up_at, const Operator::Done& done);
