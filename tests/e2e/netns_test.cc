@@ -109,6 +109,18 @@ TEST_F(Namespaces, AShortCutIsHealedByRetransmissionAndNoLinkIsLost) {
   EXPECT_EQ(counted(node, "links_lost"), lost);
 }
 
+// TCP alone would try again only after a pause as long as the cut.
+TEST_F(Namespaces, AfterALongCutLinksAreMadeAnew) {
+  const std::string node = follower();
+  const std::uint64_t lost = counted(node, "links_lost");
+  const std::uint64_t before = last_event();
+  const json::object fault = inject("link-cut " + node + "<->all class=control --for 8s");
+  wait_for_fault_event(before, "fault-expired", number_in(fault, "id"));
+  wait_for_node(node, "Up");
+  EXPECT_EQ(ask(node, "/v1/tasks").status, 200u);
+  EXPECT_GE(counted(node, "links_lost"), lost + 2);
+}
+
 TEST_F(Namespaces, AnIsolatedLeaderIsReplacedAndComesBackWhenItsLeaseIsOver) {
   const std::string former = leader();
   object("vm create web --memory 32MiB --owner " + former + " --start");

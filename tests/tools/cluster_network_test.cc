@@ -64,9 +64,9 @@ class ClusterNetworkTest : public testing::Test {
               static_cast<ssize_t>(bytes.size()));
   }
   // What arrives within the time; empty if nothing does.
-  static std::string receive(const FileDescriptor& socket, int milliseconds) {
+  static std::string receive(const FileDescriptor& socket, int at_most_ms) {
     pollfd waiting{socket.get(), POLLIN, 0};
-    if (::poll(&waiting, 1, milliseconds) <= 0) return "";
+    if (::poll(&waiting, 1, at_most_ms) <= 0) return "";
     std::string bytes(64 * 1024, '\0');
     const ssize_t got = ::recv(socket.get(), bytes.data(), bytes.size(), 0);
     EXPECT_GE(got, 0) << "the connection broke";
