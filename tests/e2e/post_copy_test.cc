@@ -15,15 +15,16 @@ class PostCopy : public ClusterTest {
     wait_for_counter_above("web", 2);
   }
 
-  // 64 MiB follow at 16 MiB/s: there is time to break something.
-  std::unique_ptr<Program> begin_migration() {
+  // What follows takes seconds: there is time to break something.
+  std::unique_ptr<Program> begin_migration(const std::string& more = "") {
     return begin(
         "migrate web --to node-2 --bandwidth 16MiB/s --downtime-limit 50ms "
-        "--on-no-convergence post-copy");
+        "--on-no-convergence post-copy" +
+        more);
   }
   std::unique_ptr<Program> migrate_until_pages_follow() {
     const std::uint64_t before = last_event();
-    std::unique_ptr<Program> migration = begin_migration();
+    std::unique_ptr<Program> migration = begin_migration(" --max-rounds 1");
     wait_for_event(before, [&](const json::object& event) {
       return text_in(event, "kind") == "post-copy" && text_in(event, "vm") == "web";
     });
