@@ -120,8 +120,8 @@ from then. Processes pass the same points and cannot `power-off`; `failsim fault
 a point was passed.
 
 - `SIDE.TRANSITION.STAGE` with SIDE `leader`, `source`, `target`; TRANSITION `setup`, `transfer`,
-  `move`, `complete`, `cancel`, `fail`; STAGE `on-receive`, `before-persist`, `after-persist`,
-  `before-send`, `after-send`
+  `move`, `complete`, `pages`, `cancel`, `fail`, `finish`; STAGE `on-receive`, `before-persist`,
+  `after-persist`, `before-send`, `after-send`
 - `round.N.begin`, `round.N.end`, N from 1 to )";
 
 std::string orders_text(std::string_view orders) {
@@ -177,7 +177,8 @@ std::string markdown() {
     text += kind_text(kind);
   }
   text += std::string(kTermsText) + std::to_string(kNamedRounds) +
-          "\n- `blackout.begin`, `blackout.end`, `owner.flip`\n";
+          "\n- `prepared`, `converged`, `blackout.begin`, `blackout.released`, `blackout.held`,\n"
+          "  `blackout.end`, `owner.flip`, `arrived`, `verified`\n";
   text += elsewhere_text();
   return text;
 }

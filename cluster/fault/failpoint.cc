@@ -13,17 +13,33 @@ namespace failsim::fault {
 namespace {
 
 constexpr std::array<std::string_view, 3> kSides = {"leader", "source", "target"};
-constexpr std::array<std::string_view, 7> kTransitions = {"setup", "transfer", "move", "complete",
-                                                          "pages", "cancel",   "fail"};
+constexpr std::array<std::string_view, 8> kTransitions = {
+    "setup", "transfer", "move", "complete", "pages", "cancel", "fail", "finish"};
 constexpr std::array<std::string_view, 5> kStages = {"on-receive", "before-persist",
                                                      "after-persist", "before-send", "after-send"};
 enum Side : std::size_t { kLeader, kSource, kTarget };
 
 constexpr PointId kFirstRound =
     static_cast<PointId>(kSides.size() * kTransitions.size() * kStages.size());
-constexpr PointId kBlackoutBegin = kFirstRound + 2 * kNamedRounds;
-constexpr PointId kBlackoutEnd = kBlackoutBegin + 1;
-constexpr PointId kOwnerFlip = kBlackoutEnd + 1;
+constexpr PointId kFirstMoment = kFirstRound + 2 * kNamedRounds;
+constexpr std::array<std::string_view, 9> kMoments = {
+    "prepared",     "converged",  "blackout.begin", "blackout.released", "blackout.held",
+    "blackout.end", "owner.flip", "arrived",        "verified"};
+enum Moment : PointId {
+  kPrepared,
+  kConverged,
+  kBlackoutBegin,
+  kReleased,
+  kHeld,
+  kBlackoutEnd,
+  kOwnerFlip,
+  kArrived,
+  kVerified
+};
+
+Passage passage(Moment moment, const std::string& vm) {
+  return {kFirstMoment + moment, vm};
+}
 
 PointId point(Side side, Transition transition, Stage stage) {
   return static_cast<PointId>((side * kTransitions.size() + static_cast<std::size_t>(transition)) *
@@ -45,7 +61,7 @@ std::vector<std::string> all_names() {
     names.push_back("round." + std::to_string(round) + ".begin");
     names.push_back("round." + std::to_string(round) + ".end");
   }
-  names.insert(names.end(), {"blackout.begin", "blackout.end", "owner.flip"});
+  names.insert(names.end(), kMoments.begin(), kMoments.end());
   return names;
 }
 
@@ -147,10 +163,12 @@ std::optional<Carried> read(const Member& member, const pb::LogEntry& entry) {
     }
     case pb::Command::kCompleteMigration:
       return read_step(member, Transition::kComplete, command.complete_migration());
-    case pb::Command::kPagesComplete:
-      return read_step(member, Transition::kPages, command.pages_complete());
     case pb::Command::kAbortMigration:
       return read_step(member, Transition::kFail, command.abort_migration());
+    case pb::Command::kPagesComplete:
+      return read_step(member, Transition::kPages, command.pages_complete());
+    case pb::Command::kFinishMigration:
+      return read_step(member, Transition::kFinish, command.finish_migration());
     case pb::Command::kFailover:
       return read(member, command.failover());
     default:
@@ -201,6 +219,22 @@ void add_rounds(const TransferReport& report, RoundsSeen& seen, std::vector<Pass
       passed.push_back({kFirstRound + 2 * round, report.vm});
     }
   }
+}
+
+// ---- What a side says ---------------------------------------------------------------------------
+
+void add_said(const TransferReport& report, bool is_source, std::vector<Passage>& passed) {
+  const auto says = [&](bool side, pb::TransferStatus status, Moment moment) {
+    if (side && report.status == status) passed.push_back(passage(moment, report.vm));
+  };
+  says(is_source, pb::TRANSFER_CONVERGED, kConverged);
+  says(is_source, pb::TRANSFER_RELEASED, kReleased);
+  says(!is_source, pb::TRANSFER_READY, kPrepared);
+  says(!is_source, pb::TRANSFER_HOLDS_ALL, kHeld);
+  says(!is_source, pb::TRANSFER_HOLDS_STATE, kHeld);
+  says(!is_source, pb::TRANSFER_RESUMED, kBlackoutEnd);
+  says(!is_source, pb::TRANSFER_HOLDS_PAGES, kArrived);
+  says(!is_source, pb::TRANSFER_VERIFIED, kVerified);
 }
 
 // ---- Terms --------------------------------------------------------------------------------------
@@ -289,11 +323,9 @@ std::vector<Passage> passages(const Member& member, const Event& event, RoundsSe
   if (report == nullptr) return passed;
   const pb::Task* task = member.state().task(report->job);
   if (task == nullptr || !task->has_job()) return passed;
-  if (task->job().source() == member.self()) {
-    add_rounds(*report, seen, passed);
-  } else if (report->status == pb::TRANSFER_RESUMED) {
-    passed.push_back({kBlackoutEnd, report->vm});
-  }
+  const bool is_source = task->job().source() == member.self();
+  if (is_source) add_rounds(*report, seen, passed);
+  add_said(*report, is_source, passed);
   return passed;
 }
 
@@ -301,7 +333,7 @@ std::vector<Passage> passages(const Member& member, const Effects& effects) {
   std::vector<Passage> passed;
   for (const TransferOrder& order : effects.transfers) {
     if (order.role == TransferRole::kSource && order.stage == TransferStage::kFinish) {
-      passed.push_back({kBlackoutBegin, order.vm});
+      passed.push_back(passage(kBlackoutBegin, order.vm));
     }
   }
   if (!member.log().leads()) return passed;
@@ -311,7 +343,7 @@ std::vector<Passage> passages(const Member& member, const Effects& effects) {
     const std::string vm = event->second->object().substr(3);  // "vm/web"
     const pb::Vm* row = member.state().vm(vm);
     if (row != nullptr && row->origin() == pb::ORIGIN_IMAGE && row->image_job() == row->job()) {
-      passed.push_back({kOwnerFlip, vm});
+      passed.push_back(passage(kOwnerFlip, vm));
     }
   }
   return passed;

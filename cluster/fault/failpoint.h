@@ -9,6 +9,7 @@
 //   pages      PagesComplete, of a post-copy
 //   cancel     CancelMigration, CancelTask, RequestStateChange, of a migration in flight
 //   fail       AbortMigration, and a Failover that ends a migration
+//   finish     FinishMigration
 //
 // `<side>.<transition>.<point>`: the side is what the node is to that migration, leader, source or
 // target; a node may be two of them and then passes the points of both. With E the log entry of the
@@ -29,9 +30,17 @@
 //   round.N.begin   the source reports STREAMING with N - 1 rounds sent (TransferReport), for the
 //                   first time
 //   round.N.end     the source reports N rounds sent, or more, for the first time
+//   prepared        the target reports READY
+//   converged       the source reports CONVERGED: the policy has decided; rounds go on meanwhile
 //   blackout.begin  the source is ordered to finish (TransferStage::kFinish); not handed over yet
-//   blackout.end    the target reports RESUMED; not delivered yet
+//   blackout.released  the source reports RELEASED: paused, all is sent
+//   blackout.held   the target reports HOLDS_ALL, or, of post-copy, HOLDS_STATE
+//   blackout.end    the target reports RESUMED
+//   arrived         the target reports HOLDS_PAGES, of post-copy
+//   verified        the target reports VERIFIED
 //   owner.flip      the leader applies CompleteMigration; nothing of that step is performed yet
+//
+// A report is on its way to the member of its side then: not delivered yet.
 //
 // What a term may `return` depends on the point: EIO and ENOSPC at before-persist (the write
 // fails), DROP at on-receive and before-send (the message is lost, its connection breaks),
@@ -53,7 +62,7 @@
 
 namespace failsim::fault {
 
-enum class Transition { kSetup, kTransfer, kMove, kComplete, kPages, kCancel, kFail };
+enum class Transition { kSetup, kTransfer, kMove, kComplete, kPages, kCancel, kFail, kFinish };
 enum class Stage { kOnReceive, kBeforePersist, kAfterPersist, kBeforeSend, kAfterSend };
 
 // The position of a point in point_names().
@@ -94,7 +103,7 @@ std::vector<Passage> passages(const std::vector<Carried>& carried, Stage stage);
 // or leave rounds out. Kept by the world, with the process.
 using RoundsSeen = std::map<TaskId, std::uint32_t>;
 
-// round.N, blackout.end: of an event that is not delivered yet.
+// round.N and what is reported: of an event that is not delivered yet.
 std::vector<Passage> passages(const Member& member, const Event& event, RoundsSeen& seen);
 // blackout.begin, owner.flip: of effects of which nothing is performed yet.
 std::vector<Passage> passages(const Member& member, const Effects& effects);

@@ -202,49 +202,6 @@ TEST_F(FailpointStory, ADisarmedPointDoesNothingAndStillCounts) {
   EXPECT_TRUE(world().is_running(leader_));
 }
 
-// Every point of the protocol with every way to fail there: whatever it is, the VM ends where it
-// works, once. The invariants are checked at every step.
-class FailpointMatrix : public FailpointStory, public testing::WithParamInterface<const char*> {
- protected:
-  void migrate_with_a_fault_at(const std::string& point, const pb::VmConfig& config,
-                               const pb::MigrationParameters& parameters) {
-    SCOPED_TRACE(point);
-    begin_with_vm(config);
-    arm(point, std::string("1*") + GetParam());
-    // Nobody waits for an answer: it may die with the leader.
-    pb::Request request;
-    request.set_client("matrix");
-    request.set_sequence(1);
-    request.mutable_migrate()->set_vm("web");
-    request.mutable_migrate()->set_target(target_);
-    *request.mutable_migrate()->mutable_parameters() = parameters;
-    ASSERT_TRUE(world().ask(leader_, request, [](const pb::Reply&) {}));
-    expect_settled();
-    for (const invariants::Violation& violation : world().checker().violations()) {
-      ADD_FAILURE() << point << " " << violation.label << ": " << violation.text;
-    }
-    injector_.reset();
-  }
-};
-
-TEST_P(FailpointMatrix, EveryPointEndsWell) {
-  for (const std::string& point : fault::point_names()) {
-    if (point.starts_with("round.") && !point.starts_with("round.1.")) continue;
-    if (point.find(".pages.") != std::string::npos) continue;
-    migrate_with_a_fault_at(point, small_vm(), {});
-  }
-}
-
-// Those at which it differs from any other migration.
-TEST_P(FailpointMatrix, EveryPointOfAPostCopyEndsWell) {
-  for (const std::string& point : fault::point_names()) {
-    for (const char* part : {".move.", ".complete.", ".pages.", ".fail.", "blackout.", "owner."}) {
-      if (point.find(part) == std::string::npos) continue;
-      migrate_with_a_fault_at(point, busy_vm(), post_copy());
-    }
-  }
-}
-
 TEST_F(FailpointStory, APostCopyPassesItsPointsOnEachSide) {
   begin_with_vm(busy_vm());
   wait_for_task(migrate("web", target_, post_copy()).task());
@@ -255,10 +212,6 @@ TEST_F(FailpointStory, APostCopyPassesItsPointsOnEachSide) {
     EXPECT_EQ(hits(point), 1u) << point;
   }
 }
-
-INSTANTIATE_TEST_SUITE_P(Terms, FailpointMatrix,
-                         testing::Values("kill", "power-off", "freeze(5s)", "cut(5s)", "delay(2s)",
-                                         "cancel"));
 
 }  // namespace
 }  // namespace failsim::sim

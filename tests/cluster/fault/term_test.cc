@@ -41,7 +41,7 @@ TEST(Terms, ThatMakeNoSenseAreRefused) {
 TEST(Points, HaveNamesOfTheirOwn) {
   const std::set<std::string> names(point_names().begin(), point_names().end());
   EXPECT_EQ(names.size(), point_names().size());
-  EXPECT_EQ(names.size(), 3u * 6u * 5u + 2u * kNamedRounds + 3u);
+  EXPECT_EQ(names.size(), 3u * 8u * 5u + 2u * kNamedRounds + 9u);
   for (const char* name :
        {"leader.setup.before-send", "target.complete.after-persist", "source.move.on-receive",
         "round.1.begin", "round.32.end", "blackout.begin", "blackout.end", "owner.flip"}) {
