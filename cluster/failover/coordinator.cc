@@ -92,7 +92,7 @@ std::vector<Proposal> Coordinator::decide(const LeaderView& view) {
     migrations_.decide(decision, *vm);
     guests_.decide(decision, *vm);
   }
-  failover_.decide(decision);
+  failover_.decide(decision, migrations_);
   decide_lease_bound(decision);
   next_look_ = std::min(next_look_, decision.next_look());
   return decision.take_proposals();

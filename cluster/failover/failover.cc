@@ -4,8 +4,8 @@
 #include <utility>
 #include <vector>
 
-#include "cluster/failover/migration_conductor.h"
 #include "cluster/failover/placement.h"
+#include "cluster/migration/migration_state.h"
 
 namespace failsim {
 namespace {
@@ -35,8 +35,25 @@ void Failover::vm_changed(const ClusterState& state, const std::string& name) {
   }
 }
 
-void Failover::decide(Decision& decision) const {
+// A target that lives may hold the image of a source that is dead: the hand-over completes then. A
+// new leader waits for its word, which is repeated, but no longer than it takes to miss a node.
+bool Failover::waits_for_target(Decision& decision, const MigrationConductor& migrations,
+                                const pb::Task* task) const {
+  if (task == nullptr) return false;
+  const pb::MigrationJob& job = task->job();
+  const bool may_be_held = job.phase() == static_cast<std::uint32_t>(MigrationState::kMove) &&
+                           lives(decision.state(), job.target(), job.target_incarnation());
+  const Time until = led_since_ + decision.detection_time();
+  if (!may_be_held || migrations.has_heard_target(*task) || decision.view().now >= until) {
+    return false;
+  }
+  decision.look_again_at(until);
+  return true;
+}
+
+void Failover::decide(Decision& decision, const MigrationConductor& migrations) {
   const LeaderView& view = decision.view();
+  if (led_since_ == kNever) led_since_ = view.now;
   std::optional<Placement> placement;
   pb::Command command;
   pb::Command::Failover& failover = *command.mutable_failover();
@@ -51,6 +68,7 @@ void Failover::decide(Decision& decision) const {
       decision.look_again_at(gone_at);
       continue;
     }
+    if (waits_for_target(decision, migrations, task)) continue;
     if (!placement.has_value()) placement.emplace(view.state);
     const bool runs = vm->want() != pb::GUEST_ABSENT;
     const auto to = placement->place(runs ? vm->config().memory_bytes() : 0);

@@ -38,6 +38,10 @@ class MigrationConductor {
   void forget_ended(const ClusterState& state);
 
   void decide(Decision& decision, const pb::Vm& vm);
+  // Whether its target has told this leader how far it is.
+  bool has_heard_target(const pb::Task& task) const {
+    return said(task, task.job().target()) != nullptr;
+  }
   // Adds to a command about to be proposed how far the migrations are that it may end.
   void observe(const ClusterState& state, pb::Command& command) const;
 

@@ -17,10 +17,11 @@ class FailoverDecision : public LeaderStory {
   }
   std::map<std::string, pb::Command> decide() {
     failover.nodes_changed(state);
-    return proposals([&](Decision& decision) { failover.decide(decision); });
+    return proposals([&](Decision& decision) { failover.decide(decision, migrations); });
   }
 
   Failover failover;
+  MigrationConductor migrations;
 };
 
 TEST_F(FailoverDecision, VmsOfALivingOwnerStay) {
@@ -60,7 +61,7 @@ TEST_F(FailoverDecision, AVmThatGotANewOwnerIsNoOrphanAnyMore) {
   perform(decide().begin()->second);
   failover.vm_changed(state, "web");
   failover.vm_changed(state, "mail");
-  EXPECT_TRUE(proposals([&](Decision& decision) { failover.decide(decision); }).empty());
+  EXPECT_TRUE(proposals([&](Decision& decision) { failover.decide(decision, migrations); }).empty());
 }
 
 TEST_F(FailoverDecision, AMigrationDoesNotWaitForRoom) {
