@@ -432,6 +432,23 @@ void Events::applied(NodeId replica, const pb::EventRecord& event, Findings& fin
 
 // ---- S13, S14 -----------------------------------------------------------------------------------
 
+namespace {
+
+void check_memory_left(const Holdings& holdings, const std::map<std::string, pb::Vm>& vms,
+                       Findings& findings) {
+  if (!holdings.transfers.empty()) return;
+  std::uint64_t of_guests = 0;
+  for (const Holdings::Guest& guest : holdings.guests) {
+    const auto vm = vms.find(guest.vm);
+    if (vm != vms.end()) of_guests += vm->second.config().memory_bytes();
+  }
+  if (holdings.memory_bytes <= of_guests) return;
+  findings.add("S14", node_name(holdings.node) + " holds " + std::to_string(holdings.memory_bytes) +
+                          " bytes of memory, and its guests have " + std::to_string(of_guests));
+}
+
+}  // namespace
+
 void check_leaks(const Holdings& holdings, const std::map<std::string, pb::Vm>& vms,
                  const std::set<TaskId>& in_flight, Findings& findings) {
   findings.evaluated("S13");
@@ -451,6 +468,7 @@ void check_leaks(const Holdings& holdings, const std::map<std::string, pb::Vm>& 
     findings.add("S14", "job " + std::to_string(transfer.job) + " of VM " + transfer.vm +
                             " has ended and is not forgotten on " + node_name(holdings.node));
   }
+  check_memory_left(holdings, vms, findings);
 }
 
 }  // namespace failsim::invariants

@@ -287,10 +287,11 @@ struct Holdings {
   };
   std::vector<Guest> guests;
   std::vector<Transfer> transfers;
+  std::uint64_t memory_bytes = 0;  // reserved in all; 0 if that is not known
 };
 
-// S13, S14: nothing is left of a migration that has ended, and no guest is where it does not
-// belong. `vms` by name, `in_flight` the jobs that have not ended.
+// S13, S14: nothing is left of a migration that has ended, no guest is where it does not belong, and
+// without a transfer no more memory is held than the guests have. `vms` by name, `in_flight` the jobs that have not ended.
 void check_leaks(const Holdings& holdings, const std::map<std::string, pb::Vm>& vms,
                  const std::set<TaskId>& in_flight, Findings& findings);
 

@@ -356,6 +356,13 @@ TEST_F(CheckerStory, WhatIsLeftBehindIsFound) {
   elsewhere.node = 2;
   check_leaks(elsewhere, vms, {4}, findings_);
   EXPECT_TRUE(found("S14")) << "a guest on a node that does not own it";
+
+  findings_ = Findings();
+  Holdings reserved;
+  reserved.node = 2;
+  reserved.memory_bytes = 4096;
+  check_leaks(reserved, vms, {4}, findings_);
+  EXPECT_TRUE(found("S14")) << "memory without a guest";
 }
 
 }  // namespace

@@ -287,6 +287,7 @@ void describe(Form& form, X& x) {
 template <typename Form, Is<Held> X>
 void describe(Form& form, X& x) {
   form.number("node", x.holdings.node);
+  form.number("memory_bytes", x.holdings.memory_bytes);
   form.objects("guests", x.holdings.guests, [](auto& inner, auto& guest) {
     inner.text("vm", guest.vm);
     inner.number("boot_id", guest.boot_id);

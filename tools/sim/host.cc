@@ -195,6 +195,7 @@ bool Host::has_sender(const std::string& vm, TaskId job) const {
 invariants::Holdings Host::holdings() const {
   invariants::Holdings holdings;
   holdings.node = self_;
+  holdings.memory_bytes = used_bytes_;
   for (const auto& [vm, runner] : runners_) {
     if (runner->guest() == nullptr) continue;
     holdings.guests.push_back({vm, runner->boot_id(), runner->is_held()});
