@@ -90,6 +90,7 @@ const std::vector<Verb>& all_verbs() {
     append(verbs, event_verbs());
     append(verbs, fault_verbs());
     append(verbs, fault_inject_verbs());
+    append(verbs, matrix_verbs());
     append(verbs, simulate_verbs());
     append(verbs, replay_verbs());
     append(verbs, scenario_verbs());

@@ -82,6 +82,7 @@ std::vector<Verb> job_verbs();
 std::vector<Verb> event_verbs();
 std::vector<Verb> fault_verbs();
 std::vector<Verb> fault_inject_verbs();
+std::vector<Verb> matrix_verbs();
 std::vector<Verb> simulate_verbs();
 std::vector<Verb> replay_verbs();
 std::vector<Verb> scenario_verbs();
