@@ -30,6 +30,9 @@ void bench_virtual(const Options& options, Report& report);
 void bench_startup(const Options& options, Report& report);
 void bench_migrations(const Options& options, Report& report);
 void bench_kills(const Options& options, Report& report);
+void bench_cancel(const Options& options, Report& report);
+void bench_parallel(const Options& options, Report& report);
+void bench_soak(const Options& options, Report& report);
 
 inline std::vector<Bench> all_benches() {
   return {
@@ -41,6 +44,11 @@ inline std::vector<Bench> all_benches() {
       {"startup", "start-up time and memory of a node process", false, bench_startup},
       {"migrations", "200 live migrations back to back, all checked", true, bench_migrations},
       {"kills", "100 migrations with a node killed at a random moment", true, bench_kills},
+      {"cancel", "300 cancels in each of six situations, how soon they are answered", true,
+       bench_cancel},
+      {"parallel", "200 modelled and 8 real migrations at once: suspicions, shares", true,
+       bench_parallel},
+      {"soak", "migrations disturbed at random for --count minutes, each judged", true, bench_soak},
   };
 }
 
