@@ -1,6 +1,7 @@
 #include "cluster/failover/migration_conductor.h"
 
 #include "cluster/error.h"
+#include "cluster/migration/job.h"
 #include "cluster/migration/migration_state.h"
 #include "cluster/vm/task_result.h"
 #include "tests/cluster/failover/leader_story.h"
