@@ -1,10 +1,12 @@
 #include "node/api/http_server.h"
 
+#include <cerrno>
 #include <utility>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <fcntl.h>
 
 #include "node/api/http_session.h"
 
@@ -35,7 +37,11 @@ class Server final : public HttpServer {
     const HttpServerConfig& config = shared_->config;
     error_code failure;
     if (config.listener >= 0) {
-      acceptor_.assign(tcp::v4(), config.listener, failure);
+      // Ours from now on: no program that we start is to keep it open.
+      if (::fcntl(config.listener, F_SETFD, FD_CLOEXEC) != 0) {
+        failure.assign(errno, boost::system::system_category());
+      }
+      if (!failure) acceptor_.assign(tcp::v4(), config.listener, failure);
       if (!failure) accept();
       return failure ? std::optional(not_inherited(failure)) : std::nullopt;
     }
