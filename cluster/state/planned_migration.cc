@@ -30,6 +30,14 @@ std::optional<Error> parameters_refused(const pb::MigrationParameters& parameter
                    " to deal with a migration that does not converge.",
                "Give go-on, fail, switch, throttle or post-copy.");
   }
+  if (parameters.streams() > kStreamsMax) {
+    return bad("A migration cannot have " + std::to_string(parameters.streams()) + " streams.",
+               "Give --streams 1 to " + std::to_string(kStreamsMax) + ".");
+  }
+  if (!pb::Compression_IsValid(parameters.compression())) {
+    return bad("There is no compression number " + std::to_string(parameters.compression()) + ".",
+               "Give off or zstd.");
+  }
   const Duration limit = settings_of(parameters).downtime_limit;
   const Duration most = parameters.max_downtime_ns();
   if (most != 0 && most < limit) {

@@ -27,6 +27,7 @@ constexpr std::uint64_t kDefaultDirtyRate = 20 * kMiB;
 constexpr std::uint64_t kDefaultWorkingSet = 32 * kMiB;
 constexpr std::uint64_t kDefaultDowntimeLimitMs = 300;
 constexpr std::uint64_t kDefaultMaxRounds = 30;
+constexpr std::uint64_t kDefaultStreams = 1;
 
 Error no_such_node(const std::string& name) {
   return {Code::kNodeNotFound, "There is no node called '" + name.substr(0, 80) + "'.",
@@ -69,6 +70,10 @@ pb::MigrationParameters parameters_of(Arguments& arguments) {
   parameters.set_max_bytes(arguments.number("max_bytes", 0, kMostBytes));
   parameters.set_on_no_convergence(static_cast<pb::OnNoConvergence>(
       arguments.choice("on_no_convergence", {"go-on", "fail", "switch", "throttle", "post-copy"}, 0)));
+  parameters.set_streams(
+      static_cast<std::uint32_t>(arguments.number("streams", kDefaultStreams, kMost32)));
+  parameters.set_compression(
+      static_cast<pb::Compression>(arguments.choice("compression", {"off", "zstd"}, 0)));
   parameters.set_verify(
       static_cast<pb::VerifyMode>(arguments.choice("verify", {"background", "before-resume"}, 0)));
   return parameters;

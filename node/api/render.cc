@@ -228,6 +228,12 @@ json::object migration(const ClusterState& state, const pb::Task& task, const Li
           {"requested_pages", statistics.requested_pages()},
           {"followed_pages", statistics.followed_pages()},
           {"stalled_ms", milliseconds(statistics.stalled_ns())},
+          {"streams", std::max(job.parameters().streams(), 1U)},
+          {"compression", job.parameters().compression() == pb::COMPRESSION_ZSTD ? "zstd" : "off"},
+          {"zero_pages", statistics.zero_pages()},
+          {"duplicate_pages", statistics.duplicate_pages()},
+          {"compressed_pages", statistics.compressed_pages()},
+          {"kept_pages", statistics.kept_pages()},
           {"digest_match", digest_match(job.statistics())},
           {"restarted_elsewhere", job.restarted_elsewhere()},
           {"error", task_error(task)}};

@@ -31,8 +31,7 @@ class GuestScheduler : public GuestHost {
 
   // Everything referred to must outlive the scheduler.
   GuestScheduler(std::string node, MemoryBudget& budget, Workers& workers, KeptPages& kept,
-                 VolumePort& volume,
-                 std::function<void(const GuestReport&)> report_guest,
+                 VolumePort& volume, std::function<void(const GuestReport&)> report_guest,
                  std::function<void(const TransferReport&)> report_transfer, TakeImage take_image,
                  HypervisorFaults* faults, ObservationLog* observations);
   ~GuestScheduler() override;

@@ -46,8 +46,8 @@ class PageDecompressor {
 };
 
 // Compares what compressing costs with what it saves on the link, as both were measured in this
-// transfer: it pays while (time to compress) + (time to send the rest) < (time to send it all). If
-// it does not, it is given up until the transfer ends.
+// transfer: it pays while (processor time to compress) + (time to send the rest) < (time to send it
+// all). If it does not, it is given up until the transfer ends.
 class CompressionGauge {
  public:
   // The rate this stream may have, if it is limited; 0 = measure it first.

@@ -278,6 +278,7 @@ bool TransferSource::perform(PrecopyDecision decision) {
     case PrecopyDecision::kFail:
       return fail(VMTaskResult::kTimeOutError,
                   not_converging_message(order_.vm, route_.node, route_.peer, policy_));
+    case PrecopyDecision::kPostCopy:
     case PrecopyDecision::kSwitch:
     case PrecopyDecision::kSwitchForced:
     case PrecopyDecision::kPostCopy:

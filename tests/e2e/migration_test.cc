@@ -207,6 +207,7 @@ TEST_F(Migration, ThatMustConvergeAndWillNotIsForecastAndFails) {
 TEST_F(Migration, WhatCannotBeIsRefusedAndChangesNothing) {
   create("web", "node-1");
   expect_refused("migrate web --to node-2 --max-downtime 100ms", 1, Code::kInvalidParameter);
+  EXPECT_EQ(run("migrate web --to node-2 --streams 9").exit, 64);
   const std::uint64_t before = last_event();
   expect_refused("migrate web --to node-1", 1, Code::kInvalidParameter);
   expect_refused("migrate web --to node-9", 105, Code::kNodeNotFound);

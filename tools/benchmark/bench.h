@@ -13,6 +13,7 @@ namespace failsim::bench {
 struct Options {
   std::uint64_t seed = 1;              // of what is drawn at random
   std::optional<std::uint32_t> count;  // how often, instead of what the bench says
+  bool is_short = false;               // what says enough in a minute
 };
 
 struct Bench {
@@ -22,7 +23,7 @@ struct Bench {
   void (*run)(const Options& options, Report& report) = nullptr;
 };
 
-void bench_bulk(const Options& options, Report& report);
+void bench_migration(const Options& options, Report& report);
 void bench_downtime(const Options& options, Report& report);
 void bench_writes(const Options& options, Report& report);
 void bench_failover(const Options& options, Report& report);
@@ -36,7 +37,8 @@ void bench_soak(const Options& options, Report& report);
 
 inline std::vector<Bench> all_benches() {
   return {
-      {"bulk", "1 GiB of memory over loopback, against a minimal mover", false, bench_bulk},
+      {"migration", "memory over loopback, beside a minimal mover, iperf3 and QEMU", false,
+       bench_migration},
       {"downtime", "live migrations in a real cluster, against the limit", false, bench_downtime},
       {"writes", "replicated, fsynced property writes a second", false, bench_writes},
       {"failover", "from kill -9 to the VM running elsewhere", false, bench_failover},

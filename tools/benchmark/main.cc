@@ -1,6 +1,6 @@
 // failsim-bench: measures failsim, and checks what it is expected to keep.
 //
-//   failsim-bench [NAME...] [--output json] [--seed N] [--count N]
+//   failsim-bench [NAME...] [--output json] [--seed N] [--count N] [--short]
 //
 // Figures go to standard output, what happens meanwhile to standard error. The exit status is 1 if
 // an expectation was not met or a bench could not be run.
@@ -74,6 +74,7 @@ int main(int argc, char** argv) {
   app.add_option("--seed", options.seed, "Of what is drawn at random");
   app.add_option("--count", options.count, "How often, instead of what the bench says")
       ->check(CLI::Range(1U, 1'000'000U));
+  app.add_flag("--short", options.is_short, "Fewer runs and cases, where a bench takes minutes");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

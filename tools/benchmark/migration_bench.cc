@@ -17,6 +17,8 @@ using node::HypervisorSeams;
 
 constexpr double kBytesPerGib = 1024.0 * 1024.0 * 1024.0;
 constexpr NodeId kSource = 1;
+// As fast as a guest writes whole pages on one core, nearly.
+constexpr std::uint64_t kDirtyBytesPerSecond = std::uint64_t{1} << 30;
 constexpr NodeId kTarget = 2;
 
 // A shared volume that acknowledges everything: disks are not what is measured.
@@ -38,6 +40,7 @@ class Reports {
     if (const auto* guest = std::get_if<GuestReport>(&report)) condition_ = guest->condition;
     if (const auto* transfer = std::get_if<TransferReport>(&report)) {
       status_ = transfer->status;
+      bytes_sent_ = transfer->statistics.bytes_sent();
       error_ = transfer->error;
     }
     changed_.notify_all();
@@ -55,6 +58,10 @@ class Reports {
     changed_.wait(lock, [&] { return status_ == status || status_ == pb::TRANSFER_FAILED; });
     return status_ == status;
   }
+  std::uint64_t bytes_sent() {
+    const std::lock_guard lock(mutex_);
+    return bytes_sent_;
+  }
   std::string error() {
     const std::lock_guard lock(mutex_);
     return error_;
@@ -66,6 +73,7 @@ class Reports {
   pb::GuestCondition condition_ = pb::CONDITION_ABSENT;
   pb::TransferStatus status_ = pb::TRANSFER_IDLE;
   std::string error_;
+  std::uint64_t bytes_sent_ = 0;
 };
 
 struct Side {
@@ -94,6 +102,12 @@ struct Side {
 pb::VmConfig config_of(const BulkOptions& options) {
   pb::VmConfig config;
   config.set_memory_bytes(options.bytes);
+  if (options.content == Content::kZero) config.set_fill(pb::FILL_ZERO);
+  if (options.content == Content::kDirtying) {
+    config.set_dirty_bytes_per_second(kDirtyBytesPerSecond);
+    config.set_working_set_bytes(options.working_set_bytes);
+    config.set_pattern(pb::PATTERN_SEQUENTIAL);
+  }
   return config;
 }
 
@@ -124,10 +138,11 @@ bool target_side(const BulkOptions& options, PairLink& link) {
     bool go = false;
     if (!link.receive(go)) return false;
     side.reports.forget();
+    double cpu_before = cpu_seconds();
     side.hypervisor->order(
         transfer_of(options, TransferRole::kTarget, TransferStage::kPrepare, attempt));
     const bool ready = side.reports.await(pb::TRANSFER_READY);
-    const double cpu_before = cpu_seconds();
+    if (!options.is_cold) cpu_before = cpu_seconds();
     if (!link.send(ready) || !ready) return false;
     const bool held = side.reports.await(pb::TRANSFER_HOLDS_ALL);
     if (!held || !link.send(Held{now_seconds(), cpu_seconds() - cpu_before})) return false;
@@ -161,17 +176,21 @@ Result<BulkFigure> source_side(const BulkOptions& options, PairLink& link) {
                    "see that port " + std::to_string(options.port) + " is free"};
     };
     bool ready = false;
+    double started = now_seconds();
     if (!link.send(true) || !link.receive(ready) || !ready) return failed();
     side.reports.forget();
     const double cpu_before = cpu_seconds();
-    const double started = now_seconds();
+    if (!options.is_cold) started = now_seconds();
     order(TransferStage::kStream);
     if (!side.reports.await(pb::TRANSFER_CONVERGED)) return failed();
+    const double stopped = now_seconds();
     order(TransferStage::kFinish);
     Held held;
     if (!side.reports.await(pb::TRANSFER_RELEASED) || !link.receive(held)) return failed();
     const double cpu = cpu_seconds() - cpu_before;
-    figures.push_back({gib / (held.at - started), cpu / gib, held.cpu_seconds / gib});
+    const double seconds = held.at - started;
+    figures.push_back({gib / seconds, cpu / gib, held.cpu_seconds / gib, seconds, held.at - stopped,
+                       side.reports.bytes_sent()});
     order(TransferStage::kDrop);
     side.hypervisor->order(run);
   }

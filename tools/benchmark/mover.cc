@@ -170,7 +170,9 @@ Result<BulkFigure> send_side(const BulkOptions& options, PairLink& link) {
     const double cpu = cpu_seconds() - cpu_before;
     Received received;
     good = good && link.receive(received);
-    figures.push_back({gib / (received.at - started), cpu / gib, received.cpu_seconds / gib});
+    const double seconds = received.at - started;
+    figures.push_back(
+        {gib / seconds, cpu / gib, received.cpu_seconds / gib, seconds, 0, options.bytes});
   }
   for (const int one : sockets) close(one);
   if (!good) return failed;

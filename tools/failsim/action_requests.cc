@@ -3,6 +3,7 @@
 #include <boost/algorithm/string/predicate.hpp>
 
 #include "cluster/migration/job.h"
+#include "cluster/migration/precopy.h"
 #include "cluster/proto/state.pb.h"
 #include "cluster/units.h"
 #include "tools/failsim/http.h"
@@ -39,6 +40,7 @@ ApiCall migrate(const Action& action) {
                        {"downtime_limit_ms",
                         parse_duration(action.option("--downtime-limit")).take() / kMillisecond},
                        {"on_no_convergence", action.option("--on-no-convergence")},
+                       {"compression", action.option("--compression")},
                        {"verify", action.option("--verify")}};
   if (action.has("--bandwidth")) {
     body["bandwidth_bytes_per_second"] = parse_rate(action.option("--bandwidth")).take();
@@ -54,6 +56,9 @@ ApiCall migrate(const Action& action) {
   }
   if (action.has("--max-bytes")) {
     body["max_bytes"] = parse_size(action.option("--max-bytes")).take();
+  }
+  if (action.has("--streams")) {
+    body["streams"] = parse_count(action.option("--streams"), 1, kStreamsMax).take();
   }
   return {"POST", vm_target(action.words[0]) + "/migrate", std::move(body)};
 }

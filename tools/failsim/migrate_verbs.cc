@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 
+#include "cluster/migration/precopy.h"
 #include "cluster/units.h"
 #include "tools/failsim/tasks.h"
 #include "tools/failsim/verb.h"
@@ -41,6 +42,13 @@ json::object parameters(const Arguments& arguments) {
                "Give go-on, fail, switch, throttle or post-copy.");
   }
   body["on_no_convergence"] = action;
+  if (arguments.given("--streams")) body["streams"] = arguments.count("--streams", 1, kStreamsMax);
+  const std::string compression = arguments.text("--compression");
+  if (compression != "off" && compression != "zstd") {
+    fail_usage("--compression cannot be \"" + shortened(compression) + "\".",
+               "Give off or zstd.");
+  }
+  body["compression"] = compression;
   const std::string verify = arguments.text("--verify");
   if (verify != "background" && verify != "before-resume") {
     fail_usage("--verify cannot be \"" + shortened(verify) + "\".",
@@ -208,6 +216,9 @@ std::vector<Verb> migrate_verbs() {
                "the guest, or post-copy: it goes on at the target and its pages follow, and if "
                "either node dies before they are there it starts again from its disk",
                "go-on"),
+        option("--streams", "COUNT", "Connections that share the pages, 1 to 8 (default: 1)"),
+        option("--compression", "HOW", "Compress pages: zstd for as long as that is faster, or off",
+               "off"),
         option("--verify", "WHEN", "Check every page at the target: background or before-resume",
                "background"),
         flag("--check", "Begin nothing; say everything that stands against it"),

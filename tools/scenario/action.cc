@@ -20,6 +20,7 @@ constexpr std::array<std::string_view, 3> kPatterns = {"uniform", "hot-set", "se
 constexpr std::array<std::string_view, 2> kFills = {"random", "zero"};
 constexpr std::array<std::string_view, 5> kNoConvergence = {"go-on", "fail", "switch", "throttle",
                                                             "post-copy"};
+constexpr std::array<std::string_view, 2> kCompressions = {"off", "zstd"};
 constexpr std::array<std::string_view, 2> kVerifies = {"background", "before-resume"};
 
 constexpr std::array kName = {ActionArgument{"NAME", Type::kVm}};
@@ -43,6 +44,8 @@ constexpr std::array kMigrate = {
     ActionArgument{"--max-bytes", Type::kSize},
     ActionArgument{"--timeout", Type::kDuration},
     ActionArgument{"--on-no-convergence", Type::kChoice, "go-on", kNoConvergence},
+    ActionArgument{"--streams", Type::kCount},
+    ActionArgument{"--compression", Type::kChoice, "off", kCompressions},
     ActionArgument{"--verify", Type::kChoice, "background", kVerifies}};
 constexpr std::array kProperty = {ActionArgument{"OBJECT", Type::kObject},
                                   ActionArgument{"NAME", Type::kText},

@@ -84,6 +84,11 @@ pb::Request migrate(const Action& action, std::uint32_t nodes) {
       : on_no_convergence == "throttle"  ? pb::NO_CONVERGENCE_THROTTLE
       : on_no_convergence == "post-copy" ? pb::NO_CONVERGENCE_POST_COPY
                                          : pb::NO_CONVERGENCE_GO_ON);
+  if (action.has("--streams")) {
+    parameters.set_streams(static_cast<std::uint32_t>(number_of(action.option("--streams"))));
+  }
+  parameters.set_compression(action.option("--compression") == "zstd" ? pb::COMPRESSION_ZSTD
+                                                                      : pb::COMPRESSION_OFF);
   parameters.set_verify(action.option("--verify") == "background" ? pb::VERIFY_BACKGROUND
                                                                   : pb::VERIFY_BEFORE_RESUME);
   return request;

@@ -189,7 +189,8 @@ TEST_F(ApiTest, AMigrationIsAskedForWithItsParameters) {
   EXPECT_EQ(send("POST", "/v1/vms/web/migrate",
                  R"({"to":"node-2","bandwidth_bytes_per_second":1000,"downtime_limit_ms":50,
                      "max_rounds":3,"timeout_ms":9,"verify":"before-resume",
-                     "max_downtime_ms":2000,"max_bytes":4096,"on_no_convergence":"switch"})"),
+                     "max_downtime_ms":2000,"max_bytes":4096,"on_no_convergence":"switch",
+                     "streams":4,"compression":"zstd"})"),
             200u);
   const pb::Request::Migrate& migrate = asked().migrate();
   EXPECT_EQ(migrate.target(), 2u);
@@ -201,6 +202,8 @@ TEST_F(ApiTest, AMigrationIsAskedForWithItsParameters) {
   EXPECT_EQ(migrate.parameters().max_downtime_ns(), 2 * kSecond);
   EXPECT_EQ(migrate.parameters().max_bytes(), 4096u);
   EXPECT_EQ(migrate.parameters().on_no_convergence(), pb::NO_CONVERGENCE_SWITCH);
+  EXPECT_EQ(migrate.parameters().streams(), 4u);
+  EXPECT_EQ(migrate.parameters().compression(), pb::COMPRESSION_ZSTD);
   EXPECT_EQ(send("POST", "/v1/vms/web/migrate", "{}"), 400u);
 }
 

@@ -182,7 +182,7 @@ TEST_F(PageStreams, LookingForRepeatedPagesEndsWhenThereAreNone) {
 }
 
 TEST_F(PageStreams, TextIsCompressedOnASlowLink) {
-  connect(32 * kMiB, true);
+  connect(16 * kMiB, true);
   Random random(1);
   for (std::uint64_t page = 0; page < kPages; ++page) write_text(page, random);
   round();

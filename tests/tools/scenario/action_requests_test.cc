@@ -23,13 +23,17 @@ TEST(ActionRequests, AskForWhatTheVerbsAskFor) {
   EXPECT_EQ(call("task cancel 3"), "POST /v1/tasks/3/cancel {}");
   EXPECT_EQ(call("migrate web --to node-2 --bandwidth 4MiB/s"),
             "POST /v1/vms/web/migrate {\"to\":\"node-2\",\"downtime_limit_ms\":300,"
-            "\"on_no_convergence\":\"go-on\",\"verify\":\"background\","
+            "\"on_no_convergence\":\"go-on\",\"compression\":\"off\",\"verify\":\"background\","
             "\"bandwidth_bytes_per_second\":4194304}");
   EXPECT_EQ(call("migrate web --to node-2 --max-downtime 2s --max-bytes 1GiB "
                  "--on-no-convergence switch"),
             "POST /v1/vms/web/migrate {\"to\":\"node-2\",\"downtime_limit_ms\":300,"
-            "\"on_no_convergence\":\"switch\",\"verify\":\"background\",\"max_downtime_ms\":2000,"
-            "\"max_bytes\":1073741824}");
+            "\"on_no_convergence\":\"switch\",\"compression\":\"off\",\"verify\":\"background\","
+            "\"max_downtime_ms\":2000,\"max_bytes\":1073741824}");
+  EXPECT_EQ(call("migrate web --to node-2 --streams 4 --compression zstd"),
+            "POST /v1/vms/web/migrate {\"to\":\"node-2\",\"downtime_limit_ms\":300,"
+            "\"on_no_convergence\":\"go-on\",\"compression\":\"zstd\",\"verify\":\"background\","
+            "\"streams\":4}");
   EXPECT_EQ(call("vm create db --memory 8MiB --owner node-2 --start"),
             "POST /v1/vms {\"name\":\"db\",\"memory_bytes\":8388608,\"dirty_bytes_per_second\":"
             "20971520,\"working_set_bytes\":8388608,\"pattern\":\"uniform\",\"fill\":\"random\","
