@@ -1,5 +1,7 @@
 #include "cluster/failover/migration_conductor.h"
 
+#include <optional>
+
 #include "cluster/error.h"
 #include "cluster/failover/job_steps.h"
 #include "cluster/migration/post_copy.h"
@@ -10,6 +12,9 @@ namespace failsim {
 namespace {
 
 using Transfer = pb::PeerMessage::Report::Transfer;
+
+// Each costs an entry of the log.
+constexpr int kRoundsKeptAtOnce = 4;
 
 pb::TransferStatus status(const Transfer* said) {
   return said == nullptr ? pb::TRANSFER_IDLE : said->status();
@@ -57,6 +62,22 @@ pb::Command not_converging(const pb::Task& task, const pb::MigrationStatistics& 
   report.set_job(task.id());
   report.set_attempt(task.job().attempt());
   *report.mutable_statistics() = statistics;
+  return command;
+}
+
+// Nothing if the job has them all, or lacks fewer than `fewest`.
+std::optional<pb::Command> new_rounds(const pb::Task& task, const Transfer& source, int fewest) {
+  const auto& kept = task.job().rounds();
+  const std::uint32_t next = kept.empty() ? 0 : kept.rbegin()->number() + 1;
+  pb::Command command;
+  pb::Command::KeepRounds& keep = *command.mutable_keep_rounds();
+  for (const pb::MigrationRound& round : source.rounds()) {
+    if (round.number() >= next) *keep.add_rounds() = round;
+  }
+  if (keep.rounds_size() < fewest) return std::nullopt;
+  keep.set_vm(task.job().vm());
+  keep.set_job(task.id());
+  keep.set_attempt(task.job().attempt());
   return command;
 }
 
@@ -180,6 +201,7 @@ void MigrationConductor::observe_job(const ClusterState& state, TaskId id,
   pb::Command::Observed& observed = *command.add_observed();
   observed.set_job(id);
   *observed.mutable_statistics() = source->statistics();
+  *observed.mutable_rounds() = source->rounds();
 }
 
 void MigrationConductor::observe(const ClusterState& state, pb::Command& command) const {
@@ -209,11 +231,21 @@ void MigrationConductor::decide_job(Decision& decision, const pb::Vm& vm, const 
   const pb::MigrationJob& job = task.job();
   const Sides sides{task, job, said(task, job.source()), said(task, job.target())};
   if (job.phase() == 0) return decide_finish(decision, sides);
+  keep_rounds(decision, sides);
   if (pages_follow(vm, task)) return decide_pages(decision, sides);
   if (complete(decision, sides)) return;
   if (follow_request(decision, sides)) return;
   if (abort(decision, sides)) return;
   advance(decision, vm, sides);
+}
+
+// Some at a time, and the rest when the last has ended.
+void MigrationConductor::keep_rounds(Decision& decision, const Sides& sides) const {
+  if (sides.source == nullptr) return;
+  const bool are_all = status(sides.source) == pb::TRANSFER_CONVERGED ||
+                       status(sides.source) == pb::TRANSFER_RELEASED;
+  const auto keep = new_rounds(sides.task, *sides.source, are_all ? 1 : kRoundsKeptAtOnce);
+  if (keep) decision.propose("rounds/" + sides.job.vm(), *keep);
 }
 
 void MigrationConductor::decide_finish(Decision& decision, const Sides& sides) const {

@@ -57,6 +57,7 @@ class MigrationConductor {
   };
 
   void decide_job(Decision& decision, const pb::Vm& vm, const pb::Task& task);
+  void keep_rounds(Decision& decision, const Sides& sides) const;
   void decide_finish(Decision& decision, const Sides& sides) const;
   bool complete(Decision& decision, const Sides& sides) const;
   void decide_pages(Decision& decision, const Sides& sides) const;

@@ -1,7 +1,6 @@
 #include "cluster/migration/dirty_model.h"
 
 #include <algorithm>
-#include <utility>
 
 #include "cluster/migration/saturation.h"
 #include "cluster/migration/transfer_rate.h"
@@ -59,17 +58,40 @@ std::uint64_t whole_of(std::uint64_t bytes, std::uint64_t part) {
   return part == 0 ? 0 : saturate((Wide{bytes} << kFractionBits) / part);
 }
 
-// The guest of this working set that dirties `bytes` in `elapsed`.
-DirtyModel of_working_set(std::uint64_t working_set, Duration elapsed, std::uint64_t bytes) {
-  const std::uint64_t passes = least_passes(
-      [&](std::uint64_t y) { return (Wide{working_set} * covered(y) >> kFractionBits) >= bytes; });
-  if (passes == kFewestPasses) return {rate_of(bytes, elapsed), working_set};
-  return {rate_of_passes(passes, working_set, elapsed), working_set};
+}  // namespace
+
+DirtyModel even_of(std::uint64_t working_set, const DirtyPoint& point) {
+  const std::uint64_t passes = least_passes([&](std::uint64_t y) {
+    return (Wide{working_set} * covered(y) >> kFractionBits) >= point.bytes;
+  });
+  if (passes == kFewestPasses) return {rate_of(point.bytes, point.elapsed), working_set};
+  return {rate_of_passes(passes, working_set, point.elapsed), working_set};
 }
 
-// Each page went once, after it had been clean since the round before came to it; and what is left
-// was dirtied since this round came to it.
-DirtyModel fit_page_by_page(const DirtyMeasurement& measured, std::uint64_t memory_bytes) {
+DirtyModel even_at_rate(std::uint64_t bytes_per_second, const DirtyPoint& point) {
+  const std::uint64_t written = bytes_in(point.elapsed, bytes_per_second);
+  const std::uint64_t passes = least_passes([&](std::uint64_t y) {
+    return (Wide{point.bytes} * y << kFractionBits) / kPass >= Wide{written} * covered(y);
+  });
+  return {bytes_per_second, saturate(Wide{written} * kPass / passes)};
+}
+
+DirtyModel even_through(const DirtyPoint& shorter, const DirtyPoint& longer,
+                        std::uint64_t memory_bytes) {
+  const std::uint64_t least = std::max(shorter.bytes, longer.bytes);
+  const std::uint64_t passes = least_passes([&](std::uint64_t y) {
+    return Wide{longer.bytes} * covered(y) >=
+           Wide{shorter.bytes} * covered(scaled(y, longer.elapsed, shorter.elapsed));
+  });
+  const std::uint64_t found =
+      whole_of(longer.bytes, covered(scaled(passes, longer.elapsed, shorter.elapsed)));
+  return even_of(std::clamp(found, least, std::max(least, memory_bytes)), longer);
+}
+
+DirtyModel fit(const DirtyMeasurement& measured, std::uint64_t memory_bytes,
+               const DirtyModel& former) {
+  if (measured.duration <= 0 || measured.round_before <= 0) return former;
+  if (measured.left_bytes == 0) return {0, former.working_set_bytes};
   // The first round came to the working set, at the start of memory, and then to the rest.
   const Duration since = measured.was_first ? measured.round_before
                                             : measured.round_before / 2 + measured.duration / 2;
@@ -84,45 +106,14 @@ DirtyModel fit_page_by_page(const DirtyMeasurement& measured, std::uint64_t memo
   if (working_set == found) {
     return {rate_of_passes(passes, working_set, measured.duration), working_set};
   }
-  return of_working_set(working_set, since, measured.sent_bytes);
+  return even_of(working_set, {since, measured.sent_bytes});
 }
-
-DirtyModel fit_at_once(const DirtyMeasurement& measured, std::uint64_t memory_bytes,
-                       const DirtyModel& former) {
-  std::pair shorter(measured.duration, measured.left_bytes);
-  std::pair longer(measured.round_before, measured.left_before);
-  if (shorter.first > longer.first) std::swap(shorter, longer);
-  const std::uint64_t least = std::max(shorter.second, longer.second);
-  const bool is_alike = longer.first - shorter.first < longer.first / 8;
-  if (is_alike && former.working_set_bytes > 0) {
-    return of_working_set(std::max(former.working_set_bytes, least), measured.duration,
-                          measured.left_bytes);
-  }
-  const std::uint64_t passes = least_passes([&](std::uint64_t y) {
-    return Wide{longer.second} * covered(y) >=
-           Wide{shorter.second} * covered(scaled(y, longer.first, shorter.first));
-  });
-  const std::uint64_t found =
-      whole_of(longer.second, covered(scaled(passes, longer.first, shorter.first)));
-  return of_working_set(std::clamp(found, least, std::max(least, memory_bytes)), measured.duration,
-                        measured.left_bytes);
-}
-
-}  // namespace
 
 std::uint64_t DirtyModel::dirty_bytes(Duration elapsed) const {
   if (working_set_bytes == 0) return 0;
   const std::uint64_t written = bytes_in(elapsed, bytes_per_second);
   const Wide dirty = Wide{working_set_bytes} * covered_fraction(written, working_set_bytes);
   return static_cast<std::uint64_t>(dirty >> kFractionBits);
-}
-
-DirtyModel fit(const DirtyMeasurement& measured, DirtyReading reading, std::uint64_t memory_bytes,
-               const DirtyModel& former) {
-  if (measured.duration <= 0 || measured.round_before <= 0) return former;
-  if (measured.left_bytes == 0) return {0, former.working_set_bytes};
-  return reading == DirtyReading::kPageByPage ? fit_page_by_page(measured, memory_bytes)
-                                              : fit_at_once(measured, memory_bytes, former);
 }
 
 }  // namespace failsim

@@ -1,58 +1,55 @@
 #include "cluster/migration/precopy_course.h"
 
+#include <cassert>
+
 #include "cluster/migration/transfer_rate.h"
+#include "cluster/wide.h"
 
 namespace failsim {
-namespace {
 
-constexpr std::size_t kPieces = 32;
-
-}  // namespace
-
-// A guest that is read at once is one piece.
-PrecopyCourse::PrecopyCourse(const DirtyModel& guest, DirtyReading reading,
+PrecopyCourse::PrecopyCourse(const DirtyHabit& guest, std::uint64_t memory_bytes,
                              std::uint64_t link_bytes_per_second)
-    : guest_(guest),
-      link_bytes_per_second_(link_bytes_per_second),
-      clean_since_(reading == DirtyReading::kPageByPage ? kPieces : 1, 0) {}
+    : memory_(guest, memory_bytes),
+      full_steps_per_second_(guest.steps_per_second()),
+      link_bytes_per_second_(link_bytes_per_second) {}
 
-CourseRound PrecopyCourse::first_round(std::uint64_t memory_bytes) {
-  const std::uint64_t piece = guest_.working_set_bytes / clean_since_.size();
-  for (std::size_t i = 0; i < clean_since_.size(); ++i) {
-    clean_since_[i] = time_to_send(piece * i, link_bytes_per_second_);
+PrecopyCourse PrecopyCourse::behind(const DirtyHabit& guest, std::uint32_t throttle_percent,
+                                    std::uint64_t link_bytes_per_second, Duration round) {
+  PrecopyCourse course(guest, guest.working_set_bytes(), link_bytes_per_second);
+  course.set_throttle_percent(throttle_percent);
+  const auto pieces = static_cast<Duration>(course.memory_.count());
+  for (std::size_t i = 0; i < course.memory_.count(); ++i) {
+    course.memory_.take(i);
+    course.memory_.execute(round / pieces);
   }
-  now_ = time_to_send(memory_bytes, link_bytes_per_second_);
-  return {memory_bytes, now_, dirty_bytes()};
+  return course;
 }
 
-void PrecopyCourse::begin_behind(Duration round) {
-  const auto pieces = static_cast<Duration>(clean_since_.size());
-  for (Duration i = 0; i < pieces; ++i) {
-    clean_since_[static_cast<std::size_t>(i)] = round / pieces * i;
-  }
-  now_ = round;
+void PrecopyCourse::set_throttle_percent(std::uint32_t percent) {
+  assert(percent < 100);
+  memory_.set_steps_per_second(
+      static_cast<std::uint64_t>(Wide{full_steps_per_second_} * (100 - percent) / 100));
 }
 
 CourseRound PrecopyCourse::next_round() {
-  const Duration began = now_;
-  std::uint64_t sent = 0;
-  for (std::size_t i = 0; i < clean_since_.size(); ++i) {
-    const std::uint64_t bytes = dirty_bytes_of(i);
-    clean_since_[i] = now_;
-    now_ = add(now_, time_to_send(bytes, link_bytes_per_second_));
-    sent += bytes;
+  CourseRound round;
+  for (std::size_t i = 0; i < memory_.count(); ++i) {
+    const std::uint64_t bytes = memory_.take(i);
+    const Duration time = time_to_send(bytes, link_bytes_per_second_);
+    memory_.execute(time);
+    round.sent_bytes += bytes;
+    round.duration = add(round.duration, time);
   }
-  return {sent, now_ - began, dirty_bytes()};
+  round.dirty_bytes = memory_.dirty_bytes();
+  return round;
 }
 
-std::uint64_t PrecopyCourse::dirty_bytes() const {
-  std::uint64_t bytes = 0;
-  for (std::size_t i = 0; i < clean_since_.size(); ++i) bytes += dirty_bytes_of(i);
-  return bytes;
-}
-
-std::uint64_t PrecopyCourse::dirty_bytes_of(std::size_t piece) const {
-  return guest_.dirty_bytes(now_ - clean_since_[piece]) / clean_since_.size();
+CourseRound PrecopyCourse::follow(Duration duration, std::uint64_t about_bytes_per_second) {
+  PrecopyCourse trial = *this;
+  trial.set_link(about_bytes_per_second);
+  const std::uint64_t needed = rate_of(trial.next_round().sent_bytes, duration);
+  set_link(needed > 0 ? needed : about_bytes_per_second);
+  return next_round();
 }
 
 }  // namespace failsim

@@ -1,14 +1,10 @@
 // The course that pre-copy takes with a guest of known habits over a link of known rate: round by
 // round, what is sent, how long it takes and what is dirty afterwards.
-//
-// The working set is looked at in a few equal pieces, each with the time since when it is clean;
-// the share of a piece that is dirty when a round comes to it is the closed form of DirtyModel.
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
-#include "cluster/migration/dirty_model.h"
+#include "cluster/migration/dirty_pieces.h"
 #include "cluster/time.h"
 
 namespace failsim {
@@ -21,24 +17,32 @@ struct CourseRound {
 
 class PrecopyCourse {
  public:
-  // Neither rate nor working set is 0 where anything is dirty.
-  PrecopyCourse(const DirtyModel& guest, DirtyReading reading, std::uint64_t link_bytes_per_second);
+  PrecopyCourse() = default;  // nothing is known
+  // Before the first byte. The first round sends all `memory_bytes`, the working set first.
+  PrecopyCourse(const DirtyHabit& guest, std::uint64_t memory_bytes,
+                std::uint64_t link_bytes_per_second);
+  // At the end of a round that took so long, with nothing known of the rounds before.
+  static PrecopyCourse behind(const DirtyHabit& guest, std::uint32_t throttle_percent,
+                              std::uint64_t link_bytes_per_second, Duration round);
 
-  // Sends all `memory_bytes`, the working set first.
-  CourseRound first_round(std::uint64_t memory_bytes);
-  // As it is at the end of a round that took so long.
-  void begin_behind(Duration round);
+  // A link of rate 0 sends nothing: the round never ends.
   CourseRound next_round();
+  // As next_round(), at the rate at which it takes `duration`.
+  CourseRound follow(Duration duration, std::uint64_t about_bytes_per_second);
 
-  std::uint64_t dirty_bytes() const;
+  std::uint64_t dirty_bytes() const { return memory_.dirty_bytes(); }
+  // As it writes now.
+  const DirtyHabit& guest() const { return memory_.habit(); }
+  std::uint64_t link_bytes_per_second() const { return link_bytes_per_second_; }
+
+  // From now on.
+  void set_link(std::uint64_t bytes_per_second) { link_bytes_per_second_ = bytes_per_second; }
+  void set_throttle_percent(std::uint32_t percent);
 
  private:
-  std::uint64_t dirty_bytes_of(std::size_t piece) const;
-
-  DirtyModel guest_;
-  std::uint64_t link_bytes_per_second_;
-  Duration now_ = 0;
-  std::vector<Duration> clean_since_;  // per piece
+  DirtyPieces memory_;
+  std::uint64_t full_steps_per_second_ = 0;
+  std::uint64_t link_bytes_per_second_ = 0;
 };
 
 }  // namespace failsim

@@ -38,6 +38,13 @@ std::optional<Error> parameters_refused(const pb::MigrationParameters& parameter
     return bad("There is no compression number " + std::to_string(parameters.compression()) + ".",
                "Give off or zstd.");
   }
+  const ThrottleSteps steps = settings_of(parameters).throttle;
+  if (parameters.throttle_most_percent() >= 100 || steps.first_percent > steps.most_percent) {
+    return bad("A guest cannot be throttled by " + std::to_string(steps.first_percent) +
+                   " % at first and by " + std::to_string(parameters.throttle_most_percent()) +
+                   " % at most.",
+               "Give --throttle FIRST,STEP,MOST, with FIRST at most MOST and MOST at most 99.");
+  }
   const Duration limit = settings_of(parameters).downtime_limit;
   const Duration most = parameters.max_downtime_ns();
   if (most != 0 && most < limit) {
@@ -76,12 +83,15 @@ std::optional<Error> migration_refused(const ClusterState& state,
 }
 
 Result<PlannedMigration> plan_migration(const ClusterState& state,
-                                        const pb::Request::Migrate& request) {
+                                        const pb::Request::Migrate& request,
+                                        const Watched& watched) {
   if (const auto error = migration_refused(state, request)) return *error;
   const pb::Vm& vm = *state.vm(request.vm());
   const PrecopySettings settings = settings_of(request.parameters());
   const std::uint64_t limit = settings.bandwidth_bytes_per_second;
-  const std::uint64_t observed = observed_link(state, vm.owner(), request.target());
+  const std::uint64_t observed = watched.link_bytes_per_second > 0
+                                     ? watched.link_bytes_per_second
+                                     : observed_link(state, vm.owner(), request.target());
   PlannedMigration plan;
   plan.link_bytes_per_second =
       observed == 0 ? limit : std::min(observed, limit == 0 ? observed : limit);
@@ -93,12 +103,14 @@ Result<PlannedMigration> plan_migration(const ClusterState& state,
                  "Give a --bandwidth to reckon with."};
   }
   const pb::VmConfig& config = vm.config();
-  const std::uint64_t working_set = working_set_pages_of(config) * kPageBytes;
-  plan.guest = {config.dirty_bytes_per_second(), working_set};
-  plan.forecast =
-      forecast(settings, config.fill() == pb::FILL_ZERO ? working_set : config.memory_bytes(),
-               plan.guest, config.modelled() ? DirtyReading::kAtOnce : DirtyReading::kPageByPage,
-               plan.link_bytes_per_second);
+  const DirtyHabit configured = habit_of(config);
+  const std::uint64_t sent =
+      config.fill() == pb::FILL_ZERO ? configured.working_set_bytes() : config.memory_bytes();
+  plan.is_watched = !watched.guest.is_empty();
+  plan.guest = plan.is_watched ? watched.guest.in_numbers() : configured.in_numbers();
+  plan.forecast = plan.is_watched
+                      ? forecast(settings, sent, watched.guest, plan.link_bytes_per_second)
+                      : forecast(settings, sent, configured, plan.link_bytes_per_second);
   return plan;
 }
 

@@ -15,16 +15,24 @@ namespace failsim {
 std::optional<Error> migration_refused(const ClusterState& state,
                                        const pb::Request::Migrate& request);
 
+// What the owner has seen lately.
+struct Watched {
+  DirtyCurve guest;                         // empty if it was not watched
+  std::uint64_t link_bytes_per_second = 0;  // to the target; 0 = not known
+};
+
 struct PlannedMigration {
-  DirtyModel guest;                         // as its configuration says
+  DirtyModel guest;
+  bool is_watched = false;                  // else the guest is as its configuration says
   std::uint64_t link_bytes_per_second = 0;  // within the bandwidth limit
   MigrationForecast forecast;
 };
 
-// The link is as fast as the newest migration between the two nodes found it that was not limited;
-// without one it is the bandwidth limit of this one, and without that nobody knows (kNotFound).
-// Refused as migration_refused says.
+// The link is as fast as its owner saw it last, or else as the newest migration between the two
+// nodes found it that was not limited; without one it is the bandwidth limit of this one, and
+// without that nobody knows (kNotFound). Refused as migration_refused says.
 Result<PlannedMigration> plan_migration(const ClusterState& state,
-                                        const pb::Request::Migrate& request);
+                                        const pb::Request::Migrate& request,
+                                        const Watched& watched);
 
 }  // namespace failsim

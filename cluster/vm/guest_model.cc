@@ -6,10 +6,9 @@
 #include <utility>
 
 #include "cluster/migration/precopy.h"
-#include "cluster/migration/saturation.h"
-#include "cluster/migration/transfer_rate.h"
 #include "cluster/proto/guest.pb.h"
 #include "cluster/random.h"
+#include "cluster/wide.h"
 
 namespace failsim {
 namespace {
@@ -22,12 +21,6 @@ constexpr std::uint64_t kHotSetDivisor = 10;
 
 std::uint64_t hot_pages(std::uint64_t working_set_pages) {
   return std::max<std::uint64_t>(1, working_set_pages / kHotSetDivisor);
-}
-
-// Whole pages out of `pages` touched by `writes` uniform page writes, expected.
-std::uint64_t expected_pages(std::uint64_t pages, Wide writes) {
-  const Wide touched = Wide{pages} * covered_fraction(writes, pages);
-  return static_cast<std::uint64_t>(touched >> kFractionBits);
 }
 
 }  // namespace
@@ -87,17 +80,19 @@ DeviceState fresh_device_state(const pb::VmConfig& config, std::uint64_t boot_id
   return state;
 }
 
-std::uint64_t expected_dirty_bytes(const pb::VmConfig& config, Duration elapsed) {
+DirtyHabit habit_of(const pb::VmConfig& config) {
   const std::uint64_t pages = working_set_pages_of(config);
-  const std::uint64_t writes = bytes_in(elapsed, config.dirty_bytes_per_second()) / kPageBytes;
-  if (config.pattern() == pb::PATTERN_SEQUENTIAL) return std::min(pages, writes) * kPageBytes;
+  const DirtyModel guest{config.dirty_bytes_per_second(), pages * kPageBytes};
+  if (config.pattern() == pb::PATTERN_SEQUENTIAL) return DirtyHabit::sweep(guest, 0);
   const std::uint64_t hot = hot_pages(pages);
-  if (config.pattern() != pb::PATTERN_HOT_SET || hot == pages) {
-    return std::min(pages, expected_pages(pages, writes)) * kPageBytes;
-  }
-  const std::uint64_t cold_writes = writes / kHotSetDivisor;
-  return (expected_pages(hot, writes - cold_writes) + expected_pages(pages - hot, cold_writes)) *
-         kPageBytes;
+  if (config.pattern() != pb::PATTERN_HOT_SET || hot == pages) return DirtyHabit::even(guest);
+  return DirtyHabit::hot_set(guest, hot * kPageBytes, kHotSetDivisor);
+}
+
+DirtyPieces modelled_memory(const pb::VmConfig& config) {
+  const DirtyHabit habit = habit_of(config);
+  return {habit,
+          config.fill() == pb::FILL_ZERO ? habit.working_set_bytes() : config.memory_bytes()};
 }
 
 GuestModel::GuestModel(const pb::VmConfig& config, DeviceState state)

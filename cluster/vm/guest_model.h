@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include "cluster/migration/dirty_habit.h"
+#include "cluster/migration/dirty_pieces.h"
 #include "cluster/proto/state.pb.h"
 #include "cluster/time.h"
 
@@ -48,12 +50,15 @@ std::uint64_t working_set_pages_of(const pb::VmConfig& config);
 DeviceState fresh_device_state(const pb::VmConfig& config, std::uint64_t boot_id,
                                std::uint64_t counter, bool track_pages);
 
-// Distinct bytes, page-granular, that such a guest is expected to have dirtied `elapsed` after
-// nothing was dirty: the closed form for a VM whose pages nobody tracks.
-//   sequential  min(W, D t)
+// How such a guest dirties its memory: the closed forms of its pattern.
+//   sequential  min(W, D t), in order
 //   uniform     W (1 - e^(-D t / W))
 //   hot set     the same for the two parts of the working set, each with its share of the writes
-std::uint64_t expected_dirty_bytes(const pb::VmConfig& config, Duration elapsed);
+DirtyHabit habit_of(const pb::VmConfig& config);
+
+// The memory of a VM whose pages nobody tracks, as a migration begins: all of it is dirty, or what
+// the guest writes to if the boot leaves the rest untouched.
+DirtyPieces modelled_memory(const pb::VmConfig& config);
 
 class GuestModel {
  public:

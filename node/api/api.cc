@@ -71,6 +71,7 @@ const std::vector<Api::Route>& Api::routes() {
       {"POST", "/v1/vms/{}/{}", &Api::vm_method, "start, save, pause, resume, reset, turn-off"},
       {"GET", "/v1/migrations", &Api::get_migrations, "every migration that is remembered"},
       {"GET", "/v1/migrations/{}", &Api::get_migration, "the newest migration of a VM"},
+      {"GET", "/metrics", &Api::get_metrics, "the newest migration of each VM, for Prometheus"},
       {"GET", "/v1/jobs", &Api::get_jobs, "every migration job that is remembered"},
       {"GET", "/v1/jobs/{}", &Api::get_job, "one migration job, as Msvm_MigrationJob"},
       {"GET", "/v1/jobs/{}/error", &Api::get_job_error, "GetError of a migration job"},
@@ -177,7 +178,7 @@ void Api::with_live(const std::vector<std::string>& vms,
   if (vms.empty()) return serve({});
   const auto gathering = std::make_shared<Gathering>(Gathering{{}, vms.size(), std::move(serve)});
   for (const std::string& vm : vms) {
-    node_.live(vm, [gathering, vm](std::optional<pb::PeerMessage::LiveReply> live) {
+    node_.live(vm, kNoNode, [gathering, vm](std::optional<pb::PeerMessage::LiveReply> live) {
       gathering->live[vm] = std::move(live);
       if (--gathering->missing == 0) gathering->serve(gathering->live);
     });

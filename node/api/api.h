@@ -20,6 +20,7 @@
 #include "cluster/property/property_table.h"
 #include "cluster/proto/command.pb.h"
 #include "cluster/proto/message.pb.h"
+#include "cluster/state/planned_migration.h"
 #include "node/api/arguments.h"
 #include "node/api/http_server.h"
 #include "node/api/service.h"
@@ -76,6 +77,7 @@ class Api {
   void get_vm(const CallPtr& call);
   void get_migrations(const CallPtr& call);
   void get_migration(const CallPtr& call);
+  void get_metrics(const CallPtr& call);
   void get_tasks(const CallPtr& call);
   void get_task(const CallPtr& call);
   void get_events(const CallPtr& call);
@@ -87,6 +89,8 @@ class Api {
   void vm_method(const CallPtr& call);
   void migrate(const CallPtr& call);
   void forecast_migration(const CallPtr& call);
+  Watched watched(const std::string& vm,
+                  const std::optional<pb::PeerMessage::LiveReply>& live) const;
   std::optional<pb::Request> migration_asked(const CallPtr& call);
   void check_migration(const CallPtr& call);
   void cancel_migration(const CallPtr& call);

@@ -10,6 +10,7 @@
 
 #include "node/api/api.h"
 #include "node/api/error_json.h"
+#include "node/api/metrics.h"
 #include "node/api/render.h"
 
 namespace failsim::node {
@@ -147,6 +148,17 @@ void Api::get_migration(const CallPtr& call) {
       const pb::Task* const task = node_.state().last_migration(name);
       if (task == nullptr) return refuse(call, no_such_vm(name));
       answer(call, render::migration(node_.state(), *task, live_of(live, name)));
+    });
+  });
+}
+
+void Api::get_metrics(const CallPtr& call) {
+  Arguments none = Arguments::of_query(call->query);
+  if (!accepts(call, none)) return;
+  after_read(call, [this, call] {
+    with_live(migrating_vms(node_.state()), [this, call](const LiveByVm& live) {
+      const auto of_vm = [&live](const std::string& vm) { return live_of(live, vm); };
+      call->respond({200, migration_metrics(node_.state(), of_vm), kMetricsContentType});
     });
   });
 }

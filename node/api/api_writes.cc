@@ -1,6 +1,7 @@
 // The writing half of the interface: requests to the cluster.
 #include <limits>
 #include <utility>
+#include <vector>
 
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
@@ -68,8 +69,14 @@ pb::MigrationParameters parameters_of(Arguments& arguments) {
   parameters.set_timeout_ns(of_ms(arguments.number("timeout_ms", 0, kMostMs)));
   parameters.set_max_downtime_ns(of_ms(arguments.number("max_downtime_ms", 0, kMostMs)));
   parameters.set_max_bytes(arguments.number("max_bytes", 0, kMostBytes));
-  parameters.set_on_no_convergence(static_cast<pb::OnNoConvergence>(
-      arguments.choice("on_no_convergence", {"go-on", "fail", "switch", "throttle", "post-copy"}, 0)));
+  parameters.set_on_no_convergence(static_cast<pb::OnNoConvergence>(arguments.choice(
+      "on_no_convergence", {kOnNoConvergenceWords.begin(), kOnNoConvergenceWords.end()}, 0)));
+  const auto percent = [&](const char* name) {
+    return static_cast<std::uint32_t>(arguments.number(name, 0, kMostThrottlePercent));
+  };
+  parameters.set_throttle_first_percent(percent("throttle_first_percent"));
+  parameters.set_throttle_step_percent(percent("throttle_step_percent"));
+  parameters.set_throttle_most_percent(percent("throttle_most_percent"));
   parameters.set_streams(
       static_cast<std::uint32_t>(arguments.number("streams", kDefaultStreams, kMost32)));
   parameters.set_compression(
@@ -157,10 +164,27 @@ void Api::forecast_migration(const CallPtr& call) {
   const std::optional<pb::Request> request = migration_asked(call);
   if (!request) return;
   after_read(call, [this, call, request] {
-    const auto plan = plan_migration(node_.state(), request->migrate());
-    if (!plan) return refuse(call, plan.error());
-    answer(call, render::forecast(node_.state(), request->migrate(), plan.value()));
+    const auto tell = [this, call, request](const std::optional<pb::PeerMessage::LiveReply>& live) {
+      const pb::Request::Migrate& asked = request->migrate();
+      const auto plan = plan_migration(node_.state(), asked, watched(asked.vm(), live));
+      if (!plan) return refuse(call, plan.error());
+      answer(call, render::forecast(node_.state(), asked, plan.value()));
+    };
+    node_.live(request->migrate().vm(), request->migrate().target(), tell);
   });
+}
+
+// What its owner has seen of the guest and the link.
+Watched Api::watched(const std::string& vm,
+                     const std::optional<pb::PeerMessage::LiveReply>& live) const {
+  const pb::Vm* const row = node_.state().vm(vm);
+  if (row == nullptr || !live) return {};
+  std::vector<DirtyPoint> points;
+  for (const auto& point : live->dirty_curve()) {
+    const Duration before = points.empty() ? 0 : points.back().elapsed;
+    if (point.elapsed_ns() > before) points.push_back({point.elapsed_ns(), point.bytes()});
+  }
+  return {{std::move(points), row->config().memory_bytes()}, live->link_bytes_per_second()};
 }
 
 void Api::cancel_migration(const CallPtr& call) {

@@ -30,7 +30,8 @@ struct HttpRequest {
 
 struct HttpResponse {
   unsigned status = 200;
-  std::string body;  // JSON
+  std::string body;
+  std::string content_type = "application/json";
 };
 
 // To be called exactly once, on the thread of the loop, at once or later.

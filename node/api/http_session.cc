@@ -142,7 +142,7 @@ void HttpSession::serve() {
 
 void HttpSession::respond(HttpResponse answer, bool keep_alive) {
   response_.emplace(static_cast<http::status>(answer.status), 11, std::move(answer.body));
-  response_->set(http::field::content_type, "application/json");
+  response_->set(http::field::content_type, answer.content_type);
   response_->set(http::field::cache_control, "no-store");
   if (answer.status == 401) response_->set(http::field::www_authenticate, "Bearer");
   response_->keep_alive(keep_alive);

@@ -84,6 +84,25 @@ json::value digest_match(const pb::MigrationStatistics& statistics) {
   return statistics.digest() == pb::MigrationStatistics::DIGEST_MATCH;
 }
 
+json::array rounds_record(const google::protobuf::RepeatedPtrField<pb::MigrationRound>& rounds) {
+  json::array shown;
+  for (const pb::MigrationRound& round : rounds) {
+    json::value decided = nullptr;
+    if (round.decision() <= static_cast<std::uint32_t>(PrecopyDecision::kPostCopy)) {
+      decided = text(name(static_cast<PrecopyDecision>(round.decision())));
+    }
+    shown.push_back(json::object{{"number", round.number()},
+                                 {"bytes_sent", round.sent_bytes()},
+                                 {"duration_ms", milliseconds(round.duration_ns())},
+                                 {"bytes_dirty", round.dirty_bytes()},
+                                 {"sent_bytes_per_second", round.sent_bytes_per_second()},
+                                 {"dirty_bytes_per_second", round.dirty_bytes_per_second()},
+                                 {"throttle_percent", round.throttle_percent()},
+                                 {"decision", decided}});
+  }
+  return shown;
+}
+
 json::value number_or_text(const Value& value) {
   if (const auto* number = std::get_if<std::uint64_t>(&value.content)) return *number;
   if (const auto* number = std::get_if<std::int64_t>(&value.content)) return *number;
@@ -217,7 +236,10 @@ json::object migration(const ClusterState& state, const pb::Task& task, const Li
           {"dirty_bytes_per_second", statistics.dirty_bytes_per_second()},
           {"working_set_bytes", statistics.working_set_bytes()},
           {"sent_bytes_per_second", statistics.sent_bytes_per_second()},
+          {"throttle_percent", statistics.throttle_percent()},
           {"not_converging", statistics.not_converging()},
+          {"expected_total_ms", milliseconds(statistics.expected_total_ns())},
+          {"expected_downtime_ms", milliseconds(statistics.expected_downtime_ns())},
           {"total_ms", milliseconds(statistics.total_ns())},
           {"downtime_ms", milliseconds(statistics.downtime_ns())},
           {"downtime_limit_ms", milliseconds(job.parameters().downtime_limit_ns())},
@@ -236,6 +258,9 @@ json::object migration(const ClusterState& state, const pb::Task& task, const Li
           {"kept_pages", statistics.kept_pages()},
           {"digest_match", digest_match(job.statistics())},
           {"restarted_elsewhere", job.restarted_elsewhere()},
+          {"rounds_record",
+           rounds_record(is_live && live->rounds_size() > job.rounds_size() ? live->rounds()
+                                                                            : job.rounds())},
           {"error", task_error(task)}};
 }
 
@@ -276,6 +301,8 @@ json::object forecast(const ClusterState& state, const pb::Request::Migrate& ask
           {"dirty_bytes_per_second", plan.guest.bytes_per_second},
           {"working_set_bytes", plan.guest.working_set_bytes},
           {"sent_bytes_per_second", plan.link_bytes_per_second},
+          {"throttle_percent", told.throttle_percent},
+          {"is_watched", plan.is_watched},
           {"not_converging", told.not_converging}};
 }
 

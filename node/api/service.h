@@ -37,8 +37,9 @@ class NodeService {
   // Each answers exactly once and after a bounded time; never before it returns, except live().
   virtual void ask(pb::Request request, std::function<void(pb::Reply)> answer) = 0;
   virtual void read(std::function<void(Code)> answer) = 0;
-  // What the VM's owner says about it this moment; nothing when it does not answer.
-  virtual void live(const std::string& vm,
+  // What the VM's owner says about it this moment, and about the link to `target` unless that is
+  // kNoNode; nothing when it does not answer.
+  virtual void live(const std::string& vm, NodeId target,
                     std::function<void(std::optional<pb::PeerMessage::LiveReply>)> answer) = 0;
 
   virtual void process_died(NodeId node, std::uint32_t instance) = 0;

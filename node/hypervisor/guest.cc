@@ -17,6 +17,7 @@ constexpr std::uint64_t kWritesPerQuantum = 512;
 constexpr Duration kShortestSleep = kMillisecond;
 // Time the host took away from a guest is not the guest's.
 constexpr Duration kLongestGap = 100 * kMillisecond;
+constexpr Duration kCurveShownEvery = 500 * kMillisecond;
 constexpr Duration kRetryInterval = 100 * kMillisecond;
 
 pb::Epoch record_of(const Epoch& epoch) {
@@ -73,6 +74,7 @@ void Guest::destroy(const std::string& why) {
   leave_pages();
   drop_memory();
   view_->exists.store(false);
+  view_->set_dirty_curve({});
   host_.wake_at(*this, kNever);
 }
 
@@ -206,7 +208,9 @@ void Guest::quantum(Time now) {
     suffer_faults();
     if (!executing_) return;
   }
-  const Duration elapsed = std::clamp<Duration>(now - last_ran_, 0, kLongestGap);
+  const std::uint32_t taken = throttle_percent();
+  const Duration elapsed =
+      std::clamp<Duration>(now - last_ran_, 0, kLongestGap) * (100 - Duration{taken}) / 100;
   last_ran_ = now;
   guest_time_ += elapsed;
   if (missing_) {
@@ -220,6 +224,38 @@ void Guest::quantum(Time now) {
     model_->count();
     append_counter();
   }
+  if (model_->tracks_pages() && guest_time_ >= next_look_at_) watch();
+  // Of a guest that has more to do than time for it, the same share of the processor.
+  rests_until_ = 0;
+  if (taken == 0) return;
+  const Duration whole = (boottime_now() - now) * 100 / (100 - Duration{taken});
+  rests_until_ = now + std::min(whole, kLongestGap);
+}
+
+// Guest time stands still while the guest does, so what it does is seen the same when it is slowed
+// down.
+void Guest::watch() {
+  if (!watch_) watch_.emplace(order_.config.fill() == pb::FILL_ZERO ? 0 : 1);
+  watch_->look(guest_time_, model_->state().write_counts);
+  next_look_at_ = guest_time_ + host_.watch_interval();
+  if (guest_time_ < next_showing_at_) return;
+  view_->set_dirty_curve(watch_->curve());
+  next_showing_at_ = guest_time_ + kCurveShownEvery;
+}
+
+std::optional<DirtyHabit> Guest::watched_habit() const {
+  return watch_ ? watch_->habit() : std::nullopt;
+}
+
+std::uint32_t Guest::throttle_percent() const {
+  const std::shared_ptr<const Throttle> throttle = throttle_.lock();
+  return throttle == nullptr ? 0 : throttle->load(std::memory_order_acquire);
+}
+
+void Guest::throttle_by(std::weak_ptr<const Throttle> throttle) {
+  throttle_ = std::move(throttle);
+  rests_until_ = 0;
+  schedule(boottime_now());
 }
 
 void Guest::on_first_quantum(Time now) {
@@ -257,8 +293,10 @@ void Guest::schedule(Time now) {
     } else {
       Duration pause = append_outstanding_ ? kSecond : next_count_at_ - guest_time_;
       if (writes) pause = std::min(pause, model_->write_interval());
-      at = std::min(at, next_grid(std::max(last_ran_ + pause, now + kShortestSleep)));
+      const Duration rest = pause * 100 / (100 - Duration{throttle_percent()});
+      at = std::min(at, next_grid(std::max(last_ran_ + rest, now + kShortestSleep)));
     }
+    at = std::max(at, std::min(rests_until_, retry_at_));
   }
   host_.wake_at(*this, at);
 }
@@ -357,6 +395,7 @@ void Guest::fail(VMTaskResult result, const std::string& error, pb::GuestConditi
   stop_observer(error);
   drop_memory();
   view_->exists.store(false);
+  view_->set_dirty_curve({});
   retry_at_ = kNever;
   retry_action_ = nullptr;
   task_result_ = result;

@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "cluster/effects.h"
+#include "cluster/migration/dirty_watch.h"
 #include "cluster/vm/guest_model.h"
 #include "cluster/vm/task_result.h"
 #include "node/hypervisor/guest_host.h"
@@ -31,6 +32,10 @@
 #include "node/hypervisor/page_checker.h"
 
 namespace failsim::node {
+
+// What a transfer takes from its guest: percent of its time, below 100. Any thread may set it; it
+// takes effect with the next quantum.
+using Throttle = std::atomic<std::uint32_t>;
 
 class Guest : public std::enable_shared_from_this<Guest> {
  public:
@@ -62,6 +67,11 @@ class Guest : public std::enable_shared_from_this<Guest> {
   void freeze_for(const std::shared_ptr<FreezeObserver>& observer, TaskId job,
                   std::uint64_t attempt);
   void drop_hold(TaskId job, std::uint64_t attempt);
+  // From now on `throttle` says how much of its time is taken from the guest. Whoever gave it lets
+  // it go, or sets 0, when the transfer has ended.
+  void throttle_by(std::weak_ptr<const Throttle> throttle);
+  // How it was seen to dirty its memory until now; nothing if it was hardly watched yet.
+  std::optional<DirtyHabit> watched_habit() const;
 
   const std::string& vm() const { return order_.vm; }
   std::uint64_t boot_id() const { return order_.boot_id; }
@@ -104,6 +114,8 @@ class Guest : public std::enable_shared_from_this<Guest> {
   void execute_with_pages_missing(Duration elapsed);
   void write_page(std::uint64_t page, std::uint32_t count);
   void schedule(Time now);
+  void watch();
+  std::uint32_t throttle_percent() const;
 
   void append_counter();
   void on_appended(std::uint64_t counter, const pb::VolumeReply& reply);
@@ -163,10 +175,15 @@ class Guest : public std::enable_shared_from_this<Guest> {
   bool noted_held_ = false;
   bool has_begun_ = false;  // has ever executed here
   bool waiting_for_lease_ = false;
+  std::weak_ptr<const Throttle> throttle_;
+  Time rests_until_ = 0;  // throttled: no quantum before
   Time last_ran_ = 0;
   Duration guest_time_ = 0;
   Duration next_count_at_ = 0;  // in guest time
   bool append_outstanding_ = false;
+  std::optional<DirtyWatch> watch_;
+  Duration next_look_at_ = 0;     // in guest time
+  Duration next_showing_at_ = 0;  // in guest time
 
   void (Guest::*retry_action_)() = nullptr;
   Time retry_at_ = kNever;

@@ -5,10 +5,13 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "cluster/effects.h"
+#include "cluster/migration/dirty_curve.h"
 #include "cluster/time.h"
 #include "node/hypervisor/fault_seam.h"
 #include "node/hypervisor/image.h"
@@ -47,17 +50,35 @@ class GuestHost {
   virtual bool may_execute() const = 0;
   // Guest time between two counts: kGuestCountInterval, longer when very many guests share a node.
   virtual Duration count_interval() const = 0;
+  // Between two looks at how a guest dirties its memory: kWatchInterval, longer when many guests
+  // share a node, so that looking never takes more than a hundredth of this thread.
+  virtual Duration watch_interval() const = 0;
   // The image becomes the caller's; without one `why` says so in a sentence.
   virtual std::optional<Image> take_image(const std::string& vm, TaskId job, std::uint64_t attempt,
                                           std::string& why) = 0;
 };
 
 // What other threads may see of a guest at any moment.
-struct GuestView {
+class GuestView {
+ public:
   std::atomic<std::uint64_t> counter = 0;
   std::atomic<std::uint64_t> boot_id = 0;
   std::atomic<bool> exists = false;
   std::atomic<bool> runnable = false;  // it executes whenever the lease allows
+
+  // How it was seen to dirty its memory; empty if it was not watched.
+  void set_dirty_curve(DirtyCurve curve) {
+    const std::lock_guard lock(mutex_);
+    dirty_curve_ = std::move(curve);
+  }
+  DirtyCurve dirty_curve() const {
+    const std::lock_guard lock(mutex_);
+    return dirty_curve_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  DirtyCurve dirty_curve_;
 };
 
 }  // namespace failsim::node

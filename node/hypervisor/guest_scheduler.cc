@@ -11,6 +11,8 @@ namespace {
 // All guests of a node together count at most this often: a thousand of them count ten times a
 // second each, so that neither this thread nor the shared volume is kept busy by counting alone.
 constexpr Duration kCountSpacing = 100 * kMicrosecond;
+// A look at how a guest dirties its memory takes a hundredth of this.
+constexpr Duration kWatchSpacing = 2 * kMillisecond;
 
 }  // namespace
 
@@ -159,6 +161,10 @@ void GuestScheduler::wake_at(Guest& guest, Time at) {
 
 Duration GuestScheduler::count_interval() const {
   return std::max(kGuestCountInterval, static_cast<Duration>(guests_.size()) * kCountSpacing);
+}
+
+Duration GuestScheduler::watch_interval() const {
+  return std::max(kWatchInterval, static_cast<Duration>(guests_.size()) * kWatchSpacing);
 }
 
 std::optional<Image> GuestScheduler::take_image(const std::string& vm, TaskId job,

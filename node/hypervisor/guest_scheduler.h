@@ -63,6 +63,7 @@ class GuestScheduler : public GuestHost {
   void wake_at(Guest& guest, Time at) override;
   bool may_execute() const override;
   Duration count_interval() const override;
+  Duration watch_interval() const override;
   std::optional<Image> take_image(const std::string& vm, TaskId job, std::uint64_t attempt,
                                   std::string& why) override;
 

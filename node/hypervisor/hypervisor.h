@@ -68,7 +68,7 @@ class Hypervisor {
   // start of every quantum.
   virtual void set_lease(Time until) = 0;
   // What is true this moment; `token` is left 0.
-  virtual pb::PeerMessage::LiveReply live(const std::string& vm) const = 0;
+  virtual pb::PeerMessage::LiveReply live(const std::string& vm, NodeId target = kNoNode) const = 0;
   // Stops every guest and transfer; returns when none can execute any more.
   virtual void stop_guests() = 0;
   // So much of the memory is taken by somebody else; what guests have already they keep.

@@ -116,6 +116,8 @@ void HypervisorImpl::start_source(const TransferOrder& order) {
   route.peer_id = order.peer;
   route.faults = config_.faults;
   route.observations = config_.observations;
+  const auto link = link_rates_.find(order.peer);
+  if (link != link_rates_.end()) route.link_bytes_per_second = link->second;
   auto source =
       std::make_shared<TransferSource>(order, std::move(route), *scheduler_, transfer_reporter());
   transfers_[order.vm].source = source;
@@ -147,6 +149,7 @@ void HypervisorImpl::drop(const TransferOrder& order) {
                      found->second.order().attempt == order.attempt;
   if (known) {
     note_transfer(found->second.order(), false);
+    if (found->second.source != nullptr) learn_link(*found->second.source);
     found->second.drop();
     transfers_.erase(found);
   }
@@ -161,6 +164,14 @@ void HypervisorImpl::drop(const TransferOrder& order) {
                              if (guest != nullptr) guest->drop_hold(job, attempt);
                            });
   }
+}
+
+void HypervisorImpl::learn_link(const TransferSource& source) {
+  const TransferOrder& order = source.order();
+  const std::uint64_t rate = source.statistics().sent_bytes_per_second();
+  const bool is_telling =
+      !order.config.modelled() && rate > 0 && order.parameters.bandwidth_bytes_per_second() == 0;
+  if (is_telling) link_rates_[order.peer] = rate;
 }
 
 void HypervisorImpl::Transfer::drop() {
@@ -205,16 +216,24 @@ std::optional<Image> HypervisorImpl::take_image(const std::string& vm, TaskId jo
   return std::nullopt;
 }
 
-pb::PeerMessage::LiveReply HypervisorImpl::live(const std::string& vm) const {
+pb::PeerMessage::LiveReply HypervisorImpl::live(const std::string& vm, NodeId target) const {
   pb::PeerMessage::LiveReply reply;
   const std::shared_ptr<const GuestView> view = scheduler_->view(vm);
   if (view != nullptr && view->exists.load()) {
     reply.set_has_guest(true);
     reply.set_counter(view->counter.load());
     reply.set_boot_id(view->boot_id.load());
+    const DirtyCurve curve = view->dirty_curve();
+    for (const DirtyPoint& point : curve.points()) {
+      pb::PeerMessage::DirtyPoint& shown = *reply.add_dirty_curve();
+      shown.set_elapsed_ns(point.elapsed);
+      shown.set_bytes(point.bytes);
+    }
     reply.set_executing(!stopped_.load() && view->runnable.load() && scheduler_->leased());
   }
   const std::lock_guard lock(mutex_);
+  const auto link = link_rates_.find(target);
+  if (link != link_rates_.end()) reply.set_link_bytes_per_second(link->second);
   const auto found = transfers_.find(vm);
   if (found == transfers_.end() || found->second.source == nullptr) return reply;
   const TransferProgress& progress = found->second.source->progress();
@@ -222,6 +241,9 @@ pb::PeerMessage::LiveReply HypervisorImpl::live(const std::string& vm) const {
   reply.set_migration_progress(progress.percent.load());
   reply.set_bytes_remaining(progress.bytes_remaining.load());
   *reply.mutable_statistics() = found->second.source->statistics();
+  for (const pb::MigrationRound& round : found->second.source->rounds()) {
+    *reply.add_rounds() = round;
+  }
   return reply;
 }
 

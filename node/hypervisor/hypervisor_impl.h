@@ -36,7 +36,7 @@ class HypervisorImpl : public Hypervisor {
   void order(const GuestOrder& order) override;
   void order(const TransferOrder& order) override;
   void set_lease(Time until) override;
-  pb::PeerMessage::LiveReply live(const std::string& vm) const override;
+  pb::PeerMessage::LiveReply live(const std::string& vm, NodeId target = kNoNode) const override;
   void stop_guests() override;
   void set_memory_pressure(std::uint64_t bytes) override { budget_.set_pressure(bytes); }
 
@@ -59,6 +59,7 @@ class HypervisorImpl : public Hypervisor {
   void start_source(const TransferOrder& order);
   void start_target(const TransferOrder& order);
   void drop(const TransferOrder& order);
+  void learn_link(const TransferSource& source);
   bool accept(const pb::TransferHello& hello, Fd& socket);
   std::optional<Image> take_image(const std::string& vm, TaskId job, std::uint64_t attempt,
                                   std::string& why);
@@ -75,6 +76,7 @@ class HypervisorImpl : public Hypervisor {
 
   mutable std::mutex mutex_;
   std::map<std::string, Transfer> transfers_;
+  std::map<NodeId, std::uint64_t> link_rates_;  // as the last transfer that was not limited saw it
 
   std::unique_ptr<GuestScheduler> scheduler_;
   ThreadGroup threads_;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "cluster/migration/forecast.h"
+#include "cluster/wide.h"
 #include "node/hypervisor/checksum.h"
 #include "node/hypervisor/following_frames.h"
 #include "node/hypervisor/hypervisor.h"
@@ -29,8 +31,8 @@ TransferSource::TransferSource(TransferOrder order, Route route, GuestScheduler&
       signals_(streams_of(order_)),
       signal_(signals_.of(0)),
       link_(order_.parameters.bandwidth_bytes_per_second()),
-      policy_(settings_of(order_.parameters), order_.config.memory_bytes(),
-              order_.config.modelled() ? DirtyReading::kAtOnce : DirtyReading::kPageByPage) {}
+      policy_(settings_of(order_.parameters), order_.config.memory_bytes()),
+      modelled_(modelled_memory(order_.config)) {}
 
 // ---- from any thread ----------------------------------------------------------------------------
 
@@ -51,6 +53,7 @@ void TransferSource::limit_bandwidth(std::uint64_t bytes_per_second) {
 void TransferSource::drop() {
   dropped_.store(true, std::memory_order_release);
   signals_.abort_all();
+  end_throttle();
 }
 
 void TransferSource::repeat_report() {
@@ -80,6 +83,7 @@ void TransferSource::guest_unavailable(const std::string& why) {
 
 void TransferSource::run() {
   stream();
+  end_throttle();
   group_.reset();
   streams_.clear();
   memory_.reset();
@@ -99,13 +103,18 @@ bool TransferSource::find_guest() {
     std::string why =
         "VM '" + self->order_.vm + "' has no guest on " + self->route_.node + " to be migrated";
     std::shared_ptr<GuestMemory> memory;
-    if (guest != nullptr) memory = guest->memory_to_send(why);
+    std::optional<DirtyHabit> habit;
+    if (guest != nullptr) {
+      memory = guest->memory_to_send(why);
+      habit = guest->watched_habit();
+    }
     if (memory == nullptr) {
       self->guest_unavailable(why);
       return;
     }
     const std::lock_guard lock(self->mutex_);
     self->answers_.memory = std::move(memory);
+    self->answers_.habit = std::move(habit);
     self->signal_.wake();
   });
   if (!wait_for_guest([](const GuestAnswers& answers) { return answers.memory != nullptr; })) {
@@ -113,7 +122,22 @@ bool TransferSource::find_guest() {
   }
   const std::lock_guard lock(mutex_);
   memory_ = answers_.memory;
+  foresee(answers_.habit);
   return true;
+}
+
+void TransferSource::foresee(const std::optional<DirtyHabit>& guest) {
+  PrecopyKnowledge knowledge{guest, {}};
+  const PrecopySettings settings = settings_of(order_.parameters);
+  const std::uint64_t bytes = order_.config.memory_bytes();
+  const std::uint64_t link = route_.link_bytes_per_second > 0 ? route_.link_bytes_per_second
+                                                              : settings.bandwidth_bytes_per_second;
+  if (guest && link > 0) {
+    const MigrationForecast told = forecast(settings, bytes, *guest, link);
+    knowledge.expected = {told.total, told.downtime};
+  }
+  policy_ = PrecopyPolicy(settings, bytes, std::move(knowledge));
+  keep_estimates(policy_, estimates_);
 }
 
 bool TransferSource::connect() {
@@ -238,17 +262,15 @@ bool TransferSource::mark_what_changed() {
 }
 
 bool TransferSource::send_rounds() {
-  bool is_first = true;  // all of the memory
   std::uint32_t round = 0;
   for (;;) {
     const Time started = boottime_now();
     const std::uint64_t sent_before = link_.bytes_sent.load();
-    if (!send_round(round, is_first) || !wait_while_suspended()) return false;
-    is_first = false;
+    if (!send_round(round) || !wait_while_suspended()) return false;
     // One that stood still in between says nothing of the link and the guest: it does not count.
     if (std::exchange(was_suspended_, false)) continue;
     const Duration duration = boottime_now() - started;
-    const RoundEnd end{link_.bytes_sent.load() - sent_before, duration, dirty_bytes(started)};
+    const RoundEnd end{link_.bytes_sent.load() - sent_before, duration, dirty_bytes()};
     progress_.rounds.store(round + 1);
     progress_.bytes_remaining.store(end.dirty_bytes);
     const bool is_decided = converged_;
@@ -274,6 +296,7 @@ bool TransferSource::perform(PrecopyDecision decision) {
   note_estimates();
   switch (decision) {
     case PrecopyDecision::kContinue:
+      throttle_guest(policy_.throttle_percent());
       return true;
     case PrecopyDecision::kFail:
       return fail(VMTaskResult::kTimeOutError,
@@ -290,12 +313,11 @@ bool TransferSource::perform(PrecopyDecision decision) {
   return false;
 }
 
-bool TransferSource::send_round(std::uint32_t round, bool is_first) {
+bool TransferSource::send_round(std::uint32_t round) {
   if (memory_->is_mapped()) {
     if (!send_dirty(true)) return false;
   } else {
-    const Time began = boottime_now();
-    if (!send_modelled_round(is_first, std::exchange(dirty_since_, began))) return false;
+    if (!send_modelled_round()) return false;
   }
   return check(streams_[0]->sender.send_header({FrameType::kRoundEnd, 0, round}),
                "sending a round");
@@ -326,22 +348,19 @@ bool TransferSource::perform(const StreamGroup::Work& work, const std::string& d
   return check(outcome.io, outcome.stream, doing);
 }
 
-// The first round is of all memory that the guest has ever touched, each later one of what the
-// closed form says was dirtied since the one before began.
-bool TransferSource::send_modelled_round(bool is_first, Time dirty_since) {
-  std::uint64_t bytes = expected_dirty_bytes(modelled_config(), boottime_now() - dirty_since);
-  if (is_first) {
-    bytes = order_.config.fill() == pb::FILL_ZERO ? working_set_pages_of(order_.config) * kPageBytes
-                                                  : order_.config.memory_bytes();
-  }
+bool TransferSource::send_modelled_round() {
   constexpr std::uint64_t kPiece = std::uint64_t{16} << 20;
-  round_bytes_left_ = bytes;
-  while (round_bytes_left_ > 0) {
-    if (!wait_while_suspended()) return false;
-    const std::uint64_t piece = std::min(round_bytes_left_.load(), kPiece);
-    if (!check(streams_[0]->sender.send_modelled(piece), "sending memory")) return false;
-    round_bytes_left_ -= piece;
-    note_sent();
+  for (std::size_t i = 0; i < modelled_.count(); ++i) {
+    catch_up_modelled();
+    round_bytes_left_ = modelled_.dirty_bytes();
+    for (std::uint64_t left = modelled_.take(i); left > 0;) {
+      if (!wait_while_suspended()) return false;
+      const std::uint64_t part = std::min(left, kPiece);
+      if (!check(streams_[0]->sender.send_modelled(part), "sending memory")) return false;
+      left -= part;
+      round_bytes_left_ -= std::min(round_bytes_left_.load(), part);
+      note_sent();
+    }
   }
   return true;
 }
@@ -366,7 +385,7 @@ bool TransferSource::send_rest() {
   // pages need not wait for it.
   if (memory_->is_mapped()) {
     if (!send_dirty(false)) return false;
-  } else if (!send_modelled_round(false, dirty_since_)) {
+  } else if (!send_modelled_round()) {
     return false;
   }
   progress_.rounds.fetch_add(1);
@@ -377,8 +396,7 @@ bool TransferSource::send_rest() {
 // What is dirty now will follow: it is the same bytes for as long as this transfer lasts.
 void TransferSource::name_rest() {
   if (!memory_->is_mapped()) {
-    missing_bytes_ = expected_dirty_bytes(modelled_config(), boottime_now() - dirty_since_) +
-                     round_bytes_left_.load();
+    missing_bytes_ = dirty_bytes();
   } else {
     PageRuns runs;
     memory_->dirty().take_runs(0, memory_->pages(), runs);
@@ -490,10 +508,12 @@ bool TransferSource::wait_while_suspended() {
   was_suspended_ = true;
   converged_ = false;  // what was decided is out of date when it goes on
   report(pb::TRANSFER_SUSPENDED);
+  end_throttle();
   while (suspended_.load(std::memory_order_acquire)) {
     if (!check(streams_[0]->channel.pause(kNever), "standing still")) return false;
   }
   report(pb::TRANSFER_STREAMING);
+  throttle_guest(policy_.throttle_percent());
   return true;
 }
 
@@ -515,16 +535,43 @@ bool TransferSource::wait_for_guest(const std::function<bool(const GuestAnswers&
   }
 }
 
-std::uint64_t TransferSource::dirty_bytes(Time since) const {
+std::uint64_t TransferSource::dirty_bytes() {
   if (memory_->is_mapped()) return memory_->dirty().count() * kPageBytes;
-  return expected_dirty_bytes(modelled_config(), boottime_now() - since);
+  catch_up_modelled();
+  return modelled_.dirty_bytes();
 }
 
-pb::VmConfig TransferSource::modelled_config() const {
-  pb::VmConfig config = order_.config;
+void TransferSource::catch_up_modelled() {
+  std::optional<Time> stopped_at;
+  {
+    const std::lock_guard lock(mutex_);
+    stopped_at = answers_.stopped_at;
+  }
+  const Time now = std::min(boottime_now(), stopped_at.value_or(kNever));
+  if (modelled_at_ == 0) modelled_at_ = now;
+  if (now <= modelled_at_) return;
   const auto rate = route_.faults != nullptr ? route_.faults->dirty_rate(order_.vm) : std::nullopt;
-  if (rate) config.set_dirty_bytes_per_second(*rate);
-  return config;
+  const Wide full = rate.value_or(order_.config.dirty_bytes_per_second());
+  modelled_.set_steps_per_second(
+      static_cast<std::uint64_t>(full * (100 - throttle_->load()) / 100));
+  modelled_.execute(now - modelled_at_);
+  modelled_at_ = now;
+}
+
+void TransferSource::throttle_guest(std::uint32_t percent) {
+  if (!memory_->is_mapped()) catch_up_modelled();
+  if (throttle_->exchange(percent) == percent) return;
+  scheduler_.with_guest(order_.vm, order_.boot_id, [throttle = throttle_](Guest* guest) {
+    if (guest != nullptr) guest->throttle_by(throttle);
+  });
+  report(reported_);
+}
+
+void TransferSource::end_throttle() {
+  if (throttle_->exchange(0) == 0) return;
+  scheduler_.with_guest(order_.vm, order_.boot_id, [](Guest* guest) {
+    if (guest != nullptr) guest->throttle_by({});
+  });
 }
 
 // The same page in all rounds, or a later one would make good for the loss.
@@ -545,6 +592,7 @@ void TransferSource::forget_page(PageRuns& runs) {
 void TransferSource::note_estimates() {
   const std::lock_guard lock(mutex_);
   keep_estimates(policy_, estimates_);
+  rounds_.assign(policy_.record().begin(), policy_.record().end());
   estimates_.set_forced_switch(forced_);
 }
 
@@ -562,6 +610,7 @@ void TransferSource::observe_round(std::uint32_t number, const RoundEnd& end, bo
   round.set_dirty_bytes(end.dirty_bytes);
   round.set_is_decided(is_decided);
   round.set_decision(static_cast<std::uint32_t>(decision));
+  round.set_throttle_percent(throttle_->load());
   route_.observations->note(std::move(observation));
 }
 
@@ -632,8 +681,14 @@ void TransferSource::report(const TransferReport& report) {
   complete.post_copy = wants_post_copy_;
   const std::lock_guard lock(mutex_);
   if (dropped()) return;
+  complete.rounds = rounds_;
   last_report_ = complete;
   report_(complete);
+}
+
+std::vector<pb::MigrationRound> TransferSource::rounds() const {
+  const std::lock_guard lock(mutex_);
+  return rounds_;
 }
 
 pb::MigrationStatistics TransferSource::statistics() const {
@@ -645,6 +700,7 @@ pb::MigrationStatistics TransferSource::statistics() const {
   statistics.set_duplicate_pages(link_.copied_pages.load());
   statistics.set_compressed_pages(link_.compressed_pages.load());
   statistics.set_kept_pages(kept_pages_.load());
+  statistics.set_remaining_bytes(progress_.bytes_remaining.load());
   return statistics;
 }
 

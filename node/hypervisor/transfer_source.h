@@ -50,8 +50,9 @@ class TransferSource : public FreezeObserver, public std::enable_shared_from_thi
     std::string peer_address;
     std::uint16_t port = 0;
     NodeId peer_id = kNoNode;
-    HypervisorFaults* faults = nullptr;      // usually none
-    ObservationLog* observations = nullptr;  // usually none
+    std::uint64_t link_bytes_per_second = 0;  // as the last transfer saw it; 0 = not known
+    HypervisorFaults* faults = nullptr;       // usually none
+    ObservationLog* observations = nullptr;   // usually none
   };
 
   TransferSource(TransferOrder order, Route route, GuestScheduler& scheduler,
@@ -71,6 +72,7 @@ class TransferSource : public FreezeObserver, public std::enable_shared_from_thi
   const TransferOrder& order() const { return order_; }
   const TransferProgress& progress() const { return progress_; }
   pb::MigrationStatistics statistics() const;
+  std::vector<pb::MigrationRound> rounds() const;
 
   // ---- FreezeObserver ----
   void guest_stopped(Time at) override;
@@ -83,6 +85,7 @@ class TransferSource : public FreezeObserver, public std::enable_shared_from_thi
   struct GuestAnswers {
     bool memory_known = false;
     std::shared_ptr<GuestMemory> memory;
+    std::optional<DirtyHabit> habit;
     std::optional<Time> stopped_at;
     std::optional<DeviceState> state;
     std::optional<std::string> unavailable;
@@ -99,6 +102,8 @@ class TransferSource : public FreezeObserver, public std::enable_shared_from_thi
 
   bool stream();
   bool find_guest();
+  // Before the first byte: what the guest was seen to do, and what that comes to on this link.
+  void foresee(const std::optional<DirtyHabit>& guest);
   bool connect();
   bool connect(std::uint32_t stream);
   // A connection after a hello about it; not valid if there is none, whose reason is told.
@@ -107,9 +112,9 @@ class TransferSource : public FreezeObserver, public std::enable_shared_from_thi
   bool hear_welcome(std::uint32_t stream);
   bool mark_what_changed();
   bool send_rounds();
-  bool send_round(std::uint32_t round, bool is_first);
+  bool send_round(std::uint32_t round);
   bool send_dirty(bool may_suspend);
-  bool send_modelled_round(bool is_first, Time dirty_since);
+  bool send_modelled_round();
   bool send_rest();
   void name_rest();
   Io send_missing();
@@ -124,9 +129,12 @@ class TransferSource : public FreezeObserver, public std::enable_shared_from_thi
   bool wait_while_suspended();
   // Waits until `ready(answers_)`; false if the transfer is over.
   bool wait_for_guest(const std::function<bool(const GuestAnswers&)>& ready);
-  std::uint64_t dirty_bytes(Time since) const;
-  // Of a VM whose pages nobody tracks, with the rate at which it writes now.
-  pb::VmConfig modelled_config() const;
+  std::uint64_t dirty_bytes();
+  // A VM whose pages nobody tracks has written until now, at the rate it has now; until it paused.
+  void catch_up_modelled();
+  // Of the guest's time; ends with the transfer, whichever thread ends it.
+  void throttle_guest(std::uint32_t percent);
+  void end_throttle();
   // For the fault forget-page: leaves one page out of every round. On the thread of any stream.
   void forget_page(PageRuns& runs);
   // What the policy decided; false if that ends the transfer.
@@ -159,6 +167,7 @@ class TransferSource : public FreezeObserver, public std::enable_shared_from_thi
   GuestAnswers answers_;
   std::optional<TransferReport> last_report_;
   pb::MigrationStatistics estimates_;  // of the latest round
+  std::vector<pb::MigrationRound> rounds_;
 
   // ---- of its thread ----
   SharedLink link_;
@@ -175,7 +184,9 @@ class TransferSource : public FreezeObserver, public std::enable_shared_from_thi
   PrecopyPolicy policy_;
   std::mutex forgetting_;
   std::optional<std::uint64_t> forgotten_page_;  // of a fault
-  Time dirty_since_ = 0;                         // modelled: when the latest round began
+  DirtyPieces modelled_;                         // of a VM whose pages nobody tracks
+  Time modelled_at_ = 0;                         // it has written until then
+  const std::shared_ptr<Throttle> throttle_ = std::make_shared<Throttle>(0);
   std::atomic<std::uint64_t> round_bytes_left_ = 0;
   std::atomic<std::uint64_t> kept_pages_ = 0;
   pb::TransferStatus reported_ = pb::TRANSFER_IDLE;

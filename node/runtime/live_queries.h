@@ -21,7 +21,7 @@ class LiveQueries {
 
   struct Config {
     Incarnation incarnation = 0;
-    std::function<pb::PeerMessage::LiveReply(const std::string& vm)> own_guest;
+    std::function<pb::PeerMessage::LiveReply(const std::string& vm, NodeId target)> own_guest;
     std::function<pb::PeerMessage(NodeId to)> envelope;
     std::function<void(const pb::PeerMessage&)> send;
     std::function<void(Duration, std::function<void()>)> call_after;
@@ -30,7 +30,8 @@ class LiveQueries {
   explicit LiveQueries(Config config) : config_(std::move(config)) {}
 
   // Nothing is answered when the owner does not answer within kAnswerLimit.
-  void ask(NodeId owner, const std::string& vm, std::function<void(Answer)> answer);
+  // `target` may be kNoNode.
+  void ask(NodeId owner, const std::string& vm, NodeId target, std::function<void(Answer)> answer);
 
   // True if the message was a query or a reply, and is dealt with.
   bool handle(const pb::PeerMessage& message);

@@ -84,7 +84,7 @@ class Runtime final : public NodeService {
     loop_.ask(std::move(request), std::move(answer));
   }
   void read(std::function<void(Code)> answer) override { loop_.read(std::move(answer)); }
-  void live(const std::string& vm,
+  void live(const std::string& vm, NodeId target,
             std::function<void(std::optional<pb::PeerMessage::LiveReply>)> answer) override;
   void process_died(NodeId node, std::uint32_t instance) override {
     loop_.post(ProcessDied{node, instance});
@@ -234,7 +234,9 @@ FailpointsOutside Runtime::outside_of_failpoints() {
 LiveQueries::Config Runtime::live_config() {
   LiveQueries::Config config;
   config.incarnation = config_.incarnation;
-  config.own_guest = [this](const std::string& vm) { return hypervisor_->live(vm); };
+  config.own_guest = [this](const std::string& vm, NodeId target) {
+    return hypervisor_->live(vm, target);
+  };
   config.envelope = [this](NodeId to) { return envelope(to); };
   config.send = [this](const pb::PeerMessage& message) { send(message); };
   config.call_after = [this](Duration delay, std::function<void()> call) {
@@ -374,13 +376,13 @@ int Runtime::run() {
   return exit_code_;
 }
 
-void Runtime::live(const std::string& vm,
+void Runtime::live(const std::string& vm, NodeId target,
                    std::function<void(std::optional<pb::PeerMessage::LiveReply>)> answer) {
   const pb::Vm* const found = state().vm(vm);
   const NodeId owner = found != nullptr ? found->owner() : kNoNode;
-  if (owner == self_) return answer(hypervisor_->live(vm));
+  if (owner == self_) return answer(hypervisor_->live(vm, target));
   if (owner == kNoNode || !member().hears(owner, boottime_now())) return answer(std::nullopt);
-  live_queries_.ask(owner, vm, std::move(answer));
+  live_queries_.ask(owner, vm, target, std::move(answer));
 }
 
 void Runtime::call_after(Duration delay, std::function<void()> call) {
@@ -454,8 +456,8 @@ void Runtime::await_farewell(Time until) {
 }
 
 void Runtime::member_failed(const std::string& reason) {
-  log(Level::kError, node_name(self_) +
-                         " takes no part any more and ends when its lease is over: " + reason);
+  log(Level::kError,
+      node_name(self_) + " takes no part any more and ends when its lease is over: " + reason);
   await_lease_end();
 }
 

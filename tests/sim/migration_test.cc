@@ -5,6 +5,7 @@
 #include "cluster/migration/job.h"
 #include "cluster/vm/task_result.h"
 #include "tests/sim/story.h"
+#include "tools/sim/guest_runner.h"
 #include "tools/sim/host.h"
 #include "tools/sim/transfer.h"
 
@@ -145,6 +146,76 @@ TEST_F(Migration, ThatMustConvergeAndDoesNotFailsInThreeRounds) {
   EXPECT_NE(state().task(job)->error_message().find("what would do is"), std::string::npos);
   EXPECT_EQ(last_job("web").statistics().rounds(), 3u);
   expect_alive("web", source);
+}
+
+TEST_F(Migration, ThrottlesAGuestUntilItFits) {
+  begin();
+  const NodeId source = leader();
+  const NodeId target = node_beside({source});
+  run_vm("web", source, busy_vm());
+  pb::MigrationParameters parameters = slow();
+  parameters.set_on_no_convergence(pb::NO_CONVERGENCE_THROTTLE);
+  wait_for_task(migrate("web", target, parameters).task());
+  EXPECT_EQ(owner("web"), target);
+  const pb::MigrationJob& job = last_job("web");
+  EXPECT_FALSE(job.statistics().forced_switch());
+  EXPECT_GE(job.statistics().throttle_percent(), 20u);
+  EXPECT_LE(job.statistics().downtime_ns(), 300 * kMillisecond);
+  expect_alive("web", target);
+}
+
+TEST_F(Migration, AGuestThatWasThrottledRunsAtFullSpeedAfterACancel) {
+  begin();
+  const NodeId source = leader();
+  const NodeId target = node_beside({source});
+  run_vm("web", source, busy_vm());
+  pb::MigrationParameters parameters = slow();
+  parameters.set_on_no_convergence(pb::NO_CONVERGENCE_THROTTLE);
+  parameters.set_throttle_first_percent(99);
+  const TaskId job = migrate("web", target, parameters).task();
+  GuestRunner& guest = *world().process(source)->host().runner("web");
+  wait("it is throttled", [&] { return guest.throttle_percent() == 99; });
+  cancel("web");
+  wait_for_task(job);
+  EXPECT_EQ(migration_state("web"), MigrationState::kCanceled);
+  EXPECT_EQ(guest.throttle_percent(), 0u);
+  const std::uint64_t before = counter("web", source);
+  pass(kSecond);
+  EXPECT_GE(counter("web", source), before + 50);
+}
+
+TEST_F(Migration, ItsRoundsAreKeptWithTheJob) {
+  begin();
+  const NodeId source = leader();
+  const NodeId target = node_beside({source});
+  run_vm("web", source, busy_vm());
+  pb::MigrationParameters parameters = slow();
+  parameters.set_max_rounds(7);
+  wait_for_task(migrate("web", target, parameters).task());
+  const pb::MigrationJob& job = last_job("web");
+  ASSERT_EQ(job.rounds_size(), 7);
+  std::uint64_t sent = 0;
+  for (int i = 0; i < 7; ++i) {
+    EXPECT_EQ(job.rounds(i).number(), static_cast<std::uint32_t>(i));
+    EXPECT_GT(job.rounds(i).duration_ns(), 0);
+    sent += job.rounds(i).sent_bytes();
+  }
+  EXPECT_LE(sent, job.statistics().bytes_sent());
+}
+
+TEST_F(Migration, ItsRoundsAreKeptWhenItIsCanceled) {
+  begin();
+  const NodeId source = leader();
+  const NodeId target = node_beside({source});
+  run_vm("web", source, busy_vm());
+  const TaskId job = migrate("web", target, slow()).task();
+  wait("some rounds have ended", [&] { return state().task(job)->job().rounds_size() >= 2; });
+  cancel("web");
+  wait_for_task(job);
+  const int rounds = state().task(job)->job().rounds_size();
+  EXPECT_GE(rounds, 2);
+  EXPECT_EQ(state().task(job)->job().rounds(rounds - 1).number() + 1,
+            static_cast<std::uint32_t>(rounds));
 }
 
 TEST_F(Migration, WithImpossibleLimitsIsRefused) {

@@ -1,8 +1,10 @@
 // migrate, and migrate cancel, list, show and watch.
 #include <algorithm>
 #include <array>
+#include <functional>
 
 #include "cluster/migration/precopy.h"
+#include "cluster/migration/precopy_policy.h"
 #include "cluster/units.h"
 #include "tools/failsim/tasks.h"
 #include "tools/failsim/verb.h"
@@ -12,6 +14,27 @@ namespace {
 
 std::string migration_target(const std::string& vm) {
   return "/v1/migrations/" + percent_encoded(vm);
+}
+
+// "20,10,99", or less of it; the rest is as usual.
+void add_throttle(const std::string& text, json::object& body) {
+  constexpr std::array kNames = {"throttle_first_percent", "throttle_step_percent",
+                                 "throttle_most_percent"};
+  std::size_t begin = 0;
+  for (const char* name : kNames) {
+    const std::size_t end = std::min(text.find(',', begin), text.size());
+    std::string part = text.substr(begin, end - begin);
+    if (part.ends_with('%')) part.pop_back();
+    const auto percent = parse_count(part, 1, kMostThrottlePercent);
+    if (!percent) {
+      fail_usage("--throttle cannot be \"" + shortened(text) + "\".",
+                 "Give FIRST,STEP,MOST in percent of the guest's time, for example 20,10,99.");
+    }
+    body[name] = percent.value();
+    if (end == text.size()) return;
+    begin = end + 1;
+  }
+  fail_usage("--throttle has more than three numbers in it.", "Give FIRST,STEP,MOST.");
 }
 
 json::object parameters(const Arguments& arguments) {
@@ -36,8 +59,7 @@ json::object parameters(const Arguments& arguments) {
   }
   if (arguments.given("--max-bytes")) body["max_bytes"] = arguments.size("--max-bytes");
   const std::string action = arguments.text("--on-no-convergence");
-  constexpr std::array kActions = {"go-on", "fail", "switch", "throttle", "post-copy"};
-  if (std::find(kActions.begin(), kActions.end(), action) == kActions.end()) {
+  if (!on_no_convergence_of(action)) {
     fail_usage("--on-no-convergence cannot be \"" + shortened(action) + "\".",
                "Give go-on, fail, switch, throttle or post-copy.");
   }
@@ -49,6 +71,7 @@ json::object parameters(const Arguments& arguments) {
                "Give off or zstd.");
   }
   body["compression"] = compression;
+  if (arguments.given("--throttle")) add_throttle(arguments.text("--throttle"), body);
   const std::string verify = arguments.text("--verify");
   if (verify != "background" && verify != "before-resume") {
     fail_usage("--verify cannot be \"" + shortened(verify) + "\".",
@@ -79,6 +102,9 @@ std::string forecast_sentence(const json::object& told) {
          show_duration_ms(number_in(told, "total_ms")) + " and " + plain_in(told, "rounds") +
          " rounds, send " + show_size(number_in(told, "bytes_sent")) + ", and stop the guest for " +
          show_duration_ms(number_in(told, "downtime_ms")) +
+         (number_in(told, "throttle_percent") == 0
+              ? ""
+              : ", after it was throttled by " + plain_in(told, "throttle_percent") + " %") +
          (flag_in(told, "converges") ? "." : "; it would not converge: " + reason + ".");
 }
 
@@ -183,7 +209,17 @@ int show(Context& context, const Arguments& arguments) {
   if (context.json() || !migration.is_object()) {
     context.output().data(migration);
   } else {
-    context.output().fields(migration.get_object());
+    json::object fields = migration.get_object();
+    const json::value rounds = fields["rounds_record"];
+    fields.erase("rounds_record");
+    context.output().fields(fields);
+    if (rounds.is_array() && !rounds.get_array().empty()) {
+      context.output().line("");
+      context.output().table_of(
+          rounds.get_array(),
+          {"number", "bytes_sent", "duration_ms", "bytes_dirty", "sent_bytes_per_second",
+           "dirty_bytes_per_second", "throttle_percent", "decision"});
+    }
   }
   return 0;
 }
@@ -194,7 +230,10 @@ int watch(Context& context, const Arguments& arguments) {
   const std::uint64_t job = migration.is_object() ? number_in(migration.get_object(), "job_id") : 0;
   Progress progress(!context.json());
   PhaseLines phases(context.client(), job, progress);
-  return conclude(context, follow_migration(context.client(), vm, job, phases));
+  // One object a line; the last is the outcome.
+  std::function<void(const json::object&)> each;
+  if (context.json()) each = [&](const json::object& now) { context.output().data(now); };
+  return conclude(context, follow_migration(context.client(), vm, job, phases, each));
 }
 
 }  // namespace
@@ -219,6 +258,8 @@ std::vector<Verb> migrate_verbs() {
         option("--streams", "COUNT", "Connections that share the pages, 1 to 8 (default: 1)"),
         option("--compression", "HOW", "Compress pages: zstd for as long as that is faster, or off",
                "off"),
+        option("--throttle", "FIRST,STEP,MOST",
+               "Percent of the guest's time a throttle takes (default: 20,10,99)"),
         option("--verify", "WHEN", "Check every page at the target: background or before-resume",
                "background"),
         flag("--check", "Begin nothing; say everything that stands against it"),
@@ -228,6 +269,7 @@ std::vector<Verb> migrate_verbs() {
        "  failsim migrate web --to node-2\n"
        "  failsim migrate web --to node-3 --bandwidth 100MiB/s --downtime-limit 50ms\n"
        "  failsim migrate web --to node-2 --on-no-convergence switch --max-downtime 2s\n"
+       "  failsim migrate web --to node-2 --on-no-convergence throttle --throttle 10,5,80\n"
        "  failsim migrate cancel web\n",
        migrate},
       {"migrate cancel",
@@ -244,7 +286,8 @@ std::vector<Verb> migrate_verbs() {
       {"migrate watch",
        "Follow the newest migration of a VM to its end",
        {vm},
-       "  failsim migrate watch web\n",
+       "  failsim migrate watch web\n"
+       "  failsim migrate watch web --output json\n",
        watch},
   };
 }

@@ -187,6 +187,18 @@ void PhaseLines::print(const json::object& event) {
   progress_.phase(text_in(event, "vm") + ": " + (done ? "Done" : enum_name_in(event, "to")));
 }
 
+std::string throttle_text(const json::object& migration) {
+  const std::uint64_t percent = number_in(migration, "throttle_percent");
+  return percent == 0 ? "" : ", throttled by " + std::to_string(percent) + " %";
+}
+
+std::string expectation_text(const json::object& migration) {
+  const std::uint64_t total = number_in(migration, "expected_total_ms");
+  if (total == 0) return "";
+  return ", about " + show_duration_ms(total) + " in all with " +
+         show_duration_ms(number_in(migration, "expected_downtime_ms")) + " of downtime";
+}
+
 std::string progress_line(const json::object& migration) {
   const std::string state = enum_name_in(migration, "job_state");
   if (state == "New") return text_in(migration, "vm") + ": waits for its turn";
@@ -197,23 +209,28 @@ std::string progress_line(const json::object& migration) {
          ", " + show_size(number_in(migration, "bytes_sent")) + " sent, " +
          show_size(number_in(migration, "bytes_remaining")) + " left, " +
          show_rate(number_in(migration, "sent_bytes_per_second")) + ", dirtied at " +
-         show_rate(number_in(migration, "dirty_bytes_per_second")) +
+         show_rate(number_in(migration, "dirty_bytes_per_second")) + throttle_text(migration) +
+         expectation_text(migration) +
          (text_in(migration, "not_converging").empty() ? "" : ", not converging");
 }
 
 json::object follow_migration(Client& client, const std::string& vm, std::uint64_t job,
-                              PhaseLines& phases) {
+                              PhaseLines& phases,
+                              const std::function<void(const json::object&)>& each) {
   Progress& progress = phases.progress();
   const std::string target = "/v1/tasks/" + std::to_string(job);
-  const milliseconds wait = progress.on_terminal() ? kTerminalWait
-                            : progress.enabled()   ? kLineWait
-                                                   : kLongWait;
+  const milliseconds wait = progress.on_terminal()       ? kTerminalWait
+                            : progress.enabled() || each ? kLineWait
+                                                         : kLongWait;
   set_interrupt_note("The migration goes on; cancel it with: failsim migrate cancel " + vm + "\n");
   while (true) {
     const json::object task = as_object(patient_poll(client, target, wait));
     phases.print_new();
     if (flag_in(task, "is_complete")) break;
-    if (progress.on_terminal()) progress.draw(progress_line(migration_of_job(client, vm, job)));
+    if (!progress.on_terminal() && !each) continue;
+    const json::object migration = migration_of_job(client, vm, job);
+    if (progress.on_terminal()) progress.draw(progress_line(migration));
+    if (each && !flag_in(migration, "is_complete")) each(migration);
   }
   json::object migration = ended_migration(client, vm, job);
   progress.clear();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "tools/failsim/client.h"
@@ -53,9 +54,11 @@ class PhaseLines {
 };
 
 // The migration when it has ended and, after a success, its digest was checked. Meanwhile draws
-// progress, or prints a line per phase.
+// progress, or prints a line per phase; `each`, if given, is told how far it is several times a
+// second.
 json::object follow_migration(Client& client, const std::string& vm, std::uint64_t job,
-                              PhaseLines& phases);
+                              PhaseLines& phases,
+                              const std::function<void(const json::object&)>& each = {});
 // The same for a task that is complete already, without any progress.
 json::object ended_migration(Client& client, const std::string& vm, std::uint64_t job);
 // One line about a migration under way.

@@ -6,6 +6,7 @@
 #include <limits>
 #include <optional>
 
+#include "cluster/migration/precopy_policy.h"
 #include "cluster/units.h"
 #include "tools/scenario/words.h"
 
@@ -18,8 +19,6 @@ using Type = ArgumentType;
 
 constexpr std::array<std::string_view, 3> kPatterns = {"uniform", "hot-set", "sequential"};
 constexpr std::array<std::string_view, 2> kFills = {"random", "zero"};
-constexpr std::array<std::string_view, 5> kNoConvergence = {"go-on", "fail", "switch", "throttle",
-                                                            "post-copy"};
 constexpr std::array<std::string_view, 2> kCompressions = {"off", "zstd"};
 constexpr std::array<std::string_view, 2> kVerifies = {"background", "before-resume"};
 
@@ -43,7 +42,7 @@ constexpr std::array kMigrate = {
     ActionArgument{"--max-rounds", Type::kCount},
     ActionArgument{"--max-bytes", Type::kSize},
     ActionArgument{"--timeout", Type::kDuration},
-    ActionArgument{"--on-no-convergence", Type::kChoice, "go-on", kNoConvergence},
+    ActionArgument{"--on-no-convergence", Type::kChoice, "go-on", kOnNoConvergenceWords},
     ActionArgument{"--streams", Type::kCount},
     ActionArgument{"--compression", Type::kChoice, "off", kCompressions},
     ActionArgument{"--verify", Type::kChoice, "background", kVerifies}};

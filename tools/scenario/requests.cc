@@ -7,8 +7,9 @@
 #include <vector>
 
 #include "cluster/migration/job.h"
-#include "cluster/state/control_code.h"
+#include "cluster/migration/precopy_policy.h"
 #include "cluster/property/property_table.h"
+#include "cluster/state/control_code.h"
 #include "cluster/units.h"
 #include "cluster/vm/lifecycle.h"
 #include "tools/scenario/words.h"
@@ -78,12 +79,7 @@ pb::Request migrate(const Action& action, std::uint32_t nodes) {
   }
   if (action.has("--max-bytes")) parameters.set_max_bytes(size_in(action, "--max-bytes"));
   const std::string on_no_convergence = action.option("--on-no-convergence");
-  parameters.set_on_no_convergence(
-      on_no_convergence == "fail"        ? pb::NO_CONVERGENCE_FAIL
-      : on_no_convergence == "switch"    ? pb::NO_CONVERGENCE_SWITCH
-      : on_no_convergence == "throttle"  ? pb::NO_CONVERGENCE_THROTTLE
-      : on_no_convergence == "post-copy" ? pb::NO_CONVERGENCE_POST_COPY
-                                         : pb::NO_CONVERGENCE_GO_ON);
+  parameters.set_on_no_convergence(*on_no_convergence_of(on_no_convergence));
   if (action.has("--streams")) {
     parameters.set_streams(static_cast<std::uint32_t>(number_of(action.option("--streams"))));
   }

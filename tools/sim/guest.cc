@@ -12,11 +12,12 @@ void Guest::set_dirty_rate(std::uint64_t bytes_per_second) {
   if (config_.dirty_bytes_per_second() == bytes_per_second) return;
   config_.set_dirty_bytes_per_second(bytes_per_second);
   model_ = GuestModel(config_, model_.state());
+  if (dirty_pieces_) dirty_pieces_->set_steps_per_second(bytes_per_second);
 }
 
 void Guest::execute(Duration elapsed) {
   if (config_.modelled()) {
-    executed_ += elapsed;
+    if (dirty_pieces_) dirty_pieces_->execute(elapsed);
     return;
   }
   model_.execute(elapsed, std::numeric_limits<std::uint64_t>::max(),
@@ -38,29 +39,22 @@ std::optional<std::uint64_t> Guest::execute(
 }
 
 void Guest::track_dirty() {
-  is_tracking_ = true;
-  is_all_dirty_ = true;
-  if (config_.modelled()) return;
+  if (config_.modelled()) {
+    dirty_pieces_ = modelled_memory(config_);
+    return;
+  }
   dirty_pages_ = std::make_unique<DirtyBitmap>(model_.pages(), mistakes_);
   dirty_pages_->set_all();
 }
 
 void Guest::stop_tracking() {
-  is_tracking_ = false;
   dirty_pages_.reset();
+  dirty_pieces_.reset();
 }
 
 std::uint64_t Guest::dirty_bytes() const {
   if (dirty_pages_) return dirty_pages_->count() * kPageBytes;
-  if (!is_tracking_) return 0;
-  return is_all_dirty_ ? config_.memory_bytes() : expected_dirty_bytes(config_, executed_);
-}
-
-std::uint64_t Guest::take_dirty_bytes() {
-  const std::uint64_t taken = dirty_bytes();
-  is_all_dirty_ = false;
-  executed_ = 0;
-  return taken;
+  return dirty_pieces_ ? dirty_pieces_->dirty_bytes() : 0;
 }
 
 }  // namespace failsim::sim

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 
+#include "cluster/migration/dirty_pieces.h"
 #include "cluster/migration/precopy.h"
 #include "cluster/mistakes.h"
 #include "cluster/proto/state.pb.h"
@@ -37,18 +38,16 @@ class Guest {
   void stop_tracking();
   // Null unless tracking and not modelled.
   DirtyBitmap* dirty_pages() { return dirty_pages_.get(); }
+  // Null unless tracking and modelled.
+  DirtyPieces* dirty_pieces() { return dirty_pieces_ ? &*dirty_pieces_ : nullptr; }
   std::uint64_t dirty_bytes() const;
-  // Of a modelled VM: how much is dirty; from now on nothing is.
-  std::uint64_t take_dirty_bytes();
 
  private:
   pb::VmConfig config_;
   [[no_unique_address]] Mistakes mistakes_;
   GuestModel model_;
-  bool is_tracking_ = false;
   std::unique_ptr<DirtyBitmap> dirty_pages_;
-  bool is_all_dirty_ = false;  // of a modelled VM: nothing was taken yet
-  Duration executed_ = 0;      // of a modelled VM, since nothing was dirty
+  std::optional<DirtyPieces> dirty_pieces_;
 };
 
 }  // namespace failsim::sim

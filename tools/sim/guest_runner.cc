@@ -150,6 +150,7 @@ void GuestRunner::destroy() {
   is_appending_ = false;
   held_by_ = 0;
   drained_ = {};
+  throttle_percent_ = 0;
 }
 
 // ---- Coming to be -------------------------------------------------------------------------------
@@ -278,15 +279,18 @@ void GuestRunner::settle() {
   }
   is_executing_ = true;
   executes_until_ = host_.lease_until();
-  if (std::exchange(has_quantum_, true)) return;
-  host_.later(host_.quality().quantum, [this] { quantum(); });
+  if (!has_quantum_) await_quantum();
 }
 
 void GuestRunner::catch_up() {
   if (!is_executing_) return;
   const Time end = std::min(host_.now(), executes_until_);
   if (end <= executed_to_) return;
-  const Duration elapsed = end - std::exchange(executed_to_, end);
+  const Duration hundredths =
+      (end - std::exchange(executed_to_, end)) * (100 - Duration{throttle_percent_}) +
+      throttle_fraction_;
+  throttle_fraction_ = hundredths % 100;
+  const Duration elapsed = hundredths / 100;
   FollowingPages* pages = following();
   if (pages == nullptr) return guest_->execute(elapsed);
   if (pages->is_stalled()) return;
@@ -302,6 +306,23 @@ FollowingPages* GuestRunner::following() {
   return pages == nullptr || pages->missing().empty() ? nullptr : pages;
 }
 
+void GuestRunner::throttle(std::uint32_t percent) {
+  assert(percent < 100);
+  if (percent == throttle_percent_) return;
+  catch_up();
+  throttle_percent_ = percent;
+  if (has_quantum_) await_quantum();
+}
+
+// The guest counts in its own time.
+void GuestRunner::await_quantum() {
+  has_quantum_ = true;
+  const Duration length = host_.quality().quantum * 100 / (100 - Duration{throttle_percent_});
+  host_.later(length, [this, number = ++quantum_number_] {
+    if (number == quantum_number_) quantum();
+  });
+}
+
 void GuestRunner::quantum() {
   has_quantum_ = false;
   if (!is_executing()) return;
@@ -311,8 +332,7 @@ void GuestRunner::quantum() {
     guest_->count();
     append();
   }
-  has_quantum_ = true;
-  host_.later(host_.quality().quantum, [this] { quantum(); });
+  await_quantum();
 }
 
 void GuestRunner::append() {

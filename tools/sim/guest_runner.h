@@ -35,6 +35,10 @@ class GuestRunner {
   // Its pages are written up to this moment.
   void catch_up();
 
+  // A transfer takes so much of its time from the guest, until it sets 0 again.
+  void throttle(std::uint32_t percent);
+  std::uint32_t throttle_percent() const { return throttle_percent_; }
+
   // A transfer pauses the guest; `drained` runs once no write of it is under way. Only an order
   // given after the transfer was dropped lets it run again.
   void hold(TaskId job, std::function<void()> drained);
@@ -70,6 +74,7 @@ class GuestRunner {
   // Of a guest that misses pages, else null.
   FollowingPages* following();
   void quantum();
+  void await_quantum();
   void append();
   void append_answered(const pb::VolumeReply& reply);
   void drain_ended();
@@ -93,6 +98,9 @@ class GuestRunner {
   Time executes_until_ = 0;
   Time executed_to_ = 0;
   bool has_quantum_ = false;  // one is under way
+  std::uint64_t quantum_number_ = 0;
+  std::uint32_t throttle_percent_ = 0;
+  Duration throttle_fraction_ = 0;  // of a nanosecond of the guest's time, in hundredths
 };
 
 }  // namespace failsim::sim

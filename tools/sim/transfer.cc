@@ -10,7 +10,7 @@ namespace failsim::sim {
 namespace {
 
 constexpr std::uint64_t kChunkPages = 64;
-constexpr std::uint64_t kModelledSlicesPerSecond = 4;  // pieces of a round, to notice a cut
+constexpr std::uint64_t kModelledSlicesPerSecond = 64;
 constexpr std::uint64_t kGreetingBytes = 64;
 constexpr Duration kSayEvery = 100 * kMillisecond;  // how far it is, within a round
 constexpr Duration kIdleRound = 20 * kMillisecond;  // nothing is dirty: look again then
@@ -28,12 +28,13 @@ std::uint32_t number(VMTaskResult result) {
 Sender::Sender(Host& host, const TransferOrder& order)
     : host_(host),
       order_(order),
-      policy_(settings_of(order.parameters), order.config.memory_bytes(),
-              order.config.modelled() ? DirtyReading::kAtOnce : DirtyReading::kPageByPage) {}
+      policy_(settings_of(order.parameters), order.config.memory_bytes()) {}
 
 Sender::~Sender() {
   GuestRunner* runner = host_.runner(order_.vm);
-  if (runner != nullptr && runner->guest() != nullptr) runner->guest()->stop_tracking();
+  if (runner == nullptr) return;
+  runner->throttle(0);
+  if (runner->guest() != nullptr) runner->guest()->stop_tracking();
 }
 
 void Sender::order(const TransferOrder& order) {
@@ -47,11 +48,13 @@ void Sender::order(const TransferOrder& order) {
 // Between two pieces. The guest goes on, and what it writes is tracked.
 void Sender::stand_still() {
   was_suspended_ = true;
+  host_.runner(order_.vm)->throttle(0);
   say(pb::TRANSFER_SUSPENDED);
 }
 
 // What was decided before is out of date.
 void Sender::go_on() {
+  host_.runner(order_.vm)->throttle(policy_.throttle_percent());
   say(pb::TRANSFER_STREAMING);
   send_chunk();
 }
@@ -79,14 +82,30 @@ bool Sender::has_guest() {
 void Sender::say(pb::TransferStatus status) {
   status_ = status;
   said_at_ = host_.now();
-  TransferReport report{order_.vm, order_.job, order_.attempt, status, 0, "", statistics()};
+  host_.report(report(status, 0, ""));
+}
+
+TransferReport Sender::report(pb::TransferStatus status, std::uint32_t task_result,
+                              const std::string& message) const {
+  TransferReport report{order_.vm,   order_.job, order_.attempt, status,
+                        task_result, message,    statistics()};
   report.post_copy = wants_post_copy_;
-  host_.report(report);
+  report.rounds.assign(policy_.record().begin(), policy_.record().end());
+  return report;
+}
+
+// As far as it is known now: nothing of the guest once it is gone or was handed over.
+std::uint64_t Sender::remaining_bytes() const {
+  const GuestRunner* runner = host_.runner(order_.vm);
+  const bool is_sending = status_ == pb::TRANSFER_STREAMING || status_ == pb::TRANSFER_CONVERGED;
+  if (!is_sending || runner == nullptr || runner->guest() == nullptr) return 0;
+  return runner->guest()->dirty_bytes() + piece_left_;
 }
 
 pb::MigrationStatistics Sender::statistics() const {
   pb::MigrationStatistics statistics;
   keep_estimates(policy_, statistics);
+  statistics.set_remaining_bytes(remaining_bytes());
   statistics.set_rounds(round_);
   statistics.set_bytes_sent(bytes_sent_);
   statistics.set_forced_switch(forced_switch_);
@@ -102,8 +121,8 @@ void Sender::fail(const std::string& why) {
 void Sender::fail(VMTaskResult result, const std::string& message) {
   if (status_ == pb::TRANSFER_FAILED) return;
   status_ = pb::TRANSFER_FAILED;
-  host_.report(TransferReport{order_.vm, order_.job, order_.attempt, pb::TRANSFER_FAILED,
-                              number(result), message, statistics()});
+  if (GuestRunner* runner = host_.runner(order_.vm)) runner->throttle(0);
+  host_.report(report(pb::TRANSFER_FAILED, number(result), message));
 }
 
 void Sender::connect() {
@@ -194,10 +213,11 @@ void Sender::send_chunk() {
   if (is_cut_off()) return fail("the connection broke");
   if (!has_guest()) return fail("the guest is not here any more");
   Guest& guest = *host_.runner(order_.vm)->guest();
-  const bool is_modelled = guest.dirty_pages() == nullptr;
+  const bool is_modelled = guest.dirty_pieces() != nullptr;
   const std::uint64_t bytes = is_modelled ? send_modelled(guest) : send_some_pages();
-  const bool is_round_over =
-      is_modelled ? round_left_ == 0 : next_page_ >= guest.dirty_pages()->pages();
+  const bool is_round_over = is_modelled
+                                 ? piece_left_ == 0 && next_piece_ >= guest.dirty_pieces()->count()
+                                 : next_page_ >= guest.dirty_pages()->pages();
   round_bytes_ += bytes;
   bytes_sent_ += bytes;
   if (host_.now() >= said_at_ + kSayEvery) say(status_);
@@ -212,13 +232,18 @@ std::uint64_t Sender::send_some_pages() {
   return bytes;
 }
 
-// As much as the link takes in a moment; what becomes dirty meanwhile belongs to the next round.
+// As much as the link takes in a moment.
 std::uint64_t Sender::send_modelled(Guest& guest) {
   host_.runner(order_.vm)->catch_up();
-  if (is_round_new_) round_left_ = guest.take_dirty_bytes();
-  is_round_new_ = false;
-  const std::uint64_t bytes = std::min(rate() / kModelledSlicesPerSecond + 1, round_left_);
-  round_left_ -= bytes;
+  DirtyPieces& pieces = *guest.dirty_pieces();
+  const std::uint64_t most = rate() / kModelledSlicesPerSecond + 1;
+  std::uint64_t bytes = 0;
+  while (bytes < most && (piece_left_ > 0 || next_piece_ < pieces.count())) {
+    if (piece_left_ == 0) piece_left_ = pieces.take(next_piece_++);
+    const std::uint64_t part = std::min(piece_left_, most - bytes);
+    piece_left_ -= part;
+    bytes += part;
+  }
   send_pages({}, bytes);
   return bytes;
 }
@@ -245,6 +270,7 @@ void Sender::end_round() {
   if (!is_decided) {
     forced_switch_ = decision == PrecopyDecision::kSwitchForced;
     wants_post_copy_ = decision == PrecopyDecision::kPostCopy;
+    runner->throttle(policy_.throttle_percent());
     say(decision == PrecopyDecision::kContinue ? pb::TRANSFER_STREAMING : pb::TRANSFER_CONVERGED);
   }
   // Until the switch is agreed the rounds go on, so that little is left then.
@@ -253,7 +279,7 @@ void Sender::end_round() {
 
 void Sender::begin_round() {
   next_page_ = 0;
-  is_round_new_ = true;
+  next_piece_ = 0;
   round_bytes_ = 0;
   round_started_at_ = host_.now();
   send_chunk();
@@ -271,8 +297,10 @@ void Sender::send_rest() {
   Guest& guest = *host_.runner(order_.vm)->guest();
   PageCounts rest;
   std::uint64_t bytes = 0;
-  if (guest.dirty_pages() == nullptr) {
-    bytes = guest.take_dirty_bytes() + round_left_;
+  if (guest.dirty_pieces() != nullptr) {
+    DirtyPieces& pieces = *guest.dirty_pieces();
+    bytes = std::exchange(piece_left_, 0);
+    for (std::size_t i = 0; i < pieces.count(); ++i) bytes += pieces.take(i);
   } else {
     next_page_ = 0;
     rest = take_pages(guest.dirty_pages()->pages());
@@ -280,8 +308,9 @@ void Sender::send_rest() {
     if (host_.makes(Mistake::kDropLastRound)) rest.clear();
   }
   if (order_.post_copy) {
-    server_.emplace(host_, order_, rest, guest.dirty_pages() == nullptr ? bytes : 0,
-                    [this] { return rate(); }, [this](const std::string& why) { fail(why); });
+    server_.emplace(
+        host_, order_, rest, guest.dirty_pages() == nullptr ? bytes : 0, [this] { return rate(); },
+        [this](const std::string& why) { fail(why); });
     return send_release({});
   }
   bytes_sent_ += bytes;

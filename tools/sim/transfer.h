@@ -75,6 +75,9 @@ class Sender {
   void fail(VMTaskResult result, const std::string& message);
   void say(pb::TransferStatus status);
   pb::MigrationStatistics statistics() const;
+  TransferReport report(pb::TransferStatus status, std::uint32_t task_result,
+                        const std::string& message) const;
+  std::uint64_t remaining_bytes() const;
   std::function<void()> guarded(void (Sender::*step)());
 
   Host& host_;
@@ -83,9 +86,9 @@ class Sender {
   std::uint64_t connection_ = 0;  // all of a transfer goes over one
   bool is_paused_ = false;        // kFinish was ordered
   std::uint64_t next_page_ = 0;   // of this round
-  bool is_round_new_ = true;
+  std::size_t next_piece_ = 0;    // the same, of a modelled VM
+  std::uint64_t piece_left_ = 0;  // bytes of the piece before that one, not sent yet
   bool was_suspended_ = false;    // in this round
-  std::uint64_t round_left_ = 0;  // bytes of this round, of a modelled VM
   std::uint32_t round_ = 0;
   std::uint64_t round_bytes_ = 0;
   Time round_started_at_ = 0;

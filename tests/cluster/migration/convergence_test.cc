@@ -10,12 +10,14 @@ namespace {
 
 constexpr std::uint64_t kMiB = 1024 * 1024;
 
+PrecopyCourse course_of(const DirtyModel& guest, std::uint64_t link) {
+  return PrecopyCourse::behind(DirtyHabit::even(guest), 0, link, 500 * kMillisecond);
+}
+
 // 64 MiB written through three times a round over 128 MiB/s: the row of QEMU that never ended.
 Standing never_ending() {
   Standing standing;
-  standing.guest = {384 * kMiB, 64 * kMiB};
-  standing.link_bytes_per_second = 128 * kMiB;
-  standing.last_round = 500 * kMillisecond;
+  standing.course = course_of({384 * kMiB, 64 * kMiB}, 128 * kMiB);
   standing.downtime_limit = 300 * kMillisecond;
   standing.rounds_left = 27;
   return standing;
@@ -31,7 +33,7 @@ TEST(Outlook, AFullSpeedDirtierConvergesIfItsWorkingSetFits) {
 
 TEST(Outlook, AGuestSlowerThanTheLinkConvergesIfItMay) {
   Standing standing = never_ending();
-  standing.guest.bytes_per_second = 100 * kMiB;
+  standing.course = course_of({100 * kMiB, 64 * kMiB}, 128 * kMiB);
   standing.downtime_limit = 5 * kMillisecond;
   const Outlook outlook = look_ahead(standing);
   EXPECT_TRUE(outlook.converges);
@@ -48,7 +50,7 @@ TEST(Outlook, AGuestSlowerThanTheLinkConvergesIfItMay) {
 
 TEST(Outlook, NothingIsSaidOfAnUnknownLink) {
   Standing standing = never_ending();
-  standing.link_bytes_per_second = 0;
+  standing.course.set_link(0);
   EXPECT_TRUE(look_ahead(standing).converges);
 }
 
@@ -56,14 +58,14 @@ TEST(Sentence, SaysWhatWasMeasuredAndWhatWouldDo) {
   EXPECT_EQ(
       not_converging_sentence(never_ending()),
       "the guest dirties 384 MiB/s in a working set of 64 MiB and the link carries 128 MiB/s, so "
-      "at best 43.6 MiB stay dirty, which is 340 ms of downtime where 300 ms are allowed; what "
-      "would do is a downtime limit of 380 ms, a bandwidth of 158.4 MiB/s or a guest slowed down "
-      "to 267.1 MiB/s");
+      "at best 43.1 MiB stay dirty, which is 336 ms of downtime where 300 ms are allowed; what "
+      "would do is a downtime limit of 380 ms, a bandwidth of 158.4 MiB/s or a guest throttled by "
+      "27 % to 280.3 MiB/s");
 }
 
 TEST(Remedies, MoreRoundsWhereItOnlyTakesLong) {
   Standing standing = never_ending();
-  standing.guest.bytes_per_second = 100 * kMiB;
+  standing.course = course_of({100 * kMiB, 64 * kMiB}, 128 * kMiB);
   standing.downtime_limit = 5 * kMillisecond;
   const std::uint32_t needed = look_ahead(standing).rounds;
   standing.rounds_left = 2;
@@ -77,18 +79,16 @@ TEST(Remedies, DoWhatTheySay) {
   int did = 0;
   const auto converges = [&](const DrawnMigration& drawn) {
     SimulatedPrecopy real(drawn.config, drawn.link_bytes_per_second, random.next());
-    PrecopyPolicy policy(drawn.settings, drawn.config.memory_bytes(), real.reading());
+    PrecopyPolicy policy(drawn.settings, drawn.config.memory_bytes());
     return real.run(policy) == PrecopyDecision::kSwitch;
   };
   for (int i = 0; i < 100; ++i) {
     const DrawnMigration drawn = draw_migration(random);
     if (converges(drawn)) continue;
     Standing standing;
-    standing.guest = drawn.guest();
-    standing.reading = drawn.config.modelled() ? DirtyReading::kAtOnce : DirtyReading::kPageByPage;
-    standing.link_bytes_per_second = drawn.link_bytes_per_second;
-    standing.last_round =
-        time_to_send(drawn.config.working_set_bytes(), drawn.link_bytes_per_second);
+    standing.course = PrecopyCourse::behind(
+        DirtyHabit::even(drawn.guest()), 0, drawn.link_bytes_per_second,
+        time_to_send(drawn.config.working_set_bytes(), drawn.link_bytes_per_second));
     standing.downtime_limit = drawn.settings.downtime_limit;
     standing.fixed_downtime = expected_fixed_downtime(drawn.settings.downtime_limit);
     standing.rounds_left = 27;
@@ -102,8 +102,8 @@ TEST(Remedies, DoWhatTheySay) {
     ++tried;
     did += converges(other);
     other = drawn;
-    if (!would_do.dirty_bytes_per_second) continue;
-    other.config.set_dirty_bytes_per_second(*would_do.dirty_bytes_per_second);
+    if (!would_do.throttle_percent) continue;
+    other.config.set_dirty_bytes_per_second(would_do.dirty_bytes_per_second);
     ++tried;
     did += converges(other);
   }

@@ -1,6 +1,9 @@
 #include "cluster/migration/precopy_policy.h"
 
+#include <algorithm>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -14,7 +17,7 @@ constexpr std::uint64_t kMiB = 1024 * 1024;
 constexpr std::uint64_t kGiB = 1024 * kMiB;
 
 PrecopyPolicy policy_of(const PrecopySettings& settings) {
-  return PrecopyPolicy(settings, 4 * kGiB, DirtyReading::kPageByPage);
+  return PrecopyPolicy(settings, 4 * kGiB);
 }
 
 PrecopyDecision after_one(const PrecopySettings& settings, const RoundEnd& end) {
@@ -87,7 +90,7 @@ struct Ended {
 
 Ended migrate_busy_guest(const PrecopySettings& settings) {
   SimulatedPrecopy guest(busy_guest(), kLink, 1);
-  PrecopyPolicy policy(settings, busy_guest().memory_bytes(), guest.reading());
+  PrecopyPolicy policy(settings, busy_guest().memory_bytes());
   const PrecopyDecision decision = guest.run(policy);
   return {decision, policy.rounds(), policy.not_converging()};
 }
@@ -140,17 +143,200 @@ TEST(NotConverging, IsSaidWhenItsTimeIsTooShort) {
   pb::VmConfig config = busy_guest();
   config.set_dirty_bytes_per_second(kLink * 8 / 10);
   SimulatedPrecopy calm(config, kLink, 1);
-  PrecopyPolicy policy(settings, config.memory_bytes(), calm.reading());
+  PrecopyPolicy policy(settings, config.memory_bytes());
   ASSERT_EQ(calm.run(policy), PrecopyDecision::kSwitch);
   settings.timeout = calm.elapsed() * 9 / 10;
   SimulatedPrecopy again(config, kLink, 1);
-  PrecopyPolicy hurried(settings, config.memory_bytes(), again.reading());
+  PrecopyPolicy hurried(settings, config.memory_bytes());
   EXPECT_EQ(again.run(hurried), PrecopyDecision::kFail);
+}
+
+// ---- Throttling ---------------------------------------------------------------------------------
+
+// Slower than before by less than a fifth of the link it would fit.
+pb::VmConfig slightly_too_busy() {
+  pb::VmConfig config = busy_guest();
+  config.set_dirty_bytes_per_second(kLink * 3 / 2);
+  return config;
+}
+
+struct Throttled {
+  PrecopyDecision decision = PrecopyDecision::kContinue;
+  std::uint32_t percent = 0;
+  std::uint64_t sent_bytes = 0;
+  std::vector<pb::MigrationRound> rounds;
+  std::string told;
+};
+
+Throttled migrate_throttled(const pb::VmConfig& config, const PrecopySettings& settings,
+                            PrecopyKnowledge knowledge = {}) {
+  SimulatedPrecopy guest(config, kLink, 1);
+  PrecopyPolicy policy(settings, config.memory_bytes(), std::move(knowledge));
+  Throttled ended;
+  ended.decision = guest.run(policy);
+  ended.percent = policy.throttle_percent();
+  ended.sent_bytes = guest.sent_bytes();
+  ended.rounds.assign(policy.record().begin(), policy.record().end());
+  ended.told = policy.not_converging();
+  return ended;
+}
+
+TEST(Throttle, IsTheSmallestStepThatWillDo) {
+  const PrecopySettings settings = on_no_convergence(pb::NO_CONVERGENCE_THROTTLE);
+  const Throttled ended = migrate_throttled(slightly_too_busy(), settings);
+  EXPECT_EQ(ended.decision, PrecopyDecision::kSwitch);
+  EXPECT_GE(ended.percent, 20u);
+  EXPECT_LE(ended.percent, 50u);
+  // Slowed down after the third round, one step short at most; and not ten times the memory sent.
+  ASSERT_GT(ended.rounds.size(), 3u);
+  EXPECT_EQ(ended.rounds[2].throttle_percent(), 0u);
+  EXPECT_GE(ended.rounds[3].throttle_percent() + 10, ended.percent);
+  EXPECT_LE(ended.sent_bytes, 4 * busy_guest().memory_bytes());
+}
+
+// QEMU took 25 s and twelve times the memory for a guest like this, ten percent at a time.
+TEST(Throttle, OfAFullSpeedDirtierIsFoundInTwoSteps) {
+  const PrecopySettings settings = on_no_convergence(pb::NO_CONVERGENCE_THROTTLE);
+  pb::VmConfig config = busy_guest();
+  config.set_dirty_bytes_per_second(64 * kLink);
+  const Throttled ended = migrate_throttled(config, settings);
+  EXPECT_EQ(ended.decision, PrecopyDecision::kSwitch);
+  EXPECT_GE(ended.percent, 90u);
+  EXPECT_LE(ended.rounds.size(), 12u);
+  EXPECT_LE(ended.sent_bytes, 5 * config.memory_bytes());
+}
+
+TEST(Throttle, OfAGuestThatWasWatchedIsFoundAtOnce) {
+  const PrecopySettings settings = on_no_convergence(pb::NO_CONVERGENCE_THROTTLE);
+  pb::VmConfig config = busy_guest();
+  config.set_dirty_bytes_per_second(64 * kLink);
+  const Throttled ended = migrate_throttled(config, settings, {habit_of(config), {}});
+  EXPECT_EQ(ended.decision, PrecopyDecision::kSwitch);
+  ASSERT_GT(ended.rounds.size(), 3u);
+  EXPECT_EQ(ended.rounds[3].throttle_percent(), ended.percent);
+}
+
+// Whether it fits within the rounds if so much is taken from the guest after the third.
+bool would_do(const DrawnMigration& drawn, std::uint64_t seed, std::uint32_t percent) {
+  SimulatedPrecopy guest(drawn.config, drawn.link_bytes_per_second, seed);
+  for (int round = 0; round < 3; ++round) guest.round();
+  guest.set_dirty_rate(drawn.config.dirty_bytes_per_second() / 100 * (100 - percent));
+  for (int round = 3; round < 30; ++round) {
+    const Duration last = time_to_send(guest.round().dirty_bytes, drawn.link_bytes_per_second);
+    const Duration limit = drawn.settings.downtime_limit;
+    if (last + expected_fixed_downtime(limit) <= limit) return true;
+  }
+  return false;
+}
+
+// One step more is what it costs to measure, two steps what an estimate may be wrong.
+TEST(Throttle, OfRandomGuestsIsHardlyAboveTheLeastThatWouldDo) {
+  Random random(3);
+  int throttled = 0;
+  int near = 0;
+  for (int i = 0; i < 200; ++i) {
+    DrawnMigration drawn = draw_migration(random);
+    drawn.config.set_modelled(false);
+    drawn.settings.on_no_convergence = pb::NO_CONVERGENCE_THROTTLE;
+    const std::uint64_t seed = random.next();
+    SimulatedPrecopy guest(drawn.config, drawn.link_bytes_per_second, seed);
+    PrecopyPolicy policy(drawn.settings, drawn.config.memory_bytes());
+    const PrecopyDecision decision = guest.run(policy);
+    if (policy.throttle_percent() == 0) continue;
+    ++throttled;
+    std::uint32_t least = 20;
+    while (least < 99 && !would_do(drawn, seed, least)) least = std::min(least + 10, 99u);
+    near += decision == PrecopyDecision::kSwitch && policy.throttle_percent() <= least + 10;
+  }
+  RecordProperty("throttled", throttled);
+  RecordProperty("near", near);
+  EXPECT_GE(throttled, 50);
+  EXPECT_GE(near * 100, throttled * 95);
+}
+
+TEST(Throttle, IsNeverAboveTheMost) {
+  PrecopySettings settings = on_no_convergence(pb::NO_CONVERGENCE_THROTTLE, kSecond);
+  settings.throttle = {10, 10, 40};
+  const Throttled ended = migrate_throttled(busy_guest(), settings);
+  EXPECT_LE(ended.percent, 40u);
+  EXPECT_EQ(ended.decision, PrecopyDecision::kFail);
+  EXPECT_NE(ended.told.find("throttled by 40 %, the most"), std::string::npos) << ended.told;
+}
+
+TEST(Throttle, WhereTheMostWillNotDoItSwitchesWithinTheMaximumDowntime) {
+  PrecopySettings settings = on_no_convergence(pb::NO_CONVERGENCE_THROTTLE, 5 * kSecond);
+  settings.throttle = {10, 10, 40};
+  const Throttled ended = migrate_throttled(busy_guest(), settings);
+  EXPECT_EQ(ended.decision, PrecopyDecision::kSwitchForced);
+  EXPECT_LE(ended.rounds.size(), 5u);
+}
+
+TEST(PostCopy, IsChosenAsSoonAsItIsKnownThatItWillNotConverge) {
+  const Ended ended = migrate_busy_guest(on_no_convergence(pb::NO_CONVERGENCE_POST_COPY));
+  EXPECT_EQ(ended.decision, PrecopyDecision::kPostCopy);
+  EXPECT_EQ(ended.rounds, 3u);
+  EXPECT_NE(ended.told, "");
+}
+
+TEST(PostCopy, IsChosenWhenTheRoundsAreUsedUp) {
+  PrecopySettings settings = on_no_convergence(pb::NO_CONVERGENCE_POST_COPY);
+  settings.max_rounds = 2;
+  EXPECT_EQ(migrate_busy_guest(settings).decision, PrecopyDecision::kPostCopy);
+}
+
+// ---- What is told meanwhile ---------------------------------------------------------------------
+
+TEST(Expectation, IsOfTheWholeMigrationAndComesTrue) {
+  pb::VmConfig config = busy_guest();
+  config.set_dirty_bytes_per_second(kLink * 7 / 10);
+  SimulatedPrecopy guest(config, kLink, 1);
+  PrecopyPolicy policy({}, config.memory_bytes());
+  EXPECT_EQ(policy.expected().total, 0) << "nothing is known yet";
+  const RoundEnd first = guest.round();
+  const RoundEnd second = guest.round();
+  policy.round_ended(first);
+  policy.round_ended(second);
+  const Expectation expected = policy.expected();
+  EXPECT_EQ(guest.run(policy), PrecopyDecision::kSwitch);
+  const Duration total =
+      first.duration + second.duration + guest.elapsed() + guest.downtime(PrecopySettings());
+  EXPECT_GE(expected.total, total - total / 7);
+  EXPECT_LE(expected.total, total + total / 7);
+  EXPECT_LE(expected.downtime, 300 * kMillisecond);
+}
+
+TEST(Expectation, BeforeTheFirstRoundIsWhatWasKnownBefore) {
+  const Expectation told{5 * kSecond, 100 * kMillisecond};
+  const PrecopyPolicy policy({}, kGiB, {std::nullopt, told});
+  EXPECT_EQ(policy.expected().total, told.total);
+  EXPECT_EQ(policy.expected().downtime, told.downtime);
+}
+
+TEST(Record, HoldsEachRoundAndWhatWasDecided) {
+  const Throttled ended = migrate_throttled(busy_guest(), {});
+  ASSERT_EQ(ended.rounds.size(), 30u);
+  EXPECT_EQ(ended.rounds.front().number(), 0u);
+  EXPECT_EQ(ended.rounds.front().sent_bytes(), busy_guest().memory_bytes());
+  EXPECT_EQ(ended.rounds.back().number(), 29u);
+  EXPECT_EQ(ended.rounds.back().decision(),
+            static_cast<std::uint32_t>(PrecopyDecision::kSwitchForced));
+}
+
+// ---- A guest that was watched -------------------------------------------------------------------
+
+TEST(WatchedGuest, WhoDoesSomethingElseIsReckonedWithAsTheRoundsShowHim) {
+  pb::VmConfig calm = busy_guest();
+  calm.set_dirty_bytes_per_second(kLink / 4);
+  SimulatedPrecopy guest(busy_guest(), kLink, 1);
+  PrecopyPolicy policy(on_no_convergence(pb::NO_CONVERGENCE_FAIL), calm.memory_bytes(),
+                       {habit_of(calm), {}});
+  EXPECT_EQ(guest.run(policy), PrecopyDecision::kFail);
+  EXPECT_GE(policy.guest().bytes_per_second, 4 * kLink) << "not as it was watched";
 }
 
 TEST(NotConverging, IsTakenBackWhenTheGuestCalmsDown) {
   SimulatedPrecopy guest(busy_guest(), kLink, 1);
-  PrecopyPolicy policy({}, busy_guest().memory_bytes(), guest.reading());
+  PrecopyPolicy policy({}, busy_guest().memory_bytes());
   for (int round = 0; round < 3; ++round) policy.round_ended(guest.round());
   EXPECT_NE(policy.not_converging(), "");
   guest.set_dirty_rate(0);
@@ -170,7 +356,7 @@ int right_verdicts(pb::DirtyPattern pattern, std::uint32_t by_round) {
     // Nine writes of ten go to a tenth: what stays dirty is much less.
     if (pattern == pb::PATTERN_HOT_SET) drawn.settings.downtime_limit /= 5;
     SimulatedPrecopy real(drawn.config, drawn.link_bytes_per_second, random.next());
-    PrecopyPolicy policy(drawn.settings, drawn.config.memory_bytes(), real.reading());
+    PrecopyPolicy policy(drawn.settings, drawn.config.memory_bytes());
     const bool converges = real.run(policy) == PrecopyDecision::kSwitch;
     const bool told = real.told_at_round() && *real.told_at_round() <= by_round;
     right += told != converges;

@@ -19,13 +19,14 @@ class SimulatedPrecopy {
                    std::uint64_t seed)
       : config_(config),
         rate_(link_bytes_per_second),
-        guest_(config, fresh_device_state(config, seed, 0, false)),
-        dirty_(pages_of(config)) {
+        guest_(config, state_of(config, seed)),
+        dirty_(pages_of(config)),
+        modelled_(modelled_memory(config)) {
     dirty_.set_all();
   }
-
-  DirtyReading reading() const {
-    return config_.modelled() ? DirtyReading::kAtOnce : DirtyReading::kPageByPage;
+  // Where a sequential guest of this seed goes on.
+  static std::uint64_t position_of(const pb::VmConfig& config, std::uint64_t seed) {
+    return state_of(config, seed).next_sequential_page * kPageBytes;
   }
 
   RoundEnd round() { return config_.modelled() ? modelled_round() : paged_round(); }
@@ -35,14 +36,17 @@ class SimulatedPrecopy {
     for (;;) {
       const RoundEnd end = round();
       total_ += end.duration;
+      sent_ += end.bytes_sent;
       left_ = end.dirty_bytes;
       const PrecopyDecision decision = policy.round_ended(end);
       if (!told_at_round_ && !policy.not_converging().empty()) told_at_round_ = policy.rounds();
       if (decision != PrecopyDecision::kContinue) return decision;
+      throttle_percent_ = policy.throttle_percent();
     }
   }
 
   void set_dirty_rate(std::uint64_t bytes_per_second) { guest_.set_dirty_rate(bytes_per_second); }
+  std::uint64_t sent_bytes() const { return sent_; }
 
   Duration elapsed() const { return total_; }
   Duration downtime(const PrecopySettings& settings) const {
@@ -59,7 +63,7 @@ class SimulatedPrecopy {
     PageRuns runs;
     while (pages.take(dirty_, kPiece, runs)) {
       const Duration time = time_to_send(runs.pages * kPageBytes, rate_);
-      guest_.execute(time, ~std::uint64_t{0},
+      guest_.execute(time * (100 - Duration{throttle_percent_}) / 100, ~std::uint64_t{0},
                      [this](std::uint64_t page, std::uint32_t) { dirty_.set(page); });
       end.duration += time;
       runs.clear();
@@ -71,20 +75,33 @@ class SimulatedPrecopy {
 
   RoundEnd modelled_round() {
     RoundEnd end;
-    end.bytes_sent = is_first_ ? config_.memory_bytes() : left_;
-    is_first_ = false;
-    end.duration = time_to_send(end.bytes_sent, rate_);
-    end.dirty_bytes = expected_dirty_bytes(config_, end.duration);
-    left_ = end.dirty_bytes;
+    modelled_.set_steps_per_second(config_.dirty_bytes_per_second() * (100 - throttle_percent_) /
+                                   100);
+    for (std::size_t i = 0; i < modelled_.count(); ++i) {
+      const std::uint64_t bytes = modelled_.take(i);
+      const Duration time = time_to_send(bytes, rate_);
+      modelled_.execute(time);
+      end.bytes_sent += bytes;
+      end.duration += time;
+    }
+    end.dirty_bytes = modelled_.dirty_bytes();
     return end;
+  }
+
+  static DeviceState state_of(const pb::VmConfig& config, std::uint64_t seed) {
+    DeviceState state = fresh_device_state(config, seed, 0, false);
+    state.next_sequential_page = seed % working_set_pages_of(config);
+    return state;
   }
 
   pb::VmConfig config_;
   std::uint64_t rate_;
   GuestModel guest_;
   DirtyBitmap dirty_;
+  DirtyPieces modelled_;
   Duration total_ = 0;
-  bool is_first_ = true;
+  std::uint32_t throttle_percent_ = 0;
+  std::uint64_t sent_ = 0;
   std::uint64_t left_ = 0;
   std::optional<std::uint32_t> told_at_round_;
 };

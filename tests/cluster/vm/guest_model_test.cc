@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "cluster/migration/precopy.h"
+#include "cluster/migration/transfer_rate.h"
 
 namespace failsim {
 namespace {
@@ -119,22 +120,29 @@ TEST(FreshDeviceState, CountsTellWhetherTheBootStampedThePages) {
   EXPECT_TRUE(fresh_device_state(config, 1, 0, false).write_counts.empty());
 }
 
-TEST(ExpectedDirtyBytes, SequentialGrowsUntilTheWorkingSetIsFull) {
-  const pb::VmConfig config = config_of(pb::PATTERN_SEQUENTIAL);
-  EXPECT_EQ(expected_dirty_bytes(config, 100 * kMillisecond), 2 * kMiB);
-  EXPECT_EQ(expected_dirty_bytes(config, kSecond), 8 * kMiB);
-  EXPECT_EQ(expected_dirty_bytes(config, 0), 0u);
+// Distinct bytes that the closed form has dirty so long after nothing was.
+std::uint64_t dirty_after(const pb::VmConfig& config, Duration elapsed) {
+  const DirtyHabit habit = habit_of(config);
+  return habit.dirty_bytes(0, habit.working_set_bytes(), 0,
+                           bytes_in(elapsed, habit.steps_per_second()));
 }
 
-TEST(ExpectedDirtyBytes, UniformFollowsTheClosedForm) {
+TEST(HabitOfAGuest, SequentialGrowsUntilTheWorkingSetIsFull) {
+  const pb::VmConfig config = config_of(pb::PATTERN_SEQUENTIAL);
+  EXPECT_EQ(dirty_after(config, 100 * kMillisecond), 2 * kMiB);
+  EXPECT_EQ(dirty_after(config, kSecond), 8 * kMiB);
+  EXPECT_EQ(dirty_after(config, 0), 0u);
+}
+
+TEST(HabitOfAGuest, UniformFollowsTheClosedForm) {
   const pb::VmConfig config = config_of(pb::PATTERN_UNIFORM);
   // W (1 - 1/e) after W / D = 400 ms: 1294.5 of 2048 pages.
-  EXPECT_EQ(expected_dirty_bytes(config, 400 * kMillisecond) / kPageBytes, 1294u);
-  EXPECT_EQ(expected_dirty_bytes(config, 3600 * kSecond), 8 * kMiB);
+  EXPECT_EQ(dirty_after(config, 400 * kMillisecond) / kPageBytes, 1294u);
+  EXPECT_EQ(dirty_after(config, 3600 * kSecond), 8 * kMiB);
 }
 
 // The closed form tells what the model does, so that modelled and backed VMs agree.
-TEST(ExpectedDirtyBytes, AgreesWithTheModel) {
+TEST(HabitOfAGuest, AgreesWithTheModel) {
   for (const auto pattern : {pb::PATTERN_UNIFORM, pb::PATTERN_HOT_SET, pb::PATTERN_SEQUENTIAL}) {
     const pb::VmConfig config = config_of(pattern);
     for (const Duration elapsed : {50 * kMillisecond, 200 * kMillisecond, 900 * kMillisecond}) {
@@ -142,7 +150,7 @@ TEST(ExpectedDirtyBytes, AgreesWithTheModel) {
       DirtyBitmap dirty(guest.pages());
       guest.execute(elapsed, 1'000'000,
                     [&](std::uint64_t page, std::uint32_t) { dirty.set(page); });
-      const std::uint64_t expected = expected_dirty_bytes(config, elapsed) / kPageBytes;
+      const std::uint64_t expected = dirty_after(config, elapsed) / kPageBytes;
       EXPECT_NEAR(static_cast<double>(dirty.count()), static_cast<double>(expected),
                   static_cast<double>(expected) * 0.05);
     }

@@ -37,9 +37,9 @@ class AskedNode final : public NodeService {
     ++reads;
     answer(read_code);
   }
-  void live(const std::string&,
+  void live(const std::string&, NodeId,
             std::function<void(std::optional<pb::PeerMessage::LiveReply>)> answer) override {
-    answer(std::nullopt);
+    answer(live_reply);
   }
   void process_died(NodeId node, std::uint32_t instance) override {
     died.emplace_back(node, instance);
@@ -51,6 +51,7 @@ class AskedNode final : public NodeService {
   ClusterState cluster;
   TransportCounters counters;
   Code read_code = Code::kOk;
+  std::optional<pb::PeerMessage::LiveReply> live_reply;
   pb::Reply reply;
   bool is_silent = false;  // as without a quorum
   std::vector<std::function<void(pb::Reply)>> unanswered;
@@ -81,7 +82,9 @@ class ApiTest : public testing::Test {
     answers_.clear();
     api_.handle({method, target, request_id, body}, [this](HttpResponse answer) {
       status_ = answer.status;
-      answers_.push_back(json::parse(answer.body));
+      body_ = answer.body;
+      const bool is_json = answer.content_type == "application/json";
+      answers_.push_back(is_json ? json::parse(answer.body) : json::value());
     });
     return answers_.empty() ? 0 : status_;
   }
@@ -101,6 +104,7 @@ class ApiTest : public testing::Test {
   AskedNode node_;
   Api api_{node_};
   unsigned status_ = 0;
+  std::string body_;
   std::vector<json::value> answers_;
 };
 
@@ -189,8 +193,9 @@ TEST_F(ApiTest, AMigrationIsAskedForWithItsParameters) {
   EXPECT_EQ(send("POST", "/v1/vms/web/migrate",
                  R"({"to":"node-2","bandwidth_bytes_per_second":1000,"downtime_limit_ms":50,
                      "max_rounds":3,"timeout_ms":9,"verify":"before-resume",
-                     "max_downtime_ms":2000,"max_bytes":4096,"on_no_convergence":"switch",
-                     "streams":4,"compression":"zstd"})"),
+                     "max_downtime_ms":2000,"max_bytes":4096,"on_no_convergence":"throttle",
+                     "throttle_first_percent":10,"throttle_step_percent":5,
+                     "throttle_most_percent":80,"streams":4,"compression":"zstd"})"),
             200u);
   const pb::Request::Migrate& migrate = asked().migrate();
   EXPECT_EQ(migrate.target(), 2u);
@@ -201,7 +206,10 @@ TEST_F(ApiTest, AMigrationIsAskedForWithItsParameters) {
   EXPECT_EQ(migrate.parameters().verify(), pb::VERIFY_BEFORE_RESUME);
   EXPECT_EQ(migrate.parameters().max_downtime_ns(), 2 * kSecond);
   EXPECT_EQ(migrate.parameters().max_bytes(), 4096u);
-  EXPECT_EQ(migrate.parameters().on_no_convergence(), pb::NO_CONVERGENCE_SWITCH);
+  EXPECT_EQ(migrate.parameters().on_no_convergence(), pb::NO_CONVERGENCE_THROTTLE);
+  EXPECT_EQ(migrate.parameters().throttle_first_percent(), 10u);
+  EXPECT_EQ(migrate.parameters().throttle_step_percent(), 5u);
+  EXPECT_EQ(migrate.parameters().throttle_most_percent(), 80u);
   EXPECT_EQ(migrate.parameters().streams(), 4u);
   EXPECT_EQ(migrate.parameters().compression(), pb::COMPRESSION_ZSTD);
   EXPECT_EQ(send("POST", "/v1/vms/web/migrate", "{}"), 400u);
@@ -232,6 +240,55 @@ TEST_F(ApiTest, AForecastBeginsNothing) {
   EXPECT_EQ(send("POST", "/v1/vms/web/forecast-migration", R"({"to":"node-1"})"), 400u);
   EXPECT_EQ(send("POST", "/v1/vms/web/forecast-migration", "{}"), 400u);
   EXPECT_TRUE(node_.asked.empty());
+}
+
+TEST_F(ApiTest, AForecastIsOfTheGuestAndTheLinkAsTheirOwnerSawThem) {
+  pb::Vm vm = *node_.cluster.vm("web");
+  vm.set_state(static_cast<std::uint32_t>(VmState::kRunning));
+  vm.mutable_config()->set_memory_bytes(64u << 20);
+  vm.mutable_config()->set_dirty_bytes_per_second(64u << 20);
+  node_.cluster.put(vm);
+  for (const NodeId id : {1u, 2u}) {
+    pb::Node node = *node_.cluster.node(id);
+    node.set_state(pb::NODE_UP);
+    node.set_memory_bytes(1u << 30);
+    node_.cluster.put(node);
+  }
+  pb::PeerMessage::LiveReply& live = node_.live_reply.emplace();
+  live.set_link_bytes_per_second(32u << 20);
+  // It hardly writes, whatever its configuration says. What comes twice counts once.
+  for (const Duration elapsed : {kSecond, kSecond, 2 * kSecond}) {
+    pb::PeerMessage::DirtyPoint& point = *live.add_dirty_curve();
+    point.set_elapsed_ns(elapsed);
+    point.set_bytes(1u << 20);
+  }
+  EXPECT_EQ(send("POST", "/v1/vms/web/forecast-migration", R"({"to":"node-2"})"), 200u);
+  EXPECT_EQ(answer().at("is_watched"), true);
+  EXPECT_EQ(answer().at("converges"), true);
+  EXPECT_EQ(answer().at("sent_bytes_per_second").to_number<std::uint64_t>(), 32u << 20);
+  EXPECT_EQ(answer().at("rounds").to_number<int>(), 1);
+  EXPECT_GE(answer().at("total_ms").to_number<int>(), 2000);
+  EXPECT_LE(answer().at("total_ms").to_number<int>(), 2100);
+}
+
+TEST_F(ApiTest, MetricsAreOfTheNewestMigrationOfEachVm) {
+  pb::Task task;
+  task.set_id(7);
+  task.set_kind("migrate");
+  task.mutable_job()->set_vm("web");
+  task.mutable_job()->set_source(1);
+  task.mutable_job()->set_target(2);
+  task.mutable_job()->mutable_statistics()->set_downtime_ns(1'050 * kMillisecond);
+  task.set_complete(true);
+  node_.cluster.put(task);
+  EXPECT_EQ(send("GET", "/metrics"), 200u);
+  EXPECT_NE(body_.find("# TYPE failsim_migration_sent_bytes gauge\n"), std::string::npos);
+  EXPECT_NE(body_.find("failsim_migration_downtime_seconds{vm=\"web\",from=\"node-1\","
+                       "to=\"node-2\"} 1.050\n"),
+            std::string::npos)
+      << body_;
+  EXPECT_NE(body_.find("failsim_migration_under_way{vm=\"web\",from=\"node-1\",to=\"node-2\"} 0"),
+            std::string::npos);
 }
 
 TEST_F(ApiTest, AnUnknownTargetIsLeftToTheCluster) {

@@ -72,6 +72,10 @@ class Render : public testing::Test {
     reply.mutable_statistics()->set_sent_bytes_per_second(2000);
     reply.mutable_statistics()->set_dirty_bytes_per_second(3000);
     reply.mutable_statistics()->set_not_converging("the guest is too fast");
+    reply.mutable_statistics()->set_throttle_percent(30);
+    reply.mutable_statistics()->set_expected_total_ns(5 * kSecond);
+    reply.mutable_statistics()->set_expected_downtime_ns(250 * kMillisecond);
+    reply.add_rounds()->set_sent_bytes(4096);
     return reply;
   }
 
@@ -128,6 +132,13 @@ TEST_F(Render, AMigrationUnderWayShowsWhatItsSourceSays) {
   EXPECT_EQ(shown.at("sent_bytes_per_second").to_number<int>(), 2000);
   EXPECT_EQ(shown.at("dirty_bytes_per_second").to_number<int>(), 3000);
   EXPECT_EQ(shown.at("not_converging"), "the guest is too fast");
+  EXPECT_EQ(shown.at("throttle_percent").to_number<int>(), 30);
+  EXPECT_EQ(shown.at("expected_total_ms").to_number<int>(), 5000);
+  EXPECT_EQ(shown.at("expected_downtime_ms").to_number<int>(), 250);
+  const json::array& rounds = shown.at("rounds_record").as_array();
+  ASSERT_EQ(rounds.size(), 1u);
+  EXPECT_EQ(rounds[0].at("bytes_sent").to_number<int>(), 4096);
+  EXPECT_EQ(rounds[0].at("decision"), "continue");
   EXPECT_EQ(shown.at("downtime_limit_ms").to_number<int>(), 300);
   EXPECT_TRUE(shown.at("result").is_null());
   EXPECT_TRUE(shown.at("error").is_null());

@@ -53,6 +53,18 @@ TEST_F(Guests, BootsAndCounts) {
   check_journal();
 }
 
+TEST_F(Guests, IsWatchedWhileItRuns) {
+  start();
+  node.await_that([&] { return node.hypervisor().live(vm.name).dirty_curve_size() > 0; });
+  const auto live = node.hypervisor().live(vm.name);
+  for (const auto& point : live.dirty_curve()) {
+    EXPECT_GT(point.elapsed_ns(), 0);
+    EXPECT_LE(point.bytes(), vm.config.memory_bytes());
+  }
+  stop();
+  EXPECT_EQ(node.hypervisor().live(vm.name).dirty_curve_size(), 0);
+}
+
 TEST_F(Guests, AFreshBootGoesOnFromTheDisk) {
   start();
   await_counter(3);

@@ -82,6 +82,70 @@ TEST_F(Migration, AFullSpeedDirtierThatMustConvergeIsGivenUpAndRunsOn) {
   EXPECT_TRUE(one.hypervisor().live(vm.name).executing());
 }
 
+// ---- Throttling
+
+class Throttle : public Migration {
+ protected:
+  // A guest that writes all of its memory 64 times a second, and a link on which it takes a quarter
+  // of a second.
+  void SetUp() override {
+    Migration::SetUp();
+    vm.config.set_dirty_bytes_per_second(512 * kMiB);
+    vm.config.set_working_set_bytes(0);
+    vm.config.set_memory_bytes(8 * kMiB);
+    vm.parameters.set_bandwidth_bytes_per_second(32 * kMiB);
+    vm.parameters.set_downtime_limit_ns(100 * kMillisecond);
+    vm.parameters.set_on_no_convergence(pb::NO_CONVERGENCE_THROTTLE);
+  }
+  void stream() {
+    start();
+    two.order(vm.transfer(TransferRole::kTarget, TransferStage::kPrepare, 1));
+    two.await(pb::TRANSFER_READY);
+    one.order(vm.transfer(TransferRole::kSource, TransferStage::kStream, 2));
+  }
+  std::uint32_t throttle_percent() {
+    return one.hypervisor().live(vm.name).statistics().throttle_percent();
+  }
+  // A guest that is left with one percent of its time takes a second for each count: twenty seconds
+  // at least.
+  void expect_full_speed(TestNode& node) {
+    const Time before = boottime_now();
+    await_counter(node, node.hypervisor().live(vm.name).counter() + 20);
+    EXPECT_LT(boottime_now() - before, 19 * kSecond);
+  }
+};
+
+TEST_F(Throttle, MakesABusyGuestFit) {
+  start();
+  TransferReport converged;
+  const TransferReport checked = migrate(one, 1, two, 2, vm, &converged);
+  EXPECT_EQ(checked.statistics.digest(), pb::MigrationStatistics::DIGEST_MATCH) << checked.error;
+  EXPECT_FALSE(checked.statistics.forced_switch());
+  // On a machine so busy that the guest is slow by itself it may fit at once.
+  EXPECT_TRUE(converged.rounds.size() <= 3 || checked.statistics.throttle_percent() >= 20);
+  expect_full_speed(two);
+}
+
+TEST_F(Throttle, EndsWithTheTransferThatIsCanceled) {
+  vm.parameters.set_throttle_first_percent(99);
+  stream();
+  one.await_that([&] { return throttle_percent() == 99; });
+  const Time before = boottime_now();
+  one.order(vm.transfer(TransferRole::kSource, TransferStage::kDrop, 2));
+  one.await_that([&] { return !one.hypervisor().live(vm.name).has_transfer(); });
+  EXPECT_LT(boottime_now() - before, 5 * kSecond) << "whatever the guest is doing";
+  expect_full_speed(one);
+}
+
+TEST_F(Throttle, EndsWithTheTransferThatFails) {
+  vm.parameters.set_throttle_first_percent(99);
+  stream();
+  one.await_that([&] { return throttle_percent() == 99; });
+  two.die();
+  one.await(pb::TRANSFER_FAILED);
+  expect_full_speed(one);
+}
+
 TEST_F(Migration, ZeroPagesAreNotSent) {
   vm.config.set_fill(pb::FILL_ZERO);
   start();

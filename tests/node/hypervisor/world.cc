@@ -240,13 +240,14 @@ TransferOrder TestVm::transfer(TransferRole role, TransferStage stage, NodeId pe
 }
 
 TransferReport migrate(TestNode& source, NodeId source_id, TestNode& target, NodeId target_id,
-                       TestVm& vm) {
+                       TestVm& vm, TransferReport* converged) {
   using enum TransferRole;
   using enum TransferStage;
   target.order(vm.transfer(kTarget, kPrepare, source_id));
   target.await(pb::TRANSFER_READY);
   source.order(vm.transfer(kSource, kStream, target_id));
-  source.await(pb::TRANSFER_CONVERGED);
+  const TransferReport said = source.await(pb::TRANSFER_CONVERGED);
+  if (converged != nullptr) *converged = said;
   source.order(vm.transfer(kSource, kFinish, target_id));
   source.await(pb::TRANSFER_RELEASED);
   target.await(pb::TRANSFER_HOLDS_ALL);

@@ -108,8 +108,8 @@ struct TestVm {
 };
 
 // What a cluster would order for a whole live migration from one node to the other; ends when every
-// page has been checked.
+// page has been checked. `converged`, if given, gets what the source said then.
 TransferReport migrate(TestNode& source, NodeId source_id, TestNode& target, NodeId target_id,
-                       TestVm& vm);
+                       TestVm& vm, TransferReport* converged = nullptr);
 
 }  // namespace failsim::node
