@@ -3,6 +3,10 @@
 #include <algorithm>
 #include <utility>
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
 #include "cluster/migration/forecast.h"
 #include "cluster/wide.h"
 #include "node/hypervisor/checksum.h"
@@ -18,6 +22,7 @@ namespace {
 constexpr Duration kShortestPause = 2 * kMillisecond;
 constexpr Duration kLongestPause = 20 * kMillisecond;
 constexpr Duration kReportEvery = 100 * kMillisecond;  // how far it is, whatever the round
+constexpr int kUnsentBytesMost = 128 * 1024;           // in post-copy
 constexpr Duration kReconnectLimit = kSecond;          // of a target that may not answer
 
 }  // namespace
@@ -301,7 +306,6 @@ bool TransferSource::perform(PrecopyDecision decision) {
     case PrecopyDecision::kFail:
       return fail(VMTaskResult::kTimeOutError,
                   not_converging_message(order_.vm, route_.node, route_.peer, policy_));
-    case PrecopyDecision::kPostCopy:
     case PrecopyDecision::kSwitch:
     case PrecopyDecision::kSwitchForced:
     case PrecopyDecision::kPostCopy:
@@ -490,6 +494,9 @@ std::unique_ptr<Channel> TransferSource::connect_for_pages() {
   std::string reason;
   Fd socket = open_connection(kReconnectLimit, outcome, reason);
   if (outcome != Io::kDone) return nullptr;
+  // What the guest waits for stands behind little that the system has not sent yet.
+  setsockopt(socket.get(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &kUnsentBytesMost,
+             sizeof kUnsentBytesMost);
   std::unique_ptr<DataFaults> faults;
   if (route_.faults != nullptr) faults = route_.faults->connection_to(route_.peer_id);
   auto channel = std::make_unique<Channel>(std::move(socket), signal_, std::move(faults));
