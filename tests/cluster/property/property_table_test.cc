@@ -172,13 +172,13 @@ TEST(PropertyTable, SomePropertiesAreInForceAndTheOthersSayTheyAreNot) {
   for (const PropertySpec& row : all_properties()) {
     if (row.effect == Effect::kInForce) in_force.insert(row.name);
   }
-  EXPECT_EQ(in_force, (std::set<std::string_view>{
-                          "ConfigurationVersion", "ConfigurationVersionMaximum",
-                          "ConfigurationVersionMinimum", "EnableVirtualSystemMigration",
-                          "LogElectionTimeout", "MaximumParallelMigrations",
-                          "MigrationBandwidthLimit", "MigrationState", "ProcessorProfile",
-                          "SameSubnetDelay", "SameSubnetThreshold", "StatusInformation",
-                          "StoragePaths", "VirtualSwitch", "VirtualSwitches", "VmStoreRootPath"}));
+  EXPECT_EQ(in_force,
+            (std::set<std::string_view>{
+                "ConfigurationVersion", "ConfigurationVersionMaximum",
+                "ConfigurationVersionMinimum", "EnableVirtualSystemMigration", "LogElectionTimeout",
+                "MaximumParallelMigrations", "MigrationBandwidthLimit", "MigrationState",
+                "ProcessorProfile", "SameSubnetDelay", "SameSubnetThreshold", "StatusInformation",
+                "StoragePaths", "VirtualSwitch", "VirtualSwitches", "VmStoreRootPath"}));
 }
 
 TEST(PropertyTable, AFailbackHourMayBeNone) {
@@ -277,7 +277,7 @@ TEST(PropertyTable, AValueOfAnotherFormatIsRefused) {
 
 TEST(PropertyTable, AClientCannotWriteWhatIsReadOnly) {
   const std::set<std::string_view> read_only = {
-      "MigrationFailureReason", "MigrationProgress", "VmState", "Name",
+      "MigrationFailureReason", "MigrationProgress", "StatusInformation", "VmState", "Name",
       "DynamicWeight",          "NodeName"};
   for (const PropertySpec& row : all_properties()) {
     SCOPED_TRACE(row.name);
