@@ -1,6 +1,5 @@
 #include "tools/benchmark/leftovers.h"
 
-#include <algorithm>
 #include <cstdio>
 #include <fstream>
 #include <sstream>
@@ -11,7 +10,6 @@
 namespace failsim::bench {
 namespace {
 
-constexpr std::uint64_t kVmRunning = 5;          // VMVMState
 constexpr std::size_t kDescriptorsThatMove = 8;  // clients, and the files of the store
 constexpr unsigned kListening = 0x0A;            // of /proc/net/tcp
 
@@ -89,17 +87,14 @@ Footprint footprint_of(const TestCluster& cluster, const std::string& node) {
   const cli::fs::path process =
       cli::fs::path("/proc") / std::to_string(cluster.process_of(node).pid);
   Footprint found;
-  std::size_t guests = 0;
   cli::Client client = cluster.new_client();
   const json::value vms = cli::patient_poll(client, "/v1/vms", std::chrono::milliseconds(0));
   for (const json::value& row : vms.as_array()) {
     const json::object& vm = row.as_object();
     if (cli::text_in(vm, "owner_node") != node) continue;
-    if (cli::enum_value_in(vm, "state") == kVmRunning) ++guests;
     found.memory_of_vms += cli::number_in(vm, "memory_bytes");
   }
-  const std::size_t threads = entries_in(process / "task");
-  found.threads = threads - std::min(threads, guests);
+  found.threads = entries_in(process / "task");
   found.descriptors = entries_in(process / "fd");
   found.data_connections = data_connections(process);
   found.files = kinds_of_files(cluster.directory().path() / node);

@@ -14,7 +14,7 @@
 namespace failsim::bench {
 
 struct Footprint {
-  std::size_t threads = 0;  // without those of its guests: one each
+  std::size_t threads = 0;  // guests share one
   std::size_t descriptors = 0;
   std::size_t data_connections = 0;  // of migrations, open at this side
   std::set<std::string> files;       // in the node's directory, by kind: numbers are left out

@@ -25,6 +25,7 @@ constexpr char kVm[] = "web";
 constexpr Duration kReadyLimit = 20 * kSecond;
 constexpr Duration kMomentLimit = 20 * kSecond;  // longer than an undisturbed migration
 constexpr Duration kRestLimit = 60 * kSecond;    // after everything is healed
+constexpr Duration kSuspended = 3 * kSecond;
 constexpr Duration kWritesLast = 4 * kSecond;
 constexpr Duration kLook = 100 * kMillisecond;
 
@@ -55,6 +56,19 @@ pb::MigrationParameters parameters(Course course) {
   parameters.set_downtime_limit_ns(60 * kMillisecond);
   parameters.set_max_rounds(10);
   return parameters;
+}
+
+RequestedState requested(Ask what) {
+  switch (what) {
+    case Ask::kTerminate:
+      return RequestedState::kTerminate;
+    case Ask::kKill:
+      return RequestedState::kKill;
+    case Ask::kSuspend:
+      return RequestedState::kSuspend;
+    default:
+      return RequestedState::kStart;
+  }
 }
 
 // A world with one VM that is about to be migrated.
@@ -95,8 +109,8 @@ class Stage {
       } else {
         const pb::Task* task = world_.furthest() == nullptr ? nullptr : job();
         request.mutable_request_state_change()->set_job(task == nullptr ? 1 : task->id());
-        request.mutable_request_state_change()->set_requested_state(static_cast<std::uint32_t>(
-            what == Ask::kTerminate ? RequestedState::kTerminate : RequestedState::kKill));
+        request.mutable_request_state_change()->set_requested_state(
+            static_cast<std::uint32_t>(requested(what)));
       }
       const auto reply = [request, answered](const pb::Reply& said) { answered(request, said); };
       for (const NodeId node : {sides_.leader, sides_.source, sides_.target, sides_.third}) {
@@ -232,6 +246,11 @@ class Run {
                      stage_.world().checker().cancel_accepted(reply.task());
                    }
                  });
+    }
+    if (case_.disturbance->ask == Ask::kSuspend) {
+      stage_.world().queue().after(kSuspended, [this] {
+        stage_.ask(Ask::kStart, [](const pb::Request&, const pb::Reply&) {});
+      });
     }
     for (const std::string& order : case_.disturbance->orders) inject(order);
   }

@@ -29,7 +29,7 @@ class Table {
   void add_requests() {
     for (const auto& [what, ask] :
          {std::pair("cancel", Ask::kCancel), std::pair("job terminate", Ask::kTerminate),
-          std::pair("job kill", Ask::kKill)}) {
+          std::pair("job kill", Ask::kKill), std::pair("job suspend, start", Ask::kSuspend)}) {
       rows_.push_back({what, Loss::kNothing, ask});
     }
   }

@@ -42,7 +42,14 @@ enum class Loss {
 inline constexpr std::size_t kLosses = 19;
 std::string_view name(Loss loss);
 
-enum class Ask { kNothing, kCancel, kTerminate, kKill };
+enum class Ask {
+  kNothing,
+  kCancel,
+  kTerminate,
+  kKill,
+  kSuspend,  // and Start, a few seconds later
+  kStart
+};
 
 struct Disturbance {
   std::string name;  // "kill source", unique

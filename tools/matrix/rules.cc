@@ -189,7 +189,9 @@ Case undisturbed(Case one) {
 
 Ends allowed_ends(const Case& one) {
   const Phase phase = phase_of(one);
-  const bool is_ask = one.disturbance->ask != Ask::kNothing;
+  // A migration that is suspended goes on.
+  const bool is_ask =
+      one.disturbance->ask != Ask::kNothing && one.disturbance->ask != Ask::kSuspend;
   const bool is_over = phase == Phase::kCanceling || phase == Phase::kFailing;
   if (is_ask && !is_over) {
     // The first in the log wins; a cancel that came before there is a job finds none.
@@ -224,7 +226,8 @@ Ends allowed_ends(const Case& one) {
 bool is_allowed_answer(const Case& one, std::optional<std::uint32_t> answer, End end) {
   if (!answer) return false;  // a leader lives in all of them
   const bool is_job = one.disturbance->ask != Ask::kCancel;
-  if (*answer == 0) return end == End::kCanceled;
+  const bool suspends = one.disturbance->ask == Ask::kSuspend;
+  if (*answer == 0) return suspends || end == End::kCanceled;
   if (is_job && *answer == static_cast<std::uint32_t>(Code::kNotFound))
     return phase_of(one) == Phase::kRequested;
   return *answer == (is_job ? static_cast<std::uint32_t>(ReturnValue::kInvalidState)
