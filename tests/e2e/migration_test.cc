@@ -104,7 +104,7 @@ TEST_F(Migration, AJobIsSuspendedAndGoesOn) {
   EXPECT_EQ(enum_value_in(shown, "job_type"), 305u);
   EXPECT_TRUE(flag_in(shown, "cancellable"));
   EXPECT_EQ(text_in(shown, "time_before_removal"), "00000000000500.000000:000");
-  EXPECT_EQ(text_in(array_in(shown, "requests")[0].as_object(), "outcome"), "Done.");
+  EXPECT_EQ(text_in(cli::array_in(shown, "requests")[0].as_object(), "outcome"), "Done.");
   const json::object started = object("job request-state-change " + job + " Start --timeout 10s");
   EXPECT_EQ(enum_name_in(started, "job_state"), "Running");
   EXPECT_EQ(enum_value_in(object("job request-state-change " + job + " Kill"), "return_value"), 0u);
@@ -140,7 +140,7 @@ TEST_F(Migration, EverythingThatStandsAgainstItIsSaid) {
   EXPECT_EQ(checked.exit, 1);
   const json::object told = cli::parse_object(checked.out).value_or(json::object{});
   EXPECT_EQ(enum_value_in(told, "return_value"), 6u);
-  EXPECT_EQ(array_in(told, "failed_checks").size(), 2u);
+  EXPECT_EQ(cli::array_in(told, "failed_checks").size(), 2u);
   EXPECT_NE(run("migrate web --to node-2").exit, 0);
 }
 
