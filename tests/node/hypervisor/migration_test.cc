@@ -86,11 +86,11 @@ TEST_F(Migration, AFullSpeedDirtierThatMustConvergeIsGivenUpAndRunsOn) {
 
 class Throttle : public Migration {
  protected:
-  // A guest that writes all of its memory 64 times a second, and a link on which it takes a quarter
-  // of a second.
+  // A guest that writes all of its memory eight times a second, and a link on which it takes a
+  // quarter of a second.
   void SetUp() override {
     Migration::SetUp();
-    vm.config.set_dirty_bytes_per_second(512 * kMiB);
+    vm.config.set_dirty_bytes_per_second(64 * kMiB);
     vm.config.set_working_set_bytes(0);
     vm.config.set_memory_bytes(8 * kMiB);
     vm.parameters.set_bandwidth_bytes_per_second(32 * kMiB);
