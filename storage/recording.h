@@ -26,7 +26,7 @@
 
 namespace failsim {
 
-inline constexpr std::uint32_t kRecordingFormat = 1;
+inline constexpr std::uint32_t kRecordingFormat = 2;
 inline constexpr std::string_view kRecordingExtension = ".fsrec";
 // No record is longer: twice the longest message between nodes.
 inline constexpr std::size_t kMaximumRecordedBytes = 16 * 1024 * 1024;

@@ -167,4 +167,21 @@ std::string not_converging_sentence(const Standing& standing) {
   return text;
 }
 
+Result<ThrottleSteps> parse_throttle(std::string_view text) {
+  ThrottleSteps steps;
+  std::string_view rest = text;
+  for (std::uint32_t* percent : {&steps.first_percent, &steps.step_percent, &steps.most_percent}) {
+    const std::string_view part = rest.substr(0, rest.find(','));
+    const bool has_sign = part.ends_with('%');
+    const auto number =
+        parse_count(part.substr(0, part.size() - (has_sign ? 1 : 0)), 1, kMostThrottlePercent);
+    if (!number) break;
+    *percent = static_cast<std::uint32_t>(number.value());
+    if (part.size() == rest.size()) return steps;
+    rest.remove_prefix(part.size() + 1);
+  }
+  return Error{Code::kInvalidParameter, "\"" + shortened(text) + "\" is no throttle.",
+               "Give FIRST,STEP,MOST in percent of the guest's time, for example 20,10,99."};
+}
+
 }  // namespace failsim

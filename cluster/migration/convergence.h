@@ -5,7 +5,9 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
+#include "cluster/error.h"
 #include "cluster/migration/precopy_course.h"
 #include "cluster/time.h"
 
@@ -49,6 +51,9 @@ struct ThrottleSteps {
   std::uint32_t step_percent = 10;
   std::uint32_t most_percent = kMostThrottlePercent;
 };
+// "FIRST,STEP,MOST" in percent, for example "20,10,99"; what is left out at the end is as usual.
+// Errors: kInvalidParameter.
+Result<ThrottleSteps> parse_throttle(std::string_view text);
 // The smallest step above the present one with which it converges; nothing if none does.
 std::optional<std::uint32_t> least_throttle(const Standing& standing, const ThrottleSteps& steps);
 

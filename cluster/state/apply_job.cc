@@ -47,7 +47,8 @@ void cancel(Change& change, const pb::Task& task, JobState ends_in) {
   const pb::Vm* vm = change.state().vm(task.job().vm());
   assert(vm != nullptr);  // a VM is deleted with its waiting job, and not with one in flight
   if (waits_for_its_turn(task.job())) {
-    end_waiting_migration(change, *vm, ends_in, was_canceled(*vm));
+    end_waiting_migration(change, *vm, MigrationState::kCanceled, ends_in, VMTaskResult::kCancelled,
+                          was_canceled(*vm));
   } else {
     cancel_at_once(change, *vm, ends_in);
   }
@@ -86,20 +87,25 @@ void perform(Change& change, pb::Task task, JobAction action) {
 
 }  // namespace
 
-void end_waiting_migration(Change& change, const pb::Vm& vm, JobState ends_in, const Error& error) {
+void end_waiting_migration(Change& change, const pb::Vm& vm, MigrationState outcome,
+                           JobState ends_in, VMTaskResult result, const Error& error) {
   const pb::Task* found = change.state().open_migration(vm);
   if (found == nullptr || !waits_for_its_turn(found->job())) return;
   pb::Task task = *found;
   pb::MigrationJob& job = *task.mutable_job();
-  job.set_phase(static_cast<std::uint32_t>(MigrationState::kCanceled));
+  job.set_phase(static_cast<std::uint32_t>(outcome));
   change.set_job_state(task, ends_in);
   close_requests(job, ends_in, change.cluster_time());
   job.set_queued_index(0);
   job.set_ended_ns(change.cluster_time());
+  if (outcome == MigrationState::kFailure) {
+    job.set_failure_reason(static_cast<std::uint32_t>(MigrationFailure::kFailed));
+    change.set_failure_reason(vm.name(), MigrationFailure::kFailed);
+  }
   const TaskId id = task.id();
   change.note_slots();  // they may have been kept for it
   change.state().put(std::move(task));
-  change.complete(id, VMTaskResult::kCancelled, error);
+  change.complete(id, result, error);
 }
 
 void apply_cancel_migration(Change& change, const pb::Request::CancelMigration& request) {

@@ -50,6 +50,17 @@ std::optional<InFlight> in_flight(Change& change, const Command& command) {
   return InFlight{*vm, *task};
 }
 
+// What was checked when it was asked for may have changed while it waited.
+std::vector<FailedCheck> failed_at_its_turn(ClusterState& state, const pb::Task& waiting) {
+  pb::Task turned = waiting;
+  turned.mutable_job()->set_queued_index(0);  // it does not stand in its own way
+  state.put(std::move(turned));
+  const pb::MigrationJob& job = waiting.job();
+  std::vector<FailedCheck> failed = failed_checks(state, *state.vm(job.vm()), job.target(), "");
+  state.put(waiting);
+  return failed;
+}
+
 // People are told why.
 void wait_for_turn(Change& change, TaskId id) {
   pb::Task task = *change.state().task(id);
@@ -97,6 +108,14 @@ bool begin_migration(Change& change, TaskId id) {
   pb::Task task = *state.task(id);
   pb::MigrationJob& job = *task.mutable_job();
   pb::Vm vm = *state.vm(job.vm());
+  if (const auto failed = failed_at_its_turn(state, task); !failed.empty()) {
+    const Error error = joined(failed);
+    const bool no_memory = error.code == Code::kNoSystemResources;
+    end_waiting_migration(
+        change, vm, MigrationState::kFailure, JobState::kException,
+        no_memory ? VMTaskResult::kOutOfMemoryError : VMTaskResult::kUnexpectedError, error);
+    return false;
+  }
   job.set_source(vm.owner());
   job.set_source_incarnation(vm.owner_incarnation());
   job.set_target_incarnation(state.node(job.target())->incarnation());
@@ -109,20 +128,11 @@ bool begin_migration(Change& change, TaskId id) {
   settle_requests(job, "Its turn has come.", change.cluster_time());
   job.set_queued_index(0);
   state.put(std::move(task));
-  // What was checked when it was asked for may have changed while it waited.
-  const auto failed = failed_checks(state, vm, state.task(id)->job().target(), "");
   vm.set_job(id);
   change.set_failure_reason(vm.name(), MigrationFailure::kNone);
   change.set_migration_state(vm, MigrationState::kSetup, id);
-  if (!failed.empty()) {
-    const Error error = joined(failed);
-    change.end_migration(vm, MigrationState::kFailure, JobState::kException,
-                         error.code == Code::kNoSystemResources ? VMTaskResult::kOutOfMemoryError
-                                                                : VMTaskResult::kUnexpectedError,
-                         error, false);
-  }
   change.put(std::move(vm));
-  return failed.empty();
+  return true;
 }
 
 namespace {

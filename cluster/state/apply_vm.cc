@@ -158,7 +158,8 @@ void apply_delete_vm(Change& change, const pb::Request::DeleteVm& request) {
   }
   const TaskId task = change.create_task("delete", "vm/" + vm->name());
   change.vm_event("vm-deleted", *vm).text("vm", vm->name());
-  end_waiting_migration(change, *vm, JobState::kTerminated,
+  end_waiting_migration(change, *vm, MigrationState::kCanceled, JobState::kTerminated,
+                        VMTaskResult::kCancelled,
                         {Code::kOperationAborted,
                          "VM '" + vm->name() + "' was deleted while its migration waited.", ""});
   change.applied().vms.insert(vm->name());

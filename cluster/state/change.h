@@ -129,8 +129,10 @@ void apply_cancel_migration(Change& change, const pb::Request::CancelMigration& 
 void apply_request_state_change(Change& change, const pb::Request::RequestStateChange& request);
 // The waiting job has its turn; false if it cannot begin, which has ended it.
 bool begin_migration(Change& change, TaskId job);
-// Ends the job of this VM that waits for its turn, if there is one.
-void end_waiting_migration(Change& change, const pb::Vm& vm, JobState ends_in, const Error& error);
+// Ends the job of this VM that waits for its turn, if there is one. It has not begun, so the VM's
+// MigrationState says nothing of it.
+void end_waiting_migration(Change& change, const pb::Vm& vm, MigrationState outcome,
+                           JobState ends_in, VMTaskResult result, const Error& error);
 void apply_cancel_task(Change& change, const pb::Request::CancelTask& request);
 void apply_advance_migration(Change& change, const pb::Command::AdvanceMigration& command);
 void apply_complete_migration(Change& change, const pb::Command::CompleteMigration& command);

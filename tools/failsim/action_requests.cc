@@ -2,6 +2,7 @@
 
 #include <boost/algorithm/string/predicate.hpp>
 
+#include "cluster/migration/convergence.h"
 #include "cluster/migration/job.h"
 #include "cluster/migration/precopy.h"
 #include "cluster/proto/state.pb.h"
@@ -58,7 +59,13 @@ ApiCall migrate(const Action& action) {
     body["max_bytes"] = parse_size(action.option("--max-bytes")).take();
   }
   if (action.has("--streams")) {
-    body["streams"] = parse_count(action.option("--streams"), 1, kStreamsMax).take();
+    body["streams"] = parse_count(action.option("--streams"), 1, 100'000).take();
+  }
+  if (action.has("--throttle")) {
+    const ThrottleSteps steps = parse_throttle(action.option("--throttle")).take();
+    body["throttle_first_percent"] = steps.first_percent;
+    body["throttle_step_percent"] = steps.step_percent;
+    body["throttle_most_percent"] = steps.most_percent;
   }
   return {"POST", vm_target(action.words[0]) + "/migrate", std::move(body)};
 }

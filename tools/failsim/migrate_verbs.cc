@@ -18,23 +18,11 @@ std::string migration_target(const std::string& vm) {
 
 // "20,10,99", or less of it; the rest is as usual.
 void add_throttle(const std::string& text, json::object& body) {
-  constexpr std::array kNames = {"throttle_first_percent", "throttle_step_percent",
-                                 "throttle_most_percent"};
-  std::size_t begin = 0;
-  for (const char* name : kNames) {
-    const std::size_t end = std::min(text.find(',', begin), text.size());
-    std::string part = text.substr(begin, end - begin);
-    if (part.ends_with('%')) part.pop_back();
-    const auto percent = parse_count(part, 1, kMostThrottlePercent);
-    if (!percent) {
-      fail_usage("--throttle cannot be \"" + shortened(text) + "\".",
-                 "Give FIRST,STEP,MOST in percent of the guest's time, for example 20,10,99.");
-    }
-    body[name] = percent.value();
-    if (end == text.size()) return;
-    begin = end + 1;
-  }
-  fail_usage("--throttle has more than three numbers in it.", "Give FIRST,STEP,MOST.");
+  const Result<ThrottleSteps> steps = parse_throttle(text);
+  if (!steps) fail_usage("--throttle: " + steps.error().message, steps.error().next);
+  body["throttle_first_percent"] = steps.value().first_percent;
+  body["throttle_step_percent"] = steps.value().step_percent;
+  body["throttle_most_percent"] = steps.value().most_percent;
 }
 
 json::object parameters(const Arguments& arguments) {
@@ -67,8 +55,7 @@ json::object parameters(const Arguments& arguments) {
   if (arguments.given("--streams")) body["streams"] = arguments.count("--streams", 1, kStreamsMax);
   const std::string compression = arguments.text("--compression");
   if (compression != "off" && compression != "zstd") {
-    fail_usage("--compression cannot be \"" + shortened(compression) + "\".",
-               "Give off or zstd.");
+    fail_usage("--compression cannot be \"" + shortened(compression) + "\".", "Give off or zstd.");
   }
   body["compression"] = compression;
   if (arguments.given("--throttle")) add_throttle(arguments.text("--throttle"), body);

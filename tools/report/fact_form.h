@@ -172,7 +172,7 @@ void describe(Form& form, X& x) {
   form.number("bytes_sent", x.bytes_sent);
   form.number("dirty_bytes", x.dirty_bytes);
   form.flag("is_decided", x.is_decided);
-  form.choice("decision", x.decision, {"continue", "switch", "switch-forced", "fail"});
+  form.choice("decision", x.decision, {"continue", "switch", "switch-forced", "fail", "post-copy"});
 }
 
 template <typename Form, Is<ImageVerified> X>

@@ -43,6 +43,7 @@ constexpr std::array kMigrate = {
     ActionArgument{"--max-bytes", Type::kSize},
     ActionArgument{"--timeout", Type::kDuration},
     ActionArgument{"--on-no-convergence", Type::kChoice, "go-on", kOnNoConvergenceWords},
+    ActionArgument{"--throttle", Type::kThrottle},
     ActionArgument{"--streams", Type::kCount},
     ActionArgument{"--compression", Type::kChoice, "off", kCompressions},
     ActionArgument{"--verify", Type::kChoice, "background", kVerifies}};
@@ -121,6 +122,8 @@ std::optional<Error> check(const ActionArgument& argument, const std::string& va
       return error_of(argument, parse_duration(value));
     case Type::kCount:
       return error_of(argument, parse_count(value, 1, 100'000));
+    case Type::kThrottle:
+      return error_of(argument, parse_throttle(value));
     case Type::kChoice:
       return check_choice(argument, value);
     case Type::kTask:

@@ -36,6 +36,7 @@ enum class ArgumentType {
   kRate,      // "8MiB/s"
   kDuration,  // "300ms"
   kCount,     // a positive number
+  kThrottle,  // "20,10,99"
   kChoice,    // one of `choices`
   kFlag       // no value
 };

@@ -80,6 +80,12 @@ pb::Request migrate(const Action& action, std::uint32_t nodes) {
   if (action.has("--max-bytes")) parameters.set_max_bytes(size_in(action, "--max-bytes"));
   const std::string on_no_convergence = action.option("--on-no-convergence");
   parameters.set_on_no_convergence(*on_no_convergence_of(on_no_convergence));
+  if (action.has("--throttle")) {
+    const ThrottleSteps steps = parse_throttle(action.option("--throttle")).take();
+    parameters.set_throttle_first_percent(steps.first_percent);
+    parameters.set_throttle_step_percent(steps.step_percent);
+    parameters.set_throttle_most_percent(steps.most_percent);
+  }
   if (action.has("--streams")) {
     parameters.set_streams(static_cast<std::uint32_t>(number_of(action.option("--streams"))));
   }
