@@ -53,7 +53,8 @@ std::optional<InFlight> in_flight(Change& change, const Command& command) {
 // What was checked when it was asked for may have changed while it waited.
 std::vector<FailedCheck> failed_at_its_turn(ClusterState& state, const pb::Task& waiting) {
   pb::Task turned = waiting;
-  turned.mutable_job()->set_queued_index(0);  // it does not stand in its own way
+  // It does not stand in its own way.
+  turned.mutable_job()->set_job_state(static_cast<std::uint32_t>(JobState::kStarting));
   state.put(std::move(turned));
   const pb::MigrationJob& job = waiting.job();
   std::vector<FailedCheck> failed = failed_checks(state, *state.vm(job.vm()), job.target(), "");
