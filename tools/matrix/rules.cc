@@ -49,8 +49,8 @@ Row row_of(Loss loss) {
       return {kF,           kF,      kF | kR, kF | kR, kF | kR, kF | kR, kF | kR, kF | kR | kCR, kR | kCR, k_, kR | kCR, kCR};
     case Loss::kSourceDisk:  // it ends with the next entry that it has to write
       return {kR,           kR,      kR,      kR,      kR | kC, kC,      kC,      kC,           kC, k_,      kC,       kC};
-    case Loss::kTargetDisk:  // that entry may be Complete; held elsewhere, it counts, and the guest runs until its lease ends
-      return {kF,           kF,      kF,      kF,      kF | kR, kF | kR, kF | kR | kCR, kR,     kR | kCR, k_, kCR,      kCR};
+    case Loss::kTargetDisk:  // that entry may be Complete; others have it, and the guest runs while its lease lasts
+      return {kF,           kF,      kF,      kF,      kF | kR, kF | kR, kF | kR, kR | kCR,     kR | kCR, k_, kCR,      kCR};
     case Loss::kMemory:  // what is reserved stays
       return {kF,           kC,      kC,      kC,      kC,      kC,      kC,      kC,           kC, k_,      kC,       kC};
     case Loss::kVolume:  // a write under way keeps the guest from its pause, up to the limit of Move
@@ -113,7 +113,7 @@ Row row_of_post_copy(Loss loss) {
     case Loss::kTargetLeader:
       return {k_, k_, k_,       kF | kR, kF | kR, kF | kR,      kF | kR,      kF | kR | kCR,     kR | kCR, kR | kCR, kR | kCR, kCR};
     case Loss::kTargetDisk:
-      return {k_, k_, k_,       kF | kR, kF | kR, kF | kR,      kF | kR | kCR, kR,               kR | kCR,      kR | kCR, kR | kCR, kCR};
+      return {k_, k_, k_,       kF | kR, kF | kR, kF | kR,      kF | kR,      kR | kCR,          kR | kCR,      kR | kCR, kR | kCR, kCR};
     case Loss::kDataLink:
     case Loss::kDataLinkBack:  // the guest waits for pages until the link is back
       return {k_, k_, k_,       kF | kC, kF | kC, kF | kC,      kC,           kC,                kC,      kC,      kC,       kC};
