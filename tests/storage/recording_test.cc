@@ -194,11 +194,12 @@ TEST(Recording, AFlippedByteIsRefused) {
 
 TEST(Recording, AnotherFormatIsRefusedByItsNumber) {
   std::string bytes = RecordedRun().bytes();
-  bytes[bytes.find('\n') + 1] = 2;
+  bytes[bytes.find('\n') + 1] = kRecordingFormat + 1;
   const Result<Recording> recording = decode(bytes);
   ASSERT_FALSE(recording.ok());
-  EXPECT_NE(recording.error().message.find("it is of format 2, and this program reads 1"),
-            std::string::npos)
+  const std::string expected = "it is of format " + std::to_string(kRecordingFormat + 1) +
+                               ", and this program reads " + std::to_string(kRecordingFormat);
+  EXPECT_NE(recording.error().message.find(expected), std::string::npos)
       << recording.error().message;
 }
 

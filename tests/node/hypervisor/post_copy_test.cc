@@ -165,7 +165,7 @@ TEST_F(PostCopy, TheSourceNeverRunsItAgain) {
   come_to_post_copy();
   one.lease(kHour);
   EXPECT_FALSE(one.hypervisor().live(vm.name).executing());
-  EXPECT_FALSE(one.hypervisor().live(vm.name).has_guest());
+  one.await_that([this] { return !one.hypervisor().live(vm.name).has_guest(); });
   end();
 }
 
