@@ -246,6 +246,8 @@ TEST_F(MigrationFailure, AVmThatIsNotHereCannotBeSent) {
 // A peer that reads nothing, as a stopped process: the socket is full, and the drop is immediate.
 TEST_F(MigrationFailure, AStalledPeerDoesNotDelayTheDrop) {
   const Fd listener(socket(AF_INET, SOCK_STREAM, 0));
+  const int on = 1;  // connections of the test before may linger
+  ASSERT_EQ(setsockopt(listener.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on), 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_port = htons(TestNode::kPort);
