@@ -1,5 +1,7 @@
 #include "node/hypervisor/frames.h"
 
+#include <algorithm>
+
 #include "node/hypervisor/checksum.h"
 
 namespace failsim::node {
@@ -21,6 +23,14 @@ std::uint64_t get(const std::byte* from, std::size_t bytes) {
     number |= static_cast<std::uint64_t>(from[i]) << (8 * i);
   }
   return number;
+}
+
+std::vector<std::byte> frame_of(FrameType type, std::span<const std::byte> body) {
+  std::vector<std::byte> frame;
+  frame.reserve(kFrameHeaderBytes + body.size());
+  append_header({type, 0, body.size(), fast_crc32c(0, body)}, frame);
+  frame.insert(frame.end(), body.begin(), body.end());
+  return frame;
 }
 
 }  // namespace
@@ -107,23 +117,27 @@ bool decode_seals(std::span<const std::byte> bytes, std::vector<std::uint64_t>& 
 }
 
 std::vector<std::byte> message_frame(FrameType type, const std::string& payload) {
-  std::vector<std::byte> frame;
-  frame.reserve(kFrameHeaderBytes + payload.size());
-  const auto body = std::as_bytes(std::span(payload));
-  append_header({type, 0, payload.size(), fast_crc32c(0, body)}, frame);
-  frame.insert(frame.end(), body.begin(), body.end());
-  return frame;
+  return frame_of(type, std::as_bytes(std::span(payload)));
+}
+
+std::string decode_refusal(std::span<const std::byte> bytes) {
+  if (bytes.size() < kFrameHeaderBytes) return "";
+  std::array<std::byte, kFrameHeaderBytes> head;
+  std::copy_n(bytes.begin(), head.size(), head.begin());
+  const std::optional<FrameHeader> header = decode_header(head);
+  const std::span body = bytes.subspan(kFrameHeaderBytes);
+  const bool is_refusal = header && header->type == FrameType::kRefusal &&
+                          header->bytes == body.size() &&
+                          header->body_checksum == fast_crc32c(0, body);
+  if (!is_refusal) return "";
+  return {reinterpret_cast<const char*>(body.data()), body.size()};
 }
 
 std::vector<std::byte> welcome_frame(const std::vector<std::uint32_t>& write_counts) {
   std::vector<std::byte> body;
   body.reserve(write_counts.size() * kWriteCountBytes);
   for (const std::uint32_t count : write_counts) put(count, body);
-  std::vector<std::byte> frame;
-  frame.reserve(kFrameHeaderBytes + body.size());
-  append_header({FrameType::kWelcome, 0, body.size(), fast_crc32c(0, body)}, frame);
-  frame.insert(frame.end(), body.begin(), body.end());
-  return frame;
+  return frame_of(FrameType::kWelcome, body);
 }
 
 std::vector<std::uint32_t> decode_write_counts(std::span<const std::byte> bytes) {

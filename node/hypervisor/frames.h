@@ -124,6 +124,8 @@ bool decode_seals(std::span<const std::byte> bytes, std::vector<std::uint64_t>& 
 
 // A frame whose payload is this message.
 std::vector<std::byte> message_frame(FrameType type, const std::string& payload);
+// The sentence of a refusal, if the bytes are one and nothing else; otherwise empty.
+std::string decode_refusal(std::span<const std::byte> bytes);
 
 // The welcome; `write_counts` is empty if nothing was kept.
 std::vector<std::byte> welcome_frame(const std::vector<std::uint32_t>& write_counts);

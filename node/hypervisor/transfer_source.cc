@@ -657,18 +657,7 @@ bool TransferSource::check(Io outcome, std::uint32_t stream, const std::string& 
 
 // Why the target has closed the connections, if it has said so.
 std::string TransferSource::refusal() {
-  const std::vector<std::byte> said =
-      streams_[0]->channel.last_words(kFrameHeaderBytes + kRefusalBytesMax);
-  if (said.size() < kFrameHeaderBytes) return "";
-  std::array<std::byte, kFrameHeaderBytes> head;
-  std::copy_n(said.begin(), head.size(), head.begin());
-  const std::optional<FrameHeader> header = decode_header(head);
-  const std::span body = std::span(said).subspan(kFrameHeaderBytes);
-  const bool is_refusal = header && header->type == FrameType::kRefusal &&
-                          header->bytes == body.size() &&
-                          header->body_checksum == fast_crc32c(0, body);
-  if (!is_refusal) return "";
-  return {reinterpret_cast<const char*>(body.data()), body.size()};
+  return decode_refusal(streams_[0]->channel.last_words(kFrameHeaderBytes + kRefusalBytesMax));
 }
 
 bool TransferSource::fail(VMTaskResult result, const std::string& message) {

@@ -10,6 +10,7 @@
 
 #include "cluster/failover/decision.h"
 #include "cluster/state/apply.h"
+#include "tests/cluster/formed_cluster.h"
 
 namespace failsim {
 
@@ -18,7 +19,8 @@ class LeaderStory : public testing::Test {
   static constexpr std::uint64_t kMebibyte = std::uint64_t{1} << 20;
   static constexpr std::uint64_t kEverybody = 0b111;
 
-  LeaderStory() : state(ClusterState::born(bootstrap())), detector(1, {1, 2, 3}, now) {
+  LeaderStory()
+      : state(ClusterState::born(formed_of(3, 500 * kMebibyte))), detector(1, {1, 2, 3}, now) {
     for (const NodeId id : {1u, 2u, 3u}) {
       pb::Command command;
       command.mutable_node_joined()->set_node(id);
@@ -123,19 +125,6 @@ class LeaderStory : public testing::Test {
   std::uint64_t beats = 0;
   bool leased = true;
   Time next_look = kNever;
-
- private:
-  static pb::Bootstrap bootstrap() {
-    pb::Bootstrap bootstrap;
-    bootstrap.set_format(1);
-    for (const NodeId id : {1u, 2u, 3u}) {
-      pb::Bootstrap::Node& node = *bootstrap.add_nodes();
-      node.set_id(id);
-      node.set_store_id(100 + id);
-      node.set_memory_bytes(500 * kMebibyte);
-    }
-    return bootstrap;
-  }
 };
 
 }  // namespace failsim

@@ -4,6 +4,7 @@
 
 #include "cluster/property/property_table.h"
 #include "cluster/state/apply.h"
+#include "tests/cluster/formed_cluster.h"
 
 namespace failsim {
 namespace {
@@ -13,7 +14,7 @@ constexpr std::uint64_t kMebibyte = std::uint64_t{1} << 20;
 // Three nodes with room for one VM each; node-1 and node-2 have theirs, and die.
 class TwoOrphans : public testing::Test {
  protected:
-  TwoOrphans() : state(ClusterState::born(bootstrap())) {
+  TwoOrphans() : state(ClusterState::born(formed_of(3, 300 * kMebibyte))) {
     for (const NodeId id : {1u, 2u, 3u}) join(id);
     create("a", 1);
     create("b", 2);
@@ -24,18 +25,6 @@ class TwoOrphans : public testing::Test {
       command.mutable_node_down()->set_fenced(true);
       perform(command);
     }
-  }
-
-  static pb::Bootstrap bootstrap() {
-    pb::Bootstrap bootstrap;
-    bootstrap.set_format(1);
-    for (const NodeId id : {1u, 2u, 3u}) {
-      pb::Bootstrap::Node& node = *bootstrap.add_nodes();
-      node.set_id(id);
-      node.set_store_id(100 + id);
-      node.set_memory_bytes(300 * kMebibyte);
-    }
-    return bootstrap;
   }
   Applied perform(const pb::Command& command) { return apply(state, command, ++index); }
   void join(NodeId id) {

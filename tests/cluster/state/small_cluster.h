@@ -10,6 +10,7 @@
 #include "cluster/state/apply.h"
 #include "cluster/vm/task_result.h"
 #include "cluster/vm/vm_state.h"
+#include "tests/cluster/formed_cluster.h"
 
 namespace failsim {
 
@@ -18,7 +19,7 @@ class SmallCluster : public testing::Test {
   static constexpr std::uint64_t kMebibyte = std::uint64_t{1} << 20;
 
   // Nodes 1 to 6 with 1000 MiB each, all Up.
-  SmallCluster() : state(ClusterState::born(bootstrap())) {
+  SmallCluster() : state(ClusterState::born(formed_of(6, 1000 * kMebibyte))) {
     for (NodeId id = 1; id <= 6; ++id) {
       pb::Command command;
       command.mutable_node_joined()->set_node(id);
@@ -26,18 +27,6 @@ class SmallCluster : public testing::Test {
       command.mutable_node_joined()->set_incarnation(id);
       perform(command);
     }
-  }
-
-  static pb::Bootstrap bootstrap() {
-    pb::Bootstrap bootstrap;
-    bootstrap.set_format(1);
-    for (NodeId id = 1; id <= 6; ++id) {
-      pb::Bootstrap::Node& node = *bootstrap.add_nodes();
-      node.set_id(id);
-      node.set_store_id(100 + id);
-      node.set_memory_bytes(1000 * kMebibyte);
-    }
-    return bootstrap;
   }
 
   Applied perform(pb::Command command) {

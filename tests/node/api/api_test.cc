@@ -76,6 +76,21 @@ class ApiTest : public testing::Test {
     node_.cluster.put(vm);
     node_.reply.set_task(9);
   }
+  // A guest of 64 MiB that writes 64 MiB a second; 0 = anywhere.
+  void let_web_be_migrated(std::uint64_t working_set_bytes) {
+    pb::Vm vm = *node_.cluster.vm("web");
+    vm.set_state(static_cast<std::uint32_t>(VmState::kRunning));
+    vm.mutable_config()->set_memory_bytes(64u << 20);
+    vm.mutable_config()->set_working_set_bytes(working_set_bytes);
+    vm.mutable_config()->set_dirty_bytes_per_second(64u << 20);
+    node_.cluster.put(vm);
+    for (const NodeId id : {1u, 2u}) {
+      pb::Node node = *node_.cluster.node(id);
+      node.set_state(pb::NODE_UP);
+      node.set_memory_bytes(1u << 30);
+      node_.cluster.put(node);
+    }
+  }
 
   unsigned send(const std::string& method, const std::string& target, const std::string& body = "",
                 const std::string& request_id = "") {
@@ -216,18 +231,7 @@ TEST_F(ApiTest, AMigrationIsAskedForWithItsParameters) {
 }
 
 TEST_F(ApiTest, AForecastBeginsNothing) {
-  pb::Vm vm = *node_.cluster.vm("web");
-  vm.set_state(static_cast<std::uint32_t>(VmState::kRunning));
-  vm.mutable_config()->set_memory_bytes(64u << 20);
-  vm.mutable_config()->set_working_set_bytes(16u << 20);
-  vm.mutable_config()->set_dirty_bytes_per_second(64u << 20);
-  node_.cluster.put(vm);
-  for (const NodeId id : {1u, 2u}) {
-    pb::Node node = *node_.cluster.node(id);
-    node.set_state(pb::NODE_UP);
-    node.set_memory_bytes(1u << 30);
-    node_.cluster.put(node);
-  }
+  let_web_be_migrated(16u << 20);
   EXPECT_EQ(send("POST", "/v1/vms/web/forecast-migration", R"({"to":"node-2"})"), 404u)
       << "nobody knows the link";
   EXPECT_EQ(send("POST", "/v1/vms/web/forecast-migration",
@@ -243,17 +247,7 @@ TEST_F(ApiTest, AForecastBeginsNothing) {
 }
 
 TEST_F(ApiTest, AForecastIsOfTheGuestAndTheLinkAsTheirOwnerSawThem) {
-  pb::Vm vm = *node_.cluster.vm("web");
-  vm.set_state(static_cast<std::uint32_t>(VmState::kRunning));
-  vm.mutable_config()->set_memory_bytes(64u << 20);
-  vm.mutable_config()->set_dirty_bytes_per_second(64u << 20);
-  node_.cluster.put(vm);
-  for (const NodeId id : {1u, 2u}) {
-    pb::Node node = *node_.cluster.node(id);
-    node.set_state(pb::NODE_UP);
-    node.set_memory_bytes(1u << 30);
-    node_.cluster.put(node);
-  }
+  let_web_be_migrated(0);
   pb::PeerMessage::LiveReply& live = node_.live_reply.emplace();
   live.set_link_bytes_per_second(32u << 20);
   // It hardly writes, whatever its configuration says. What comes twice counts once.

@@ -107,6 +107,17 @@ TEST(Frames, AWelcomeTellsTheWriteCountsOfWhatWasKept) {
   EXPECT_EQ(welcome_frame({}).size(), kFrameHeaderBytes);
 }
 
+TEST(Frames, ARefusalIsReadOnlyIfItIsWhole) {
+  const std::string why = "node-2 has no memory left";
+  std::vector<std::byte> frame = message_frame(FrameType::kRefusal, why);
+  EXPECT_EQ(decode_refusal(frame), why);
+  EXPECT_EQ(decode_refusal(message_frame(FrameType::kHello, why)), "");
+  EXPECT_EQ(decode_refusal(std::span(frame).first(frame.size() - 1)), "");
+  EXPECT_EQ(decode_refusal(std::span(frame).first(kFrameHeaderBytes - 1)), "");
+  frame.back() ^= std::byte{1};
+  EXPECT_EQ(decode_refusal(frame), "");
+}
+
 TEST(TokenBucket, KeepsTheRateAndSavesNothingUp) {
   TokenBucket bucket(1'000'000);
   const Time start = 10 * kSecond;
