@@ -38,6 +38,8 @@ cli::fs::path new_directory() {
   return pattern;
 }
 
+constexpr int kDownAttempts = 3;
+
 // The verb on this cluster. What it notes of running clusters stays out of the user's own notes.
 CommandResult run_failsim(const cli::ClusterDirectory& directory,
                           const std::vector<std::string>& words) {
@@ -74,8 +76,10 @@ std::string sentence_of(const std::vector<std::string>& words) {
 
 TestCluster::TestCluster(std::uint32_t nodes, const std::vector<std::string>& more)
     : place_(new_directory()), directory_(place_ / "cluster"), undo_([this] {
-        run_failsim(directory_, {"down"});
-        discard(place_);
+        // The signal that ends this program may go to every program it starts, too.
+        for (int attempt = 0; attempt < kDownAttempts; ++attempt) {
+          if (run_failsim(directory_, {"down"}).exit == 0) return discard(place_);
+        }
       }) {
   try {
     up(nodes, more);
