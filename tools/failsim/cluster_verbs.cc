@@ -11,6 +11,7 @@
 #include "tools/failsim/nodes.h"
 #include "tools/failsim/registry.h"
 #include "tools/failsim/verb.h"
+#include "tools/failsim/vm_table.h"
 
 namespace failsim::cli {
 namespace {
@@ -118,6 +119,7 @@ json::object read_status(Context& context) {
   json::value answer = context.client().get("/v1/status");
   json::object status = answer.is_object() ? std::move(answer.get_object()) : json::object{};
   add_process_ids(context.directory(), status["nodes"]);
+  status["vms"] = context.client().get("/v1/vms");
   return status;
 }
 
@@ -130,7 +132,9 @@ std::string status_text(const json::object& status) {
     rows.push_back({plain_in(row, "name"), plain_in(row, "state"), plain_in(row, "pid"),
                     plain_in(row, "address")});
   }
-  return text + format_table({"NAME", "STATE", "PID", "ADDRESS"}, rows);
+  text += format_table({"NODE", "STATE", "PID", "ADDRESS"}, rows);
+  const json::array& vms = array_in(status, "vms");
+  return vms.empty() ? text : text + "\n" + vm_table(vms);
 }
 
 // One line: what a log wants.
@@ -140,6 +144,7 @@ std::string status_line(const json::object& status) {
   for (const json::value& node : array_in(status, "nodes")) {
     line += ", " + plain_in(node.as_object(), "name") + " " + plain_in(node.as_object(), "state");
   }
+  for (const json::value& vm : array_in(status, "vms")) line += ", " + vm_phrase(vm.as_object());
   return line;
 }
 
@@ -247,7 +252,7 @@ std::vector<Verb> cluster_verbs() {
        down},
       {"ps", "List the clusters that run", {}, "  failsim ps\n", ps},
       {"status",
-       "Show quorum, leader and nodes",
+       "Show quorum, leader, nodes and VMs",
        {flag("--watch", "Go on, and show every change")},
        "  failsim status\n  failsim status --watch\n  failsim status --output json\n",
        status},

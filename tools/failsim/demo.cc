@@ -215,9 +215,9 @@ std::string Demo::migrate_one() {
   require(number_in(object_in(after, "guest"), "boot_id") == number_in(guest, "boot_id"),
           "web was not booted again");
   wait_for_counter_above("web", number_in(guest, "counter"));
-  return show_size(number_in(migration, "bytes_sent")) + " in " + plain_in(migration, "rounds") +
-         " rounds, " + show_duration_ms(number_in(migration, "downtime_ms")) +
-         " downtime, every page checked";
+  return show_size(number_in(migration, "bytes_sent")) + " in " +
+         counted(number_in(migration, "rounds"), "round") + ", " +
+         show_duration_ms(number_in(migration, "downtime_ms")) + " downtime, every page checked";
 }
 
 std::string Demo::cancel_one() {

@@ -382,6 +382,7 @@ json::array FaultInjector::heal(std::optional<std::uint64_t> id) {
 
 json::value FaultInjector::ask_node(std::uint32_t node, const std::string& method,
                                     const std::string& target, const json::object& body) {
+  const auto process = process_of_node(client_.directory(), node_name(node));
   const HttpAnswer answer =
       client_.ask(node, method, target, body.empty() ? "" : json::serialize(body), kNodeLimit);
   if (answer.transport == Transport::kRefused) {
@@ -389,6 +390,11 @@ json::value FaultInjector::ask_node(std::uint32_t node, const std::string& metho
          "See what runs with: failsim node list");
   }
   if (answer.transport != Transport::kAnswered) {
+    // Killed while it was asked, perhaps started again since.
+    if (!process || process_of_node(client_.directory(), node_name(node)) != process) {
+      fail(Code::kNodeDown, node_name(node) + " ended before it answered.",
+           "See what runs with: failsim node list");
+    }
     fail(Code::kConnectionRefused, node_name(node) + " does not answer: " + answer.detail + ".",
          "See what runs with: failsim node list");
   }

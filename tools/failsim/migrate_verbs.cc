@@ -86,8 +86,9 @@ std::string forecast_sentence(const json::object& told) {
            show_duration_ms(number_in(told, "total_ms")) + ": " + reason + ".";
   }
   return "The migration of " + route + " would take " +
-         show_duration_ms(number_in(told, "total_ms")) + " and " + plain_in(told, "rounds") +
-         " rounds, send " + show_size(number_in(told, "bytes_sent")) + ", and stop the guest for " +
+         show_duration_ms(number_in(told, "total_ms")) + " and " +
+         counted(number_in(told, "rounds"), "round") + ", send " +
+         show_size(number_in(told, "bytes_sent")) + ", and stop the guest for " +
          show_duration_ms(number_in(told, "downtime_ms")) +
          (number_in(told, "throttle_percent") == 0
               ? ""

@@ -1,6 +1,7 @@
 // What a verb says: data on standard output, messages on standard error, progress on a terminal.
 #pragma once
 
+#include <cstdint>
 #include <iosfwd>
 #include <string>
 #include <string_view>
@@ -38,6 +39,9 @@ class Output {
 // The rows of a table as text lines.
 std::string format_table(const std::vector<std::string>& headings,
                          const std::vector<std::vector<std::string>>& rows);
+
+// "1 round", "2 rounds".
+std::string counted(std::uint64_t count, const std::string& thing);
 
 // One sentence on standard error, or {error: {...}}.
 void print_error(const Error& error, bool json);

@@ -262,7 +262,7 @@ std::string migration_sentence(const json::object& migration) {
     case 0:
       return vm + " moved from " + route + " in " +
              show_duration_ms(number_in(migration, "total_ms")) + ": " +
-             plain_in(migration, "rounds") + " rounds, " +
+             counted(number_in(migration, "rounds"), "round") + ", " +
              show_size(number_in(migration, "bytes_sent")) + " sent, " +
              show_duration_ms(number_in(migration, "downtime_ms")) + " downtime, " +
              (flag_in(migration, "post_copy")

@@ -1,9 +1,11 @@
 // vm create, list, show, delete and the methods of the state diagram.
 #include <algorithm>
+#include <iostream>
 
 #include "cluster/units.h"
 #include "tools/failsim/tasks.h"
 #include "tools/failsim/verb.h"
+#include "tools/failsim/vm_table.h"
 
 namespace failsim::cli {
 namespace {
@@ -88,8 +90,7 @@ int list(Context& context, const Arguments&) {
   if (context.json()) {
     context.output().data(vms);
   } else if (vms.is_array() && !vms.get_array().empty()) {
-    context.output().table_of(vms.get_array(), {"name", "state", "owner_node", "migration_state",
-                                                "migration_progress", "memory_bytes"});
+    std::cout << vm_table(vms.get_array()) << std::flush;
   } else {
     context.output().message("There are no VMs. Create one with: failsim vm create web --start");
   }
