@@ -19,6 +19,8 @@ using fault::Members;
 using fault::Place;
 
 constexpr std::chrono::milliseconds kNodeLimit{5'000};
+// Between the end of the connections of a process that was killed and its own.
+constexpr std::chrono::milliseconds kEndLimit{1'000};
 
 // The cluster as its interface shows it this moment.
 class Seen final : public fault::Surroundings {
@@ -390,8 +392,8 @@ json::value FaultInjector::ask_node(std::uint32_t node, const std::string& metho
          "See what runs with: failsim node list");
   }
   if (answer.transport != Transport::kAnswered) {
-    // Killed while it was asked, perhaps started again since.
-    if (!process || process_of_node(client_.directory(), node_name(node)) != process) {
+    // Killed while it was asked: its connections end before it does.
+    if (!process || wait_until_gone(*process, kEndLimit)) {
       fail(Code::kNodeDown, node_name(node) + " ended before it answered.",
            "See what runs with: failsim node list");
     }
