@@ -106,7 +106,7 @@ void HypervisorImpl::begin_or_advance(const TransferOrder& order) {
 }
 
 void HypervisorImpl::start_source(const TransferOrder& order) {
-  TransferSource::Route route;
+  SourceRoute route;
   route.cluster_id = config_.cluster_id;
   route.node = node_name(config_.self);
   route.local_address = config_.address;
@@ -115,11 +115,10 @@ void HypervisorImpl::start_source(const TransferOrder& order) {
   route.port = config_.data_port;
   route.peer_id = order.peer;
   route.faults = config_.faults;
-  route.observations = config_.observations;
   const auto link = link_rates_.find(order.peer);
   if (link != link_rates_.end()) route.link_bytes_per_second = link->second;
-  auto source =
-      std::make_shared<TransferSource>(order, std::move(route), *scheduler_, transfer_reporter());
+  auto source = std::make_shared<TransferSource>(order, std::move(route), *scheduler_,
+                                                 transfer_reporter(), config_.observations);
   transfers_[order.vm].source = source;
   note_transfer(order, true);
   threads_.spawn([source] { source->run(); });
@@ -168,7 +167,7 @@ void HypervisorImpl::drop(const TransferOrder& order) {
 
 void HypervisorImpl::learn_link(const TransferSource& source) {
   const TransferOrder& order = source.order();
-  const std::uint64_t rate = source.statistics().sent_bytes_per_second();
+  const std::uint64_t rate = source.shown().statistics().sent_bytes_per_second();
   const bool is_telling =
       !order.config.modelled() && rate > 0 && order.parameters.bandwidth_bytes_per_second() == 0;
   if (is_telling) link_rates_[order.peer] = rate;
@@ -236,12 +235,12 @@ pb::PeerMessage::LiveReply HypervisorImpl::live(const std::string& vm, NodeId ta
   if (link != link_rates_.end()) reply.set_link_bytes_per_second(link->second);
   const auto found = transfers_.find(vm);
   if (found == transfers_.end() || found->second.source == nullptr) return reply;
-  const TransferProgress& progress = found->second.source->progress();
+  const SourceReports& shown = found->second.source->shown();
   reply.set_has_transfer(true);
-  reply.set_migration_progress(progress.percent.load());
-  reply.set_bytes_remaining(progress.bytes_remaining.load());
-  *reply.mutable_statistics() = found->second.source->statistics();
-  for (const pb::MigrationRound& round : found->second.source->rounds()) {
+  reply.set_migration_progress(shown.percent());
+  *reply.mutable_statistics() = shown.statistics();
+  reply.set_bytes_remaining(reply.statistics().remaining_bytes());
+  for (const pb::MigrationRound& round : shown.rounds()) {
     *reply.add_rounds() = round;
   }
   return reply;

@@ -6,57 +6,35 @@
 //
 // In post-copy the rest is only named, and served after the release (page_server.h).
 //
-// The guest writes on while rounds are sent; its dirty bitmap says what has to go again. After the
-// freeze the guest is held (see guest.h), whatever becomes of the transfer.
+// This is the course of it; what it consists of:
+//   source_connections.h  to the target, and what is refused there
+//   source_guest.h        what the guest thread is asked
+//   source_memory.h       what has to be sent, and sending it
+//   source_reports.h      what is told
 #pragma once
 
 #include <atomic>
 #include <cstdint>
-#include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "cluster/effects.h"
-#include "cluster/migration/precopy.h"
 #include "cluster/migration/precopy_policy.h"
-#include "node/hypervisor/channel.h"
-#include "node/hypervisor/guest_scheduler.h"
-#include "node/hypervisor/page_sender.h"
-#include "node/hypervisor/round_sender.h"
-#include "node/hypervisor/stream_group.h"
-#include "node/hypervisor/transfer.h"
-#include "node/hypervisor/transfer.pb.h"
+#include "node/hypervisor/source_connections.h"
+#include "node/hypervisor/source_guest.h"
+#include "node/hypervisor/source_memory.h"
+#include "node/hypervisor/source_reports.h"
+#include "node/hypervisor/source_signals.h"
 
 namespace failsim::node {
 
-// What is shown of a transfer while it goes on; written by its thread.
-struct TransferProgress {
-  std::atomic<std::uint32_t> percent = 0;  // never falls
-  std::atomic<std::uint32_t> rounds = 0;
-  std::atomic<std::uint64_t> bytes_sent = 0;
-  std::atomic<std::uint64_t> bytes_remaining = 0;
-};
-
-class TransferSource : public FreezeObserver, public std::enable_shared_from_this<TransferSource> {
+class TransferSource {
  public:
-  struct Route {
-    std::uint64_t cluster_id = 0;
-    std::string node;  // this node, for messages
-    std::string local_address;
-    std::string peer;  // for messages
-    std::string peer_address;
-    std::uint16_t port = 0;
-    NodeId peer_id = kNoNode;
-    std::uint64_t link_bytes_per_second = 0;  // as the last transfer saw it; 0 = not known
-    HypervisorFaults* faults = nullptr;       // usually none
-    ObservationLog* observations = nullptr;   // usually none
-  };
-
-  TransferSource(TransferOrder order, Route route, GuestScheduler& scheduler,
-                 ReportTransfer report);
+  // The scheduler must outlive it. `observations`: usually none.
+  TransferSource(TransferOrder order, SourceRoute route, GuestScheduler& scheduler,
+                 ReportTransfer report, ObservationLog* observations);
 
   // The body of its thread.
   void run();
@@ -67,131 +45,58 @@ class TransferSource : public FreezeObserver, public std::enable_shared_from_thi
   // What it may send from now on, in bytes a second; 0 = any.
   void limit_bandwidth(std::uint64_t bytes_per_second);
   void drop();
-  void repeat_report();
+  void repeat_report() { reports_.repeat(); }
 
   const TransferOrder& order() const { return order_; }
-  const TransferProgress& progress() const { return progress_; }
-  pb::MigrationStatistics statistics() const;
-  std::vector<pb::MigrationRound> rounds() const;
-
-  // ---- FreezeObserver ----
-  void guest_stopped(Time at) override;
-  void guest_drained(const DeviceState& state) override;
-  void guest_unavailable(const std::string& why) override;
-  bool dropped() const override { return dropped_.load(std::memory_order_acquire); }
+  // What is shown of it while it goes on.
+  const SourceReports& shown() const { return reports_; }
 
  private:
-  // What the guest thread has told.
-  struct GuestAnswers {
-    bool memory_known = false;
-    std::shared_ptr<GuestMemory> memory;
-    std::optional<DirtyHabit> habit;
-    std::optional<Time> stopped_at;
-    std::optional<DeviceState> state;
-    std::optional<std::string> unavailable;
-    std::optional<std::vector<std::uint32_t>> counts;  // see mark_what_changed()
-  };
-  // One connection and what sends on it. Never moved.
-  struct Stream {
-    Stream(Fd socket, Signal& signal, std::unique_ptr<DataFaults> faults, SharedLink& link)
-        : channel(std::move(socket), signal, std::move(faults)), sender(channel, link) {}
-    Channel channel;
-    PageSender sender;
-    std::optional<RoundSender> rounds;  // of a VM that has pages
-  };
-
+  // Each is false if the transfer is over: failed, which is reported, or dropped.
   bool stream();
   bool find_guest();
-  // Before the first byte: what the guest was seen to do, and what that comes to on this link.
-  void foresee(const std::optional<DirtyHabit>& guest);
-  bool connect();
-  bool connect(std::uint32_t stream);
-  // A connection after a hello about it; not valid if there is none, whose reason is told.
-  Fd open_connection(Duration limit, Io& outcome, std::string& reason);
-  pb::TransferHello hello() const;
-  bool hear_welcome(std::uint32_t stream);
-  bool mark_what_changed();
+  bool prepare_memory();
   bool send_rounds();
   bool send_round(std::uint32_t round);
-  bool send_dirty(bool may_suspend);
-  bool send_modelled_round();
-  bool send_rest();
-  void name_rest();
-  Io send_missing();
-  bool serve_pages();
-  std::unique_ptr<Channel> connect_for_pages();
-  bool end_streams();
-  bool release();
-  // The same on all streams at once.
-  bool perform(const StreamGroup::Work& work, const std::string& doing);
-
-  // Where a transfer may stand still; false if it is over.
-  bool wait_while_suspended();
-  // Waits until `ready(answers_)`; false if the transfer is over.
-  bool wait_for_guest(const std::function<bool(const GuestAnswers&)>& ready);
-  std::uint64_t dirty_bytes();
-  // A VM whose pages nobody tracks has written until now, at the rate it has now; until it paused.
-  void catch_up_modelled();
-  // Of the guest's time; ends with the transfer, whichever thread ends it.
-  void throttle_guest(std::uint32_t percent);
-  void end_throttle();
-  // For the fault forget-page: leaves one page out of every round. On the thread of any stream.
-  void forget_page(PageRuns& runs);
-  // What the policy decided; false if that ends the transfer.
+  bool round_ended(std::uint32_t round, const RoundEnd& end);
   bool perform(PrecopyDecision decision);
-  void note_estimates();
-  void note_sent();
+  bool await_finish(Time until);
+  bool send_rest();
+  bool release();
+  bool wait_while_suspended();
+  bool without_guest(const std::string& why);
+  void serve_pages();
+
+  std::unique_ptr<SourceMemory> modelled_pages();
+  // Before the first byte: what the guest was seen to do, and what that comes to on this link.
+  void foresee(const std::optional<DirtyHabit>& guest);
+  void throttle_guest(std::uint32_t percent);
+  bool is_finish_ordered() const { return finish_ordered_.load(std::memory_order_acquire); }
+  bool is_post_copy() const { return post_copy_.load(std::memory_order_acquire); }
   void observe_round(std::uint32_t number, const RoundEnd& end, bool is_decided,
                      PrecopyDecision decision) const;
 
-  // Turns an outcome into true (go on) or false (over; failed, unless dropped).
-  bool check(Io outcome, const std::string& doing) { return check(outcome, 0, doing); }
-  bool check(Io outcome, std::uint32_t stream, const std::string& doing);
-  std::string refusal();
-  bool fail(VMTaskResult result, const std::string& message);
-  void report(pb::TransferStatus status);
-  void report(const TransferReport& report);
-
   const TransferOrder order_;
-  const Route route_;
-  GuestScheduler& scheduler_;
-  const ReportTransfer report_;
-
-  StreamSignals signals_;
+  const SourceRoute route_;
+  ObservationLog* const observations_;
+  const std::shared_ptr<SourceSignals> signals_;
   Signal& signal_;  // of its thread, and of stream 0
-  std::atomic<bool> dropped_ = false;
+  SharedLink link_;
+  SourceReports reports_;
+  const std::shared_ptr<SourceGuest> guest_;
   std::atomic<bool> finish_ordered_ = false;
   std::atomic<bool> post_copy_ = false;  // as the order to finish says
   std::atomic<bool> suspended_ = false;
-  mutable std::mutex mutex_;
-  GuestAnswers answers_;
-  std::optional<TransferReport> last_report_;
-  pb::MigrationStatistics estimates_;  // of the latest round
-  std::vector<pb::MigrationRound> rounds_;
 
   // ---- of its thread ----
-  SharedLink link_;
-  std::vector<std::unique_ptr<Stream>> streams_;
-  std::optional<StreamGroup> group_;
-  std::shared_ptr<GuestMemory> memory_;
-  std::vector<std::uint32_t> kept_counts_;  // of the pages the target has from before
+  SourceConnections connections_;
+  const SourceGuest::Wait wait_for_guest_;
+  std::shared_ptr<GuestMemory> guest_memory_;
+  std::unique_ptr<SourceMemory> memory_;  // sends it
+  PrecopyPolicy policy_;
   bool converged_ = false;
   bool was_suspended_ = false;  // in this round
-  bool forced_ = false;
-  bool wants_post_copy_ = false;
-  std::vector<std::uint64_t> missing_;  // post-copy: a bit for each page that is to follow
-  std::uint64_t missing_bytes_ = 0;
-  PrecopyPolicy policy_;
-  std::mutex forgetting_;
-  std::optional<std::uint64_t> forgotten_page_;  // of a fault
-  DirtyPieces modelled_;                         // of a VM whose pages nobody tracks
-  Time modelled_at_ = 0;                         // it has written until then
-  const std::shared_ptr<Throttle> throttle_ = std::make_shared<Throttle>(0);
-  std::atomic<std::uint64_t> round_bytes_left_ = 0;
-  std::atomic<std::uint64_t> kept_pages_ = 0;
-  pb::TransferStatus reported_ = pb::TRANSFER_IDLE;
-  Time reported_at_ = 0;
-  TransferProgress progress_;
+  SourceMemory::Rest rest_;     // in post-copy
 };
 
 }  // namespace failsim::node
