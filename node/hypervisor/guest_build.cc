@@ -5,16 +5,13 @@
 #include "node/hypervisor/guest.h"
 #include "node/hypervisor/hypervisor.h"
 #include "node/hypervisor/page_stamp.h"
+#include "node/hypervisor/volume_answer.h"
 
 namespace failsim::node {
 namespace {
 
 constexpr Duration kMemoryRetryInterval = 2 * kMillisecond;
 constexpr std::uint64_t kStatePieceBytes = 512 * 1024;
-
-bool is(const pb::VolumeReply& reply, Code code) {
-  return reply.code() == static_cast<std::uint32_t>(code);
-}
 
 }  // namespace
 

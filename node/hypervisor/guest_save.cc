@@ -5,15 +5,12 @@
 #include "node/hypervisor/guest.h"
 #include "node/hypervisor/hypervisor.h"
 #include "node/hypervisor/page_stamp.h"
+#include "node/hypervisor/volume_answer.h"
 
 namespace failsim::node {
 namespace {
 
 constexpr std::uint64_t kStatePieceBytes = 512 * 1024;
-
-bool is(const pb::VolumeReply& reply, Code code) {
-  return reply.code() == static_cast<std::uint32_t>(code);
-}
 
 }  // namespace
 
