@@ -22,7 +22,7 @@ constexpr Row kRows[] = {
     {Code::kClusterBusy, "ERROR_BUSY", 1},
     {Code::kAlreadyExists, "ERROR_ALREADY_EXISTS", 108},
     {Code::kOperationAborted, "ERROR_OPERATION_ABORTED", 1},
-    {Code::kIoPending, "ERROR_IO_PENDING", 0},
+    {Code::kIoPending, "ERROR_IO_PENDING", 75},
     {Code::kNotFound, "ERROR_NOT_FOUND", 105},
     {Code::kConnectionRefused, "ERROR_CONNECTION_REFUSED", 69},
     {Code::kNoSystemResources, "ERROR_NO_SYSTEM_RESOURCES", 1},

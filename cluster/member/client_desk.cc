@@ -10,9 +10,36 @@ namespace failsim {
 void ClientDesk::ask(Time now, std::uint64_t token, pb::Request request) {
   Asked& asked = asked_[{request.client(), request.sequence()}];
   asked.tokens.push_back(token);
+  asked.due_at = now;
+  if (asked.canceled != 0) return keep_from(now, asked);
   asked.request = std::move(request);
   asked.expires_at = now + kClientPatience;
-  asked.due_at = now;
+}
+
+bool ClientDesk::keep(Time now, const CancelToKeep& cancel) {
+  const auto [found, is_new] =
+      asked_.try_emplace({cancel.request.client(), cancel.request.sequence()});
+  Asked& asked = found->second;
+  if (asked.canceled != 0) return false;
+  asked.canceled = cancel.job;
+  asked.request = cancel.request;
+  asked.pending = cancel.reply;
+  if (is_new) asked.due_at = now;
+  keep_from(now, asked);
+  return true;
+}
+
+void ClientDesk::keep_from(Time now, Asked& asked) {
+  asked.kept_at = now;
+  asked.expires_at = now + kCancelKept;
+}
+
+std::set<TaskId> ClientDesk::jobs_to_cancel() const {
+  std::set<TaskId> jobs;
+  for (const auto& [id, asked] : asked_) {
+    if (asked.canceled != 0) jobs.insert(asked.canceled);
+  }
+  return jobs;
 }
 
 void ClientDesk::read(Time now, std::uint64_t token) {
@@ -80,9 +107,21 @@ void ClientDesk::applied(Index index, std::vector<After>& out) {
   waiting_.erase(waiting_.begin(), end);
 }
 
-void ClientDesk::expire(Time now, bool has_quorum, std::vector<After>& out) {
+// When the clients of a kept cancel hear that it is not ordered yet. A leader may still order it.
+Time ClientDesk::pending_at(const Asked& asked, bool has_leader) {
+  if (asked.canceled == 0 || asked.tokens.empty()) return kNever;
+  return asked.kept_at + (has_leader ? kClientPatience : kElectionPatience);
+}
+
+void ClientDesk::expire(Time now, bool has_leader, bool has_quorum, std::vector<After>& out) {
   const Code code = has_quorum ? Code::kNotReady : Code::kNoQuorum;
   for (auto asked = asked_.begin(); asked != asked_.end();) {
+    if (now >= pending_at(asked->second, has_leader)) {
+      for (const std::uint64_t token : asked->second.tokens) {
+        out.push_back(ReplyToClient{token, asked->second.pending});
+      }
+      asked->second.tokens.clear();
+    }
     if (now < asked->second.expires_at) {
       ++asked;
       continue;
@@ -108,10 +147,10 @@ void ClientDesk::expire(Time now, bool has_quorum, std::vector<After>& out) {
   std::erase_if(waiting_, [&](const auto& entry) { return expired(entry.second); });
 }
 
-Time ClientDesk::next_deadline() const {
+Time ClientDesk::next_deadline(bool has_leader) const {
   Time next = kNever;
   for (const auto& [id, asked] : asked_) {
-    next = std::min({next, asked.due_at, asked.expires_at});
+    next = std::min({next, asked.due_at, asked.expires_at, pending_at(asked, has_leader)});
   }
   if (!new_reads_.empty() || !questions_.empty()) next = std::min(next, question_due_);
   for (const Read& read : new_reads_) next = std::min(next, read.expires_at);

@@ -1,6 +1,7 @@
 #include "cluster/member/local_work.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "cluster/migration/migration_state.h"
@@ -80,6 +81,19 @@ void LocalWork::reconcile_all(const ClusterState& state, const LeaseHolder& leas
   for (const auto& [name, order] : guests_) names.insert(name);
   for (const auto& [key, order] : transfers_) names.insert(order.vm);
   for (const std::string& name : names) reconcile(state, name, lease, now, out);
+}
+
+void LocalWork::hold(std::set<TaskId> jobs, const ClusterState& state, const LeaseHolder& lease,
+                     Time now, Effects& out) {
+  if (jobs == held_) return;
+  held_.swap(jobs);
+  std::set<TaskId> changed;
+  std::set_symmetric_difference(held_.begin(), held_.end(), jobs.begin(), jobs.end(),
+                                std::inserter(changed, changed.end()));
+  for (const TaskId job : changed) {
+    const pb::Task* task = state.task(job);
+    if (task != nullptr) reconcile(state, task->job().vm(), lease, now, out);
+  }
 }
 
 void LocalWork::order_guest(const ClusterState& state, const std::string& name, Effects& out) {
@@ -184,7 +198,7 @@ void LocalWork::order_transfers(const ClusterState& state, const std::string& na
         return;
       case MigrationState::kDataTransfer:
         wanted.stage = TransferStage::kStream;
-        wanted.is_suspended = is_held(job);
+        wanted.is_suspended = is_held(job) || held_.contains(task->id());
         break;
       case MigrationState::kMove:
         // The pause begins only under a lease granted after the Move entry.

@@ -33,6 +33,10 @@ class LocalWork {
   void lease_changed(const ClusterState& state, const LeaseHolder& lease, Time now, Effects& out);
   // The state was replaced by a snapshot: every VM anew.
   void reconcile_all(const ClusterState& state, const LeaseHolder& lease, Time now, Effects& out);
+  // Sources of these jobs, and of no others, send nothing while they are in Data Transfer, whatever
+  // is agreed: somebody has canceled them and nobody can order it.
+  void hold(std::set<TaskId> jobs, const ClusterState& state, const LeaseHolder& lease, Time now,
+            Effects& out);
 
   // What the world says. Returns whether the leader should hear of it now.
   bool take(const GuestReport& report);
@@ -61,6 +65,7 @@ class LocalWork {
   std::map<std::string, GuestReport> guest_reports_;
   std::map<TransferKey, TransferOrder> transfers_;  // the last order; dropped ones are gone
   std::map<TransferKey, TransferReport> transfer_reports_;
+  std::set<TaskId> held_;
   std::set<std::string> waiting_for_lease_;  // VMs whose source waits to finish
 };
 

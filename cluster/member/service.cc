@@ -71,7 +71,8 @@ void Member::Service::follow_log() {
   settle_log();
   send_if_any(bulletins_.report(now_));
   settle_log();
-  clients_.expire(now_, has_quorum(now_), out_->after);
+  clients_.expire(now_, raft_.leader() != kNoNode, has_quorum(now_), out_->after);
+  local_.hold(clients_.jobs_to_cancel(), state(), lease_, now_, *out_);
   if (failed_) return;
   compact_log();
   hand_over_durable();
@@ -79,8 +80,9 @@ void Member::Service::follow_log() {
 
 Time Member::Service::next_deadline() const {
   if (failed_ || leaving_) return kNever;
-  const Time next = std::min({raft_.next_deadline(), bulletins_.next_deadline(now_),
-                              clients_.next_deadline(), leadership_.next_deadline()});
+  const Time next =
+      std::min({raft_.next_deadline(), bulletins_.next_deadline(now_),
+                clients_.next_deadline(raft_.leader() != kNoNode), leadership_.next_deadline()});
   return std::max(next, now_);
 }
 
@@ -214,13 +216,8 @@ void Member::Service::receive(const pb::PeerMessage& message) {
       return leadership_.report(from, message.incarnation(), message.report());
     case pb::PeerMessage::kEvidence:
       return receive_evidence(message.evidence());
-    case pb::PeerMessage::kForward: {
-      if (!leadership_.holds()) return;
-      pb::Command command;
-      *command.mutable_request() = message.forward().request();
-      leadership_.propose(now_, std::move(command), log_);
-      return;
-    }
+    case pb::PeerMessage::kForward:
+      return take_request(message.forward().request());
     case pb::PeerMessage::kReadIndex:
       return send(leadership_.read_asked(now_, from, message.read_index().token(), log_));
     case pb::PeerMessage::kReadIndexReply:
@@ -228,6 +225,18 @@ void Member::Service::receive(const pb::PeerMessage& message) {
     default:
       return;  // answered by the world (live queries), or of no meaning here
   }
+}
+
+// To be ordered here; or a cancel of what this node sends, which nobody may be there to order.
+void Member::Service::take_request(const pb::Request& request) {
+  if (leadership_.holds()) {
+    pb::Command command;
+    *command.mutable_request() = request;
+    leadership_.propose(now_, std::move(command), log_);
+    return;
+  }
+  const auto cancel = cancel_to_keep(state(), request, config_.self);
+  if (cancel.has_value() && cancel->source == config_.self) keep(*cancel);
 }
 
 void Member::Service::receive_lease_grant(const pb::PeerMessage::LeaseGrant& grant) {
@@ -362,14 +371,14 @@ void Member::Service::lease_changed(Time before) {
 
 void Member::Service::serve_clients() {
   const NodeId leader = raft_.leader();
-  for (pb::Request& request : clients_.due_requests(now_)) {
+  for (const pb::Request& request : clients_.due_requests(now_)) {
     const pb::Reply* known = state().reply(request.client(), request.sequence());
     if (known != nullptr) {
       clients_.answered(request.client(), request.sequence(), *known, out_->after);
     } else if (leader != kNoNode) {
-      pb::PeerMessage message = peers_.envelope(leader);
-      *message.mutable_forward()->mutable_request() = std::move(request);
-      send(std::move(message));
+      hand_over(request, leader);
+    } else {
+      ask_source(request);
     }
   }
   const std::uint64_t question = clients_.due_question(now_);
@@ -377,6 +386,26 @@ void Member::Service::serve_clients() {
   pb::PeerMessage message = peers_.envelope(leader);
   message.mutable_read_index()->set_token(question);
   send(std::move(message));
+}
+
+void Member::Service::hand_over(const pb::Request& request, NodeId to) {
+  pb::PeerMessage message = peers_.envelope(to);
+  *message.mutable_forward()->mutable_request() = request;
+  send(std::move(message));
+}
+
+// Nobody is there to order it. The source of what it cancels sends nothing until somebody is.
+void Member::Service::ask_source(const pb::Request& request) {
+  const auto cancel = cancel_to_keep(state(), request, config_.self);
+  if (!cancel.has_value()) return;
+  keep(*cancel);
+  if (cancel->source != config_.self) hand_over(cancel->request, cancel->source);
+}
+
+void Member::Service::keep(const CancelToKeep& cancel) {
+  if (clients_.keep(now_, cancel)) {
+    out_->trace.push_back({"cancel-kept", cancel.reply.message()});
+  }
 }
 
 // ---- Durable things -----------------------------------------------------------------------------

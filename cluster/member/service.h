@@ -63,6 +63,7 @@ class Member::Service {
   void learn_superseded(bool is_agreed);
   void fail_superseded();
   void receive(const pb::PeerMessage& message);
+  void take_request(const pb::Request& request);
   void receive_lease_grant(const pb::PeerMessage::LeaseGrant& grant);
   void receive_read_index_reply(NodeId from, const pb::PeerMessage::ReadIndexReply& reply);
   void receive_evidence(const pb::PeerMessage::Evidence& evidence);
@@ -80,6 +81,9 @@ class Member::Service {
   void notice_leader();
   void lease_changed(Time before);
   void serve_clients();
+  void hand_over(const pb::Request& request, NodeId to);
+  void ask_source(const pb::Request& request);
+  void keep(const CancelToKeep& cancel);
   void compact_log();
   void hand_over_durable();
 

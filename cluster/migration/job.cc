@@ -26,6 +26,7 @@ struct ReturnRow {
 
 constexpr ReturnRow kReturnValues[] = {
     {ReturnValue::kCompleted, "Completed with No Error"},
+    {ReturnValue::kTransitionStarted, "Method Parameters Checked - Transition Started"},
     {ReturnValue::kTimeoutParameterNotSupported, "Use Of Timeout Parameter Not Supported"},
     {ReturnValue::kFailed, "Failed"},
     {ReturnValue::kAccessDenied, "Access Denied"},

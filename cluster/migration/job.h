@@ -56,6 +56,7 @@ std::optional<RequestedState> requested_state_of(std::uint32_t number);
 
 enum class ReturnValue : std::uint32_t {
   kCompleted = 0,
+  kTransitionStarted = 4096,  // of CIM_ConcreteJob: accepted; here also: not ordered yet
   kTimeoutParameterNotSupported = 4098,  // documented; failsim takes the parameter, see below
   kFailed = 32768,
   kAccessDenied = 32769,

@@ -22,7 +22,7 @@ bool is_outcome(const pb::Reply& reply) {
   const auto code = static_cast<Code>(reply.code());
   if (reply.index() != 0) return true;
   return code != Code::kNotReady && code != Code::kNoQuorum && code != Code::kClusterBusy &&
-         code != Code::kTimeout;
+         code != Code::kTimeout && code != Code::kIoPending;
 }
 
 std::string outcome_text(const pb::Reply& reply) {

@@ -41,7 +41,7 @@ void Sender::order(const TransferOrder& order) {
   const TransferStage stage = order.stage;
   order_ = order;
   if (stage == TransferStage::kStream && status_ == pb::TRANSFER_IDLE) connect();
-  if (stage == TransferStage::kFinish && !is_paused_) pause();
+  if (stage == TransferStage::kFinish && !is_paused_) return pause();
   if (status_ == pb::TRANSFER_SUSPENDED && !order.is_suspended) go_on();
 }
 

@@ -20,6 +20,7 @@ const std::map<std::uint32_t, std::string> kRequests = {
 
 const std::map<std::uint32_t, std::string> kReturnValues = {
     {0, "Completed with No Error"},
+    {4096, "Method Parameters Checked - Transition Started"},
     {4098, "Use Of Timeout Parameter Not Supported"},
     {32768, "Failed"},
     {32769, "Access Denied"},
