@@ -54,6 +54,14 @@ json::object state_change_answer(std::uint32_t return_value, std::uint32_t job_s
           {"job_state", json::object{{"value", job_state}, {"name", state_name}}}};
 }
 
+// Of a cancel that no leader has ordered yet: 4096, and what that means.
+HttpResponse not_ordered(const pb::Reply& reply) {
+  json::object told = state_change_answer(reply.return_value(), reply.job_state());
+  const Error error{static_cast<Code>(reply.code()), reply.message(), reply.next()};
+  told["error"] = error_object(error);
+  return {http_status(error.code), json::serialize(told)};
+}
+
 std::uint32_t state_number(const pb::Task* task) {
   return task == nullptr ? 0 : task->job().job_state();
 }
@@ -145,14 +153,17 @@ void Api::request_state_change(const CallPtr& call) {
   change.set_timeout_ns(period.value());
   const bool has_period = period.value() > 0;
   const CallPtr once = has_period ? within(call, period.value(), *job) : call;
-  ask(once, std::move(request),
-      [this, once, has_period, job = *job, requested = *requested,
-       period = period.value()](const pb::Reply& reply) {
-        if (has_period && reply.return_value() == 0) {
-          return answer_when_done(once, job, requested, period);
-        }
-        answer(once, state_change_answer(reply.return_value(), reply.job_state()));
-      });
+  ask_any(once, std::move(request),
+          [this, once, has_period, job = *job, requested = *requested,
+           period = period.value()](const pb::Reply& reply) {
+            const auto code = static_cast<Code>(reply.code());
+            if (code == Code::kIoPending) return once->respond(not_ordered(reply));
+            if (code != Code::kOk) return refuse(once, {code, reply.message(), reply.next()});
+            if (has_period && reply.return_value() == 0) {
+              return answer_when_done(once, job, requested, period);
+            }
+            answer(once, state_change_answer(reply.return_value(), reply.job_state()));
+          });
 }
 
 // Who gives a period wants to know whether the state is reached in it, not only that it was asked
@@ -206,7 +217,7 @@ void Api::control_vm(const CallPtr& call) {
                   {"task", id},
                   {"message", said}});
   };
-  after_read(call, [this, call, code, target, returned] {
+  const auto serve = [this, call, code, target, returned] {
     const std::string& vm = call->names[0];
     if (const auto error = control_refused(node_.state(), *code, vm)) {
       return returned(static_cast<std::uint32_t>(error->code), 0, error->message);
@@ -217,7 +228,8 @@ void Api::control_vm(const CallPtr& call) {
     ask_any(call, std::move(request), [code, returned](const pb::Reply& reply) {
       returned(control_return(*code, reply), reply.task(), reply.message());
     });
-  });
+  };
+  *code == ControlCode::kCancelMigration ? after_read_if_led(call, serve) : after_read(call, serve);
 }
 
 }  // namespace failsim::node

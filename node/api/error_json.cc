@@ -5,19 +5,23 @@
 
 namespace failsim::node {
 
+boost::json::object error_object(const Error& error) {
+  return {{"code", static_cast<std::uint32_t>(error.code)},
+          {"name", code_name(error.code)},
+          {"message", error.message},
+          {"next", error.next}};
+}
+
 std::string error_body(const Error& error) {
-  return boost::json::serialize(
-      boost::json::value{{"error",
-                          {{"code", static_cast<std::uint32_t>(error.code)},
-                           {"name", code_name(error.code)},
-                           {"message", error.message},
-                           {"next", error.next}}}});
+  return boost::json::serialize(boost::json::object{{"error", error_object(error)}});
 }
 
 unsigned http_status(Code code) {
   switch (code) {
     case Code::kOk:
       return 200;
+    case Code::kIoPending:
+      return 202;
     case Code::kNotFound:
     case Code::kResourceNotFound:
     case Code::kGroupNotFound:

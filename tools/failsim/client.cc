@@ -19,6 +19,8 @@ using std::chrono::steady_clock;
 // A node that is alive answers within this, or says that it cannot.
 constexpr milliseconds kAttemptLimit{5000};
 constexpr milliseconds kElectionPause{50};
+// The others are only asked whether they know more.
+constexpr milliseconds kSecondOpinion{1000};
 
 Failure failure_of(const HttpAnswer& answer) {
   const std::optional<json::object> body = parse_object(answer.body);
@@ -41,6 +43,7 @@ struct Client::Round {
   std::optional<json::value> answer;
   std::optional<Failure> election;   // "not now" of some node
   std::optional<Failure> no_quorum;  // of some node
+  std::optional<Failure> pending;    // accepted, and not ordered yet
   bool silent = false;               // some node took the request and did not answer
   bool any_connected = false;
 };
@@ -102,6 +105,7 @@ json::value Client::call(HttpRequest request, Milliseconds wait) {
     round.wait = wait;
     ask_every_node(request, round);
     if (round.answer) return std::move(*round.answer);
+    if (round.pending) throw *round.pending;
     if (round.election) election = round.election;
     if (!round.any_connected) {
       fail(Code::kConnectionRefused,
@@ -141,7 +145,8 @@ void Client::ask_every_node(HttpRequest& request, Round& round) {
     const auto left = duration_cast<milliseconds>(round.deadline - steady_clock::now());
     if (round.any_connected && left.count() <= 0) return;
     request.address = description_.node_address(node);
-    request.timeout = std::max(milliseconds(1), std::min(kAttemptLimit + round.wait, left));
+    const milliseconds most = round.pending ? kSecondOpinion : kAttemptLimit + round.wait;
+    request.timeout = std::max(milliseconds(1), std::min(most, left));
     const HttpAnswer answer = exchange(request);
     if (answer.transport == Transport::kRefused) continue;
     round.any_connected = true;
@@ -149,7 +154,8 @@ void Client::ask_every_node(HttpRequest& request, Round& round) {
       round.silent = true;
       continue;
     }
-    if (answer.status >= 200 && answer.status < 300) {
+    const bool is_pending = answer.status == 202;
+    if (answer.status >= 200 && answer.status < 300 && !is_pending) {
       std::optional<json::value> body = parse_json(answer.body.empty() ? "{}" : answer.body);
       if (!body) throw failure_of(answer);
       preferred_ = node;
@@ -157,7 +163,9 @@ void Client::ask_every_node(HttpRequest& request, Round& round) {
       return;
     }
     Failure failure = failure_of(answer);
-    if (failure.error.code == Code::kNotReady) {
+    if (is_pending) {
+      round.pending = std::move(failure);
+    } else if (failure.error.code == Code::kNotReady) {
       round.election = std::move(failure);
     } else if (failure.error.code == Code::kNoQuorum) {
       round.no_quorum = std::move(failure);

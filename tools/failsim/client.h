@@ -2,7 +2,8 @@
 //
 // A write carries one Request-Id through all attempts, so the cluster does it once however often it
 // is asked. An election under way (75) is waited for within the time limit; when every node refuses
-// the connection the cluster is not reachable (69); no quorum is said at once (106).
+// the connection the cluster is not reachable (69); no quorum is said at once (106), and so is that
+// a cancel was accepted which no node can have ordered yet (997, exit 75).
 #pragma once
 
 #include <chrono>

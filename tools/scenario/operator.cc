@@ -1,6 +1,7 @@
 #include "tools/scenario/operator.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -8,6 +9,7 @@ namespace failsim::scenario {
 namespace {
 
 constexpr Duration kAttemptLimit = 12 * kSecond;  // a node answers within 10 s, or says it cannot
+constexpr Duration kSecondOpinion = kSecond;      // the others, once it is accepted and not ordered
 constexpr Duration kPause = 50 * kMillisecond;    // between two rounds
 constexpr Duration kGlance = 50 * kMillisecond;   // a connection whose process died is noticed then
 
@@ -24,7 +26,8 @@ struct Operator::Question {
   bool has_election = false;
   bool has_no_quorum = false;
   bool had_election = false;  // of any round
-  NodeId node = kNoNode;      // asked now
+  std::optional<pb::Reply> pending;
+  NodeId node = kNoNode;  // asked now
   Incarnation incarnation = 0;
 };
 
@@ -60,12 +63,14 @@ void Operator::try_node(const std::shared_ptr<Question>& question) {
       continue;
     }
     question->incarnation = world_.process(question->node)->incarnation();
-    watch(question, attempt, std::min(world_.now() + kAttemptLimit, question->deadline));
+    const Duration most = question->pending ? kSecondOpinion : kAttemptLimit;
+    watch(question, attempt, std::min(world_.now() + most, question->deadline));
     world_.ask(
         question->node, question->request,
         [this, question, attempt](const pb::Reply& reply) { answered(question, attempt, reply); });
     return;
   }
+  if (question->pending) return end(question, *question->pending);
   question->had_election = question->had_election || question->has_election;
   const bool is_refused =
       !question->is_silent && !question->has_election && !question->has_no_quorum;
@@ -103,6 +108,10 @@ void Operator::answered(const std::shared_ptr<Question>& question, std::uint64_t
   if (reply.index() == 0 && (code == Code::kNotReady || code == Code::kNoQuorum)) {
     question->has_election = question->has_election || code == Code::kNotReady;
     question->has_no_quorum = question->has_no_quorum || code == Code::kNoQuorum;
+    return next_node(question);
+  }
+  if (code == Code::kIoPending) {
+    question->pending = reply;
     return next_node(question);
   }
   preferred_ = question->node;

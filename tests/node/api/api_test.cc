@@ -21,7 +21,7 @@ class AskedNode final : public NodeService {
   NodeId self() const override { return 1; }
   Incarnation incarnation() const override { return 1; }
   std::uint64_t process_id() const override { return 4; }
-  NodeId leader() const override { return 1; }
+  NodeId leader() const override { return leading; }
   bool has_quorum() const override { return read_code == Code::kOk; }
   const TransportCounters& transport_counters() const override { return counters; }
   const ClusterState& state() const override { return cluster; }
@@ -35,6 +35,7 @@ class AskedNode final : public NodeService {
   }
   void read(std::function<void(Code)> answer) override {
     ++reads;
+    if (leads_nowhere) return;  // no leader confirms it, for long
     answer(read_code);
   }
   void live(const std::string&, NodeId,
@@ -50,6 +51,8 @@ class AskedNode final : public NodeService {
   std::unique_ptr<FaultDesk> faults;
   ClusterState cluster;
   TransportCounters counters;
+  NodeId leading = 1;
+  bool leads_nowhere = false;
   Code read_code = Code::kOk;
   std::optional<pb::PeerMessage::LiveReply> live_reply;
   pb::Reply reply;
@@ -351,6 +354,42 @@ TEST_F(ApiTest, AStateChangeWithAPeriodIsAnsweredWhenItIsDone) {
   node_.cluster.put(task);
   EXPECT_EQ(send("POST", "/v1/jobs/3/request-state-change", body), 200u);
   EXPECT_EQ(answer().at("return_value").at("value").to_number<int>(), 32768) << "overwritten";
+}
+
+// Accepted, and nobody can order it.
+TEST_F(ApiTest, ACancelWithoutALeaderSaysSoAsItsInterfaceDoes) {
+  node_.reply.set_code(997);
+  node_.reply.set_return_value(4096);
+  node_.reply.set_job_state(4);
+  node_.reply.set_message("Not yet.");
+  node_.reply.set_next("Look later.");
+  const json::value error = json::parse(R"({"code":997,"name":"ERROR_IO_PENDING",
+                                            "message":"Not yet.","next":"Look later."})");
+  EXPECT_EQ(send("POST", "/v1/vms/web/cancel-migration"), 202u);
+  EXPECT_EQ(answer().at("error"), error);
+  EXPECT_EQ(send("POST", "/v1/jobs/3/request-state-change", R"({"requested_state":"Kill"})"), 202u);
+  EXPECT_EQ(
+      answer().at("return_value"),
+      json::parse(R"({"value":4096,"name":"Method Parameters Checked - Transition Started"})"));
+  EXPECT_EQ(answer().at("error"), error);
+  EXPECT_EQ(send("POST", "/v1/vms/web/control", R"({"code":"CANCEL_MIGRATION"})"), 200u);
+  EXPECT_EQ(answer().at("return_value").at("value").to_number<int>(), 997);
+  EXPECT_EQ(answer().at("message"), "Not yet.");
+}
+
+TEST_F(ApiTest, TheControlCodeOfACancelDoesNotWaitForALeader) {
+  node_.leads_nowhere = true;
+  EXPECT_EQ(send("POST", "/v1/vms/web/control", R"({"code":"CANCEL_MIGRATION"})"), 0u)
+      << "there may still be one";
+  EXPECT_TRUE(node_.asked.empty());
+  node_.leading = kNoNode;
+  ASSERT_EQ(node_.timers.size(), 1u);
+  node_.timers.back()();
+  ASSERT_EQ(answers_.size(), 1u);
+  EXPECT_EQ(asked().cancel_migration().vm(), "web");
+  EXPECT_EQ(send("POST", "/v1/vms/web/control", R"({"code":"CANCEL_MIGRATION"})"), 200u);
+  EXPECT_EQ(send("POST", "/v1/vms/web/control", R"({"code":"START_MIGRATION","to":"node-2"})"), 0u)
+      << "a start does";
 }
 
 TEST_F(ApiTest, AControlCodeReturnsANumber) {
