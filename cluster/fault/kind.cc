@@ -205,7 +205,7 @@ constexpr std::array kKinds = {
     Kind{"link-corrupt", "network", Place::kLink, kShare, kYes, kYes, true, kLinkWhole,
          "A bit of the message is flipped; the checksum has to catch it."},
     Kind{"link-rate", "network", Place::kLink, kRate, kYes, kYes, true, kLinkWhole,
-         "No more than so many bytes a second pass."},
+         "No more than so many bytes a second of a class pass, over all connections together."},
     Kind{"link-reset", "network", Place::kLink, kReset, kYes, kYes, false, kNothing,
          "Connections over this link are reset, once."},
     Kind{"api-cut",

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <map>
+#include <mutex>
 #include <utility>
 #include <vector>
 
@@ -13,10 +15,30 @@
 namespace failsim::node {
 namespace {
 
+// What the rate of a directed link lets pass, over however many connections. Any thread.
+class LinkRate {
+ public:
+  // The time from which the bytes may go at this rate; 0 = no limit.
+  Time take(std::uint64_t rate, std::uint64_t bytes, Time now) {
+    const std::lock_guard lock(mutex_);
+    if (rate != rate_) bucket_ = TokenBucket(rate_ = rate);
+    return bucket_.take(bytes, now);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::uint64_t rate_ = 0;
+  TokenBucket bucket_{0};
+};
+
 class Connection final : public DataFaults {
  public:
-  Connection(NodeId self, NodeId peer, Switchboard& switchboard)
-      : self_(self), peer_(peer), switchboard_(switchboard), resets_at_start_(resets()) {}
+  Connection(NodeId self, NodeId peer, Switchboard& switchboard, LinkRate& link_rate)
+      : self_(self),
+        peer_(peer),
+        switchboard_(switchboard),
+        link_rate_(link_rate),
+        resets_at_start_(resets()) {}
 
   // A stream needs both directions: without the acknowledgements of the peer it ends as well.
   bool is_broken() override {
@@ -32,9 +54,8 @@ class Connection final : public DataFaults {
     std::uint64_t bytes = 0;
     for (std::size_t i = 0; i < count; ++i) bytes += pieces[i].iov_len;
     if (passage.is_corrupt && bytes > 0) spoil(pieces, switchboard_.random_below(bytes * 8));
-    if (passage.rate != rate_) bucket_ = TokenBucket(rate_ = passage.rate);
     const Time now = true_boottime_now();
-    const Time go_at = rate_ == 0 ? now : bucket_.take(bytes, now);
+    const Time go_at = link_rate_.take(passage.rate, bytes, now);
     return boottime_now() + (go_at - now) + passage.delay;
   }
 
@@ -54,10 +75,9 @@ class Connection final : public DataFaults {
   const NodeId self_;
   const NodeId peer_;
   Switchboard& switchboard_;
+  LinkRate& link_rate_;
   const std::uint64_t resets_at_start_;
   bool is_broken_ = false;
-  TokenBucket bucket_{0};
-  std::uint64_t rate_ = 0;
   std::vector<std::byte> copy_;
 };
 
@@ -66,7 +86,8 @@ class Faults final : public HypervisorFaults {
   Faults(NodeId self, Switchboard& switchboard) : self_(self), switchboard_(switchboard) {}
 
   std::unique_ptr<DataFaults> connection_to(NodeId peer) override {
-    return std::make_unique<Connection>(self_, peer, switchboard_);
+    const std::lock_guard lock(mutex_);
+    return std::make_unique<Connection>(self_, peer, switchboard_, link_rates_[peer]);
   }
   std::shared_ptr<VolumePort> around(std::shared_ptr<VolumePort> volume) override {
     return faulty_volume(std::move(volume), self_, switchboard_);
@@ -90,6 +111,8 @@ class Faults final : public HypervisorFaults {
  private:
   const NodeId self_;
   Switchboard& switchboard_;
+  std::mutex mutex_;
+  std::map<NodeId, LinkRate> link_rates_;  // by peer
 };
 
 }  // namespace

@@ -8,7 +8,7 @@
 
 namespace failsim::node {
 
-// The switchboard outlives it.
+// The switchboard outlives it, and it outlives the connections that it was asked about.
 std::unique_ptr<HypervisorFaults> hypervisor_faults(NodeId self, Switchboard& switchboard);
 
 }  // namespace failsim::node
