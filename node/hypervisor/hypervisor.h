@@ -16,8 +16,9 @@
 //  - A transfer of the same VM with another job, attempt or role replaces the one before.
 //  - TRANSFER_VERIFIED with DIGEST_UNKNOWN: the guest was stopped before all pages were checked.
 //
-// Threads: order(), set_lease(), live() and stop_guests() are called from the event loop and return
-// at once; `report` is called from the hypervisor's own threads, which must only post it.
+// Threads: order(), set_lease(), live(), keep_pages_if() and stop_guests() are called from the
+// event loop and return at once; `report` is called from the hypervisor's own threads, which must
+// only post it.
 #pragma once
 
 #include <cstdint>
@@ -71,6 +72,10 @@ class Hypervisor {
   virtual pb::PeerMessage::LiveReply live(const std::string& vm, NodeId target = kNoNode) const = 0;
   // Stops every guest and transfer; returns when none can execute any more.
   virtual void stop_guests() = 0;
+  // Of VMs that have left with a migration the pages are kept, for as long as there is room and
+  // this boot of the VM may come back; asked on the caller's thread.
+  using MayReturn = std::function<bool(const std::string& vm, std::uint64_t boot_id)>;
+  virtual void keep_pages_if(const MayReturn& may_return) = 0;
   // So much of the memory is taken by somebody else; what guests have already they keep.
   virtual void set_memory_pressure(std::uint64_t bytes) = 0;
 };

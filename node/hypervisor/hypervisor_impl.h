@@ -38,6 +38,7 @@ class HypervisorImpl : public Hypervisor {
   void set_lease(Time until) override;
   pb::PeerMessage::LiveReply live(const std::string& vm, NodeId target = kNoNode) const override;
   void stop_guests() override;
+  void keep_pages_if(const MayReturn& may_return) override { kept_.drop_unless(may_return); }
   void set_memory_pressure(std::uint64_t bytes) override { budget_.set_pressure(bytes); }
 
   // Not in use by guests or reservations; of that, what still holds pages of VMs that have left.

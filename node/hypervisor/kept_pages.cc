@@ -49,6 +49,18 @@ void KeptPages::drop(const std::string& vm) {
   give_back(std::move(entry));
 }
 
+void KeptPages::drop_unless(const MayReturn& may_return) {
+  std::list<Entry> gone;
+  {
+    const std::lock_guard lock(mutex_);
+    for (auto entry = entries_.begin(); entry != entries_.end();) {
+      const auto here = entry++;
+      if (!may_return(here->vm, here->boot_id)) gone.splice(gone.end(), entries_, here);
+    }
+  }
+  for (Entry& entry : gone) give_back(std::move(entry));
+}
+
 void KeptPages::drop_all() {
   make_room(~std::uint64_t{0});
 }

@@ -3,10 +3,12 @@
 // They are no guest: nothing here can execute, and they count as free memory. They are the first to
 // go when memory is wanted, the oldest first. What is in them is named by the boot and the write
 // count of each page; a VM that returns in the same boot sends only pages whose count has changed.
-// The pages of another boot are dropped as soon as anything is heard of the VM.
+// The pages of another boot are dropped as soon as anything is heard of the VM, and those of a VM
+// that was deleted or has begun another boot elsewhere when the agreed state says so.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <memory>
 #include <mutex>
@@ -38,6 +40,9 @@ class KeptPages {
   // reservation would. What is kept of another boot, or has another size, is dropped.
   std::optional<Kept> take(const std::string& vm, std::uint64_t boot_id, std::uint64_t bytes);
   void drop(const std::string& vm);
+  // Drops what is kept of a boot that does not come back, whoever owns the VM.
+  using MayReturn = std::function<bool(const std::string& vm, std::uint64_t boot_id)>;
+  void drop_unless(const MayReturn& may_return);
   void drop_all();
 
  private:

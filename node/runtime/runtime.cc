@@ -112,6 +112,7 @@ class Runtime final : public NodeService {
   void await_signal();
   void leave();
   void await_farewell(Time until);
+  void drop_pages_of_the_gone();
   void member_failed(const std::string& reason);
   void await_lease_end();
   void end(int exit_code);
@@ -193,7 +194,10 @@ MemberLoop::Outside Runtime::outside() {
   outside.set_lease = [this](Time until) { hypervisor_->set_lease(until); };
   outside.transfer = [this](const TransferOrder& order) { hypervisor_->order(order); };
   outside.guest = [this](const GuestOrder& order) { hypervisor_->order(order); };
-  outside.state_changed = [this] { api_->state_changed(); };
+  outside.state_changed = [this] {
+    api_->state_changed();
+    drop_pages_of_the_gone();
+  };
   outside.member_failed = [this](const std::string& reason) { member_failed(reason); };
   outside.call_after = [this](Duration delay, std::function<void()> call) {
     call_after(delay, std::move(call));
@@ -204,6 +208,15 @@ MemberLoop::Outside Runtime::outside() {
     outside.points = step_points_.get();
   }
   return outside;
+}
+
+// Where a VM that has left this node was deleted or started anew is for others to know: no order
+// tells.
+void Runtime::drop_pages_of_the_gone() {
+  hypervisor_->keep_pages_if([this](const std::string& name, std::uint64_t boot_id) {
+    const pb::Vm* vm = member().state().vm(name);
+    return vm != nullptr && vm->boot_id() == boot_id;
+  });
 }
 
 FailpointsOutside Runtime::outside_of_failpoints() {

@@ -1,6 +1,8 @@
 // The pages of a VM that has left, and may come back.
 #include "node/hypervisor/kept_pages.h"
 
+#include <map>
+
 #include <gtest/gtest.h>
 
 #include "world.h"
@@ -99,6 +101,21 @@ TEST_F(Returning, WhatIsKeptGoesUnderMemoryPressure) {
   EXPECT_EQ(one.hypervisor().kept_memory(), 0u);
 }
 
+TEST_F(Returning, NothingIsKeptOfAVmThatIsGone) {
+  migrate(one, 1, two, 2, vm);
+  std::string asked;
+  one.hypervisor().keep_pages_if([&](const std::string& name, std::uint64_t boot_id) {
+    asked += name + " " + std::to_string(boot_id);
+    return true;
+  });
+  EXPECT_EQ(asked, "web 11");
+  EXPECT_EQ(one.hypervisor().kept_memory(), 64 * kMiB);
+  one.hypervisor().keep_pages_if([](const std::string&, std::uint64_t) { return false; });
+  EXPECT_EQ(one.hypervisor().kept_memory(), 0u);
+  two.hypervisor().keep_pages_if([](const std::string&, std::uint64_t) { return false; });
+  EXPECT_EQ(two.hypervisor().free_memory(), 192 * kMiB) << "who runs there stays";
+}
+
 TEST_F(Returning, AnotherBootFindsNothingKept) {
   migrate(one, 1, two, 2, vm);
   two.order(vm.want(pb::GUEST_ABSENT));
@@ -139,6 +156,25 @@ TEST(KeptPages, OnlyTheOldestGoIfThatIsEnough) {
   ASSERT_TRUE(taken.has_value());
   EXPECT_EQ(budget.kept(), 0u);
   EXPECT_EQ(budget.free(), 0u);
+  taken->memory->retire();
+}
+
+TEST(KeptPages, OfTheGoneAreDroppedAndOthersStay) {
+  MemoryBudget budget(100 * kMiB);
+  Workers workers(1);
+  KeptPages kept(budget, workers);
+  for (const char* vm : {"deleted", "there", "anew"}) {
+    ASSERT_EQ(budget.reserve(20 * kMiB), MemoryBudget::Answer::kGranted);
+    kept.keep(vm, 1, {std::make_shared<GuestMemory>(budget, 20 * kMiB), {}});
+  }
+  const std::map<std::string, std::uint64_t> boots = {{"there", 1}, {"anew", 2}};
+  kept.drop_unless([&](const std::string& vm, std::uint64_t boot_id) {
+    const auto found = boots.find(vm);
+    return found != boots.end() && found->second == boot_id;
+  });
+  EXPECT_EQ(budget.kept(), 20 * kMiB);
+  const auto taken = kept.take("there", 1, 20 * kMiB);
+  ASSERT_TRUE(taken.has_value());
   taken->memory->retire();
 }
 
