@@ -17,9 +17,17 @@ constexpr Duration kLongestRetry = 100 * kMillisecond;
 // When everything was sent and nobody closes: the connection may be dead, so it is asked again.
 constexpr Duration kQuietLimit = 2 * kSecond;
 constexpr std::uint64_t kModelledPiece = std::uint64_t{1} << 20;
+constexpr Duration kSlowFrame = kSecond;  // well before the target gives the connection up
+constexpr Duration kQuickFrame = kSlowFrame / 8;
 
 std::uint64_t bit_of(std::uint64_t page) {
   return std::uint64_t{1} << (page % 64);
+}
+
+// Of `most` bytes what goes in a second at this rate (0 = any), a page at least.
+std::uint64_t in_a_second(std::uint64_t bytes_per_second, std::uint64_t most) {
+  return bytes_per_second == 0 ? most
+                               : std::clamp<std::uint64_t>(bytes_per_second, kPageBytes, most);
 }
 
 }  // namespace
@@ -30,8 +38,12 @@ PageServer::PageServer(std::shared_ptr<const GuestMemory> memory,
     : memory_(std::move(memory)),
       kept_(std::move(missing)),
       modelled_bytes_(modelled_bytes),
+      most_at_once_(in_a_second(bandwidth_bytes_per_second, kFollowingPagesMax * kPageBytes) /
+                    kPageBytes),
+      modelled_at_once_(in_a_second(bandwidth_bytes_per_second, kModelledPiece)),
       bandwidth_(bandwidth_bytes_per_second),
-      signal_(signal) {}
+      signal_(signal),
+      at_once_(most_at_once_) {}
 
 void PageServer::serve(const Connect& connect, const NoteSent& note_sent) {
   Duration retry = kFirstRetry;
@@ -113,29 +125,42 @@ bool PageServer::take(std::uint64_t page) {
 // its way.
 std::vector<std::uint64_t> PageServer::next_pages() {
   std::vector<std::uint64_t> pages;
-  for (; !wanted_.empty() && pages.size() < kFollowingPagesMax; wanted_.pop_front()) {
+  for (; !wanted_.empty() && pages.size() < at_once_; wanted_.pop_front()) {
     if (take(wanted_.front())) pages.push_back(wanted_.front());
   }
   if (!pages.empty()) return pages;
-  for (; next_ < limit_ && pages.size() < kFollowingPagesMax; ++next_) {
+  for (; next_ < limit_ && pages.size() < at_once_; ++next_) {
     if (take(next_)) pages.push_back(next_);
   }
   return pages;
 }
 
-Io PageServer::send_next(Channel& channel, const NoteSent& note_sent) {
-  const bool is_waited_for = !wanted_.empty();
-  const std::vector<std::uint64_t> pages = next_pages();
-  std::uint64_t bytes = pages.size() * kPageBytes;
-  if (pages.empty()) bytes = std::min(modelled_bytes_left_, kModelledPiece);
-  if (bytes == 0) return Io::kDone;
-  const Time go_at = bandwidth_.take(bytes, boottime_now());
-  // What the guest waits for does not wait for its share of the link.
-  while (!is_waited_for && boottime_now() < go_at) {
+// What the guest waits for does not wait for its share of the link.
+Io PageServer::await_share(Channel& channel) {
+  while (wanted_.empty()) {
+    const Time now = boottime_now();
+    const Time go_at = bandwidth_.free_from(now);
+    if (go_at <= now) break;
     const Io waited = take_wishes(channel, go_at);
     if (waited != Io::kDone) return waited;
-    if (!wanted_.empty()) break;
   }
+  return Io::kDone;
+}
+
+// What was not sent in time is sent again over the next connection, in smaller pieces.
+void PageServer::fit_to_link(Duration took) {
+  if (took > kSlowFrame) at_once_ = std::max<std::uint64_t>(at_once_ / 2, 1);
+  if (took < kQuickFrame) at_once_ = std::min(2 * at_once_, most_at_once_);
+}
+
+Io PageServer::send_next(Channel& channel, const NoteSent& note_sent) {
+  const Io waited = await_share(channel);
+  if (waited != Io::kDone) return waited;
+  const std::vector<std::uint64_t> pages = next_pages();
+  std::uint64_t bytes = pages.size() * kPageBytes;
+  if (pages.empty()) bytes = std::min(modelled_bytes_left_, modelled_at_once_);
+  if (bytes == 0) return Io::kDone;
+  bandwidth_.take(bytes, boottime_now());
   Io outcome = Io::kDone;
   if (pages.empty()) {
     modelled_bytes_left_ -= bytes;
@@ -144,7 +169,9 @@ Io PageServer::send_next(Channel& channel, const NoteSent& note_sent) {
     iovec piece{frame.data(), frame.size()};
     outcome = channel.send(&piece, 1, kStreamSilenceLimit);
   } else {
+    const Time began = boottime_now();
     outcome = send_following(channel, *memory_, pages);
+    fit_to_link(boottime_now() - began);
   }
   if (outcome == Io::kDone) note_sent(bytes);
   return outcome;

@@ -2,7 +2,10 @@
 // were at the pause, and sends them. Those that the guest waits for go first.
 //
 // Its guest is gone and never runs here again. A connection that ends is replaced by another, over
-// which the target says what is still missing, for as long as the transfer is not dropped.
+// which the target says what is still missing, for as long as the transfer is not dropped. A target
+// gives up a connection that is silent for five seconds, so what is sent at once is what the
+// bandwidth or the link takes in about one, and no share of either is spent on what does not
+// arrive.
 #pragma once
 
 #include <cstdint>
@@ -39,6 +42,8 @@ class PageServer {
   Io hear_what_is_missing(Channel& channel);
   Io take_wishes(Channel& channel, Time until);
   Io send_next(Channel& channel, const NoteSent& note_sent);
+  Io await_share(Channel& channel);
+  void fit_to_link(Duration took);
   bool has_more() const { return !wanted_.empty() || next_ < limit_ || modelled_bytes_left_ > 0; }
   std::vector<std::uint64_t> next_pages();
   bool take(std::uint64_t page);
@@ -46,8 +51,11 @@ class PageServer {
   const std::shared_ptr<const GuestMemory> memory_;
   const std::vector<std::uint64_t> kept_;  // a bit for each page the target missed at the pause
   const std::uint64_t modelled_bytes_;
+  const std::uint64_t most_at_once_;  // pages
+  const std::uint64_t modelled_at_once_;
   TokenBucket bandwidth_;
   Signal& signal_;
+  std::uint64_t at_once_;  // pages that the link takes in time
 
   // ---- of one connection ----
   std::vector<std::uint64_t> left_;  // not sent over it

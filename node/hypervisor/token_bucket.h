@@ -26,6 +26,9 @@ class TokenBucket {
     return std::max(start, now);
   }
 
+  // The time from which the next bytes may go, whoever takes them.
+  Time free_from(Time now) const { return rate_ == 0 ? now : std::max(free_at_, now); }
+
   bool is_limited() const { return rate_ != 0; }
   void set_rate(std::uint64_t bytes_per_second) { rate_ = bytes_per_second; }
   // The time at which `bytes`, taken now, have gone.
