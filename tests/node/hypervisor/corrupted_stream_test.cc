@@ -65,7 +65,7 @@ class OneFlip final : public DataFaults {
   std::vector<std::byte> spoilt_;
 };
 
-class FlippingWorld final : public HypervisorFaults {
+class FlippingWorld final : public SoundWorld {
  public:
   explicit FlippingWorld(Place place) : place_(place) {}
   // The last stream is hit.
@@ -73,12 +73,6 @@ class FlippingWorld final : public HypervisorFaults {
     if (++connections_ < place_.streams) return nullptr;
     return std::make_unique<OneFlip>(place_);
   }
-  std::shared_ptr<VolumePort> around(std::shared_ptr<VolumePort> volume) override { return volume; }
-  std::optional<std::string> refusal(Step, const std::string&) override { return std::nullopt; }
-  bool refuses_memory() override { return false; }
-  bool crashes(const std::string&) override { return false; }
-  bool forgets_page() override { return false; }
-  std::optional<std::uint64_t> dirty_rate(const std::string&) override { return std::nullopt; }
 
  private:
   const Place place_;
@@ -94,13 +88,9 @@ TEST_P(CorruptedStream, EndsTheTransferAndNothingElse) {
   vm.parameters.set_streams(GetParam().streams);
   TestNode one(volume, 1, 256 * kMiB, nullptr, &world);
   TestNode two(volume, 2, 256 * kMiB);
-  one.lease(3600 * kSecond);
-  one.order(vm.want(pb::GUEST_RUNNING));
-  one.await(pb::CONDITION_RUNNING);
-  two.order(vm.transfer(kTarget, kPrepare, 1));
-  two.await(pb::TRANSFER_READY);
-
-  one.order(vm.transfer(kSource, kStream, 2));
+  one.lease(kHour);
+  start(one, vm);
+  begin_stream(one, 1, two, 2, vm);
   one.order(vm.transfer(kSource, kFinish, 2));
   if (GetParam().type == FrameType::kHello) {
     EXPECT_NE(one.await(pb::TRANSFER_FAILED).error, "") << "nobody answers a hello that is none";
@@ -143,8 +133,8 @@ TEST(BusyGuest, IsNotTakenForACorruptedStream) {
   vm.parameters.set_max_rounds(200);
   TestNode one(volume, 1, 256 * kMiB);
   TestNode two(volume, 2, 256 * kMiB);
-  one.lease(3600 * kSecond);
-  two.lease(3600 * kSecond);
+  one.lease(kHour);
+  two.lease(kHour);
   one.order(vm.want(pb::GUEST_RUNNING));
   one.await(pb::CONDITION_RUNNING);
   const TransferReport done = migrate(one, 1, two, 2, vm);

@@ -13,10 +13,7 @@ class Guests : public testing::Test {
   void await_counter(std::uint64_t at_least) {
     node.await_that([&] { return counter() >= at_least; });
   }
-  void start() {
-    node.order(vm.want(pb::GUEST_RUNNING));
-    node.await(pb::CONDITION_RUNNING);
-  }
+  void start() { node::start(node, vm); }
   void stop() {
     node.order(vm.want(pb::GUEST_ABSENT));
     node.await(pb::CONDITION_ABSENT);
@@ -36,7 +33,6 @@ class Guests : public testing::Test {
     EXPECT_GE(last, 1u);
   }
 
-  static constexpr Duration kHour = 3600 * kSecond;
   VolumeInMemory volume;
   TestNode node{volume, 1, 256 * kMiB};
   TestVm vm;

@@ -16,16 +16,13 @@ using enum TransferStage;
 class Returning : public testing::Test {
  protected:
   void SetUp() override {
-    one.lease(3600 * kSecond);
-    two.lease(3600 * kSecond);
+    one.lease(kHour);
+    two.lease(kHour);
     vm.config.set_dirty_bytes_per_second(4 * kMiB);
     vm.config.set_working_set_bytes(4 * kMiB);
     start();
   }
-  void start() {
-    one.order(vm.want(pb::GUEST_RUNNING));
-    one.await(pb::CONDITION_RUNNING);
-  }
+  void start() { node::start(one, vm); }
 
   static constexpr std::uint64_t kPages = 64 * kMiB / kPageBytes;
   VolumeInMemory volume;
@@ -73,10 +70,9 @@ TEST_F(Returning, OverSeveralStreamsLikewise) {
 TEST_F(Returning, WhatWasKeptIsVerifiedLikeAnyOtherPage) {
   TestNode spoilt(volume, 3, 256 * kMiB,
                   [](GuestMemory& memory) { memory.page(4000)[17] ^= std::byte{1}; });
-  spoilt.lease(3600 * kSecond);
+  spoilt.lease(kHour);
   vm.name = "second";
-  spoilt.order(vm.want(pb::GUEST_RUNNING));
-  spoilt.await(pb::CONDITION_RUNNING);
+  node::start(spoilt, vm);
   migrate(spoilt, 3, two, 2, vm);
   const TransferReport back = migrate(two, 2, spoilt, 3, vm);
   EXPECT_GT(back.statistics.kept_pages(), kPages / 2);
@@ -89,8 +85,7 @@ TEST_F(Returning, WhatIsKeptGoesFirstWhenMemoryIsWanted) {
   TestVm large = vm;
   large.name = "large";
   large.config.set_memory_bytes(240 * kMiB);
-  one.order(large.want(pb::GUEST_RUNNING));
-  one.await(pb::CONDITION_RUNNING);
+  node::start(one, large);
   EXPECT_EQ(one.hypervisor().kept_memory(), 0u);
   EXPECT_EQ(one.hypervisor().free_memory(), 16 * kMiB);
 }

@@ -17,8 +17,7 @@ class MigrationFailure : public testing::Test {
   void SetUp() override {
     one.lease(kHour);
     two.lease(kHour);
-    one.order(vm.want(pb::GUEST_RUNNING));
-    one.await(pb::CONDITION_RUNNING);
+    start(one, vm);
   }
 
   void prepare() {
@@ -26,8 +25,7 @@ class MigrationFailure : public testing::Test {
     two.await(pb::TRANSFER_READY);
   }
   void stream() {
-    prepare();
-    one.order(vm.transfer(kSource, kStream, 2));
+    begin_stream(one, 1, two, 2, vm);
     one.await(pb::TRANSFER_STREAMING);
   }
   void converge() {
@@ -40,12 +38,7 @@ class MigrationFailure : public testing::Test {
     one.await(pb::TRANSFER_RELEASED);
     two.await(pb::TRANSFER_HOLDS_ALL);
   }
-  // A committed abort, as both sides see it.
-  void abort() {
-    one.order(vm.transfer(kSource, kDrop, 2));
-    one.order(vm.want(pb::GUEST_RUNNING));
-    two.order(vm.transfer(kTarget, kDrop, 1));
-  }
+  void abort() { abort_transfer(one, 1, two, 2, vm); }
   std::uint64_t counter() { return one.hypervisor().live(vm.name).counter(); }
   void expect_source_runs() {
     const std::uint64_t at = counter();
@@ -59,7 +52,6 @@ class MigrationFailure : public testing::Test {
   }
   void slow_down() { vm.parameters.set_bandwidth_bytes_per_second(4 * kMiB); }
 
-  static constexpr Duration kHour = 3600 * kSecond;
   VolumeInMemory volume;
   TestVm vm;
   TestNode one{volume, 1, 256 * kMiB};

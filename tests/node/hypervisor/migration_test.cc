@@ -12,10 +12,7 @@ class Migration : public testing::Test {
     one.lease(kHour);
     two.lease(kHour);
   }
-  void start() {
-    one.order(vm.want(pb::GUEST_RUNNING));
-    one.await(pb::CONDITION_RUNNING);
-  }
+  void start() { node::start(one, vm); }
   void await_counter(TestNode& node, std::uint64_t at_least) {
     node.await_that([&] { return node.hypervisor().live(vm.name).counter() >= at_least; });
   }
@@ -27,7 +24,6 @@ class Migration : public testing::Test {
     }
   }
 
-  static constexpr Duration kHour = 3600 * kSecond;
   VolumeInMemory volume;
   TestNode one{volume, 1, 256 * kMiB};
   TestNode two{volume, 2, 256 * kMiB};
@@ -72,9 +68,7 @@ TEST_F(Migration, AFullSpeedDirtierThatMustConvergeIsGivenUpAndRunsOn) {
   vm.parameters.set_downtime_limit_ns(10 * kMillisecond);
   vm.parameters.set_on_no_convergence(pb::NO_CONVERGENCE_FAIL);
   start();
-  two.order(vm.transfer(TransferRole::kTarget, TransferStage::kPrepare, 1));
-  two.await(pb::TRANSFER_READY);
-  one.order(vm.transfer(TransferRole::kSource, TransferStage::kStream, 2));
+  begin_stream(one, 1, two, 2, vm);
   const TransferReport failed = one.await(pb::TRANSFER_FAILED);
   EXPECT_EQ(failed.task_result, static_cast<std::uint32_t>(VMTaskResult::kTimeOutError));
   EXPECT_NE(failed.error.find("what would do is"), std::string::npos) << failed.error;
@@ -99,9 +93,7 @@ class Throttle : public Migration {
   }
   void stream() {
     start();
-    two.order(vm.transfer(TransferRole::kTarget, TransferStage::kPrepare, 1));
-    two.await(pb::TRANSFER_READY);
-    one.order(vm.transfer(TransferRole::kSource, TransferStage::kStream, 2));
+    begin_stream(one, 1, two, 2, vm);
   }
   std::uint32_t throttle_percent() {
     return one.hypervisor().live(vm.name).statistics().throttle_percent();
@@ -185,9 +177,7 @@ TEST_F(Migration, TheBandwidthLimitHolds) {
 TEST_F(Migration, ProgressNeverFallsAndTheSourceRunsOn) {
   vm.parameters.set_bandwidth_bytes_per_second(128 * kMiB);
   start();
-  two.order(vm.transfer(TransferRole::kTarget, TransferStage::kPrepare, 1));
-  two.await(pb::TRANSFER_READY);
-  one.order(vm.transfer(TransferRole::kSource, TransferStage::kStream, 2));
+  begin_stream(one, 1, two, 2, vm);
   std::uint32_t percent = 0;
   one.await_that([&] {
     const auto live = one.hypervisor().live(vm.name);
@@ -211,8 +201,8 @@ TEST_P(ForgottenPage, IsFound) {
   };
   TestNode one(volume, 1, 256 * kMiB);
   TestNode two(volume, 2, 256 * kMiB, spoil);
-  one.lease(3600 * kSecond);
-  two.lease(3600 * kSecond);
+  one.lease(kHour);
+  two.lease(kHour);
   vm.parameters.set_verify(GetParam());
   one.order(vm.want(pb::GUEST_RUNNING));
   one.await(pb::CONDITION_RUNNING);

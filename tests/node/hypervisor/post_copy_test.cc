@@ -12,23 +12,16 @@ namespace {
 using enum TransferRole;
 using enum TransferStage;
 
-constexpr Duration kHour = 3600 * kSecond;
-
 // A network whose connections can all be broken, and the next ones refused, until it is healed.
-class CutWorld final : public HypervisorFaults {
+class CutWorld final : public SoundWorld {
  public:
   void cut(bool is_cut) { is_cut_.store(is_cut); }
 
   std::unique_ptr<DataFaults> connection_to(NodeId) override {
     return std::make_unique<Connection>(is_cut_);
   }
-  std::shared_ptr<VolumePort> around(std::shared_ptr<VolumePort> volume) override { return volume; }
-  std::optional<std::string> refusal(Step, const std::string&) override { return std::nullopt; }
-  bool refuses_memory() override { return false; }
-  bool crashes(const std::string&) override { return false; }
   bool forgets_page() override { return forgets_.exchange(false); }
   void forget_a_page() { forgets_.store(true); }
-  std::optional<std::uint64_t> dirty_rate(const std::string&) override { return std::nullopt; }
 
  private:
   class Connection final : public DataFaults {
@@ -68,11 +61,8 @@ class PostCopy : public testing::Test {
   void come_to_post_copy() {
     one.lease(kHour);
     two.lease(kHour);
-    one.order(vm.want(pb::GUEST_RUNNING));
-    one.await(pb::CONDITION_RUNNING);
-    two.order(vm.transfer(kTarget, kPrepare, 1));
-    two.await(pb::TRANSFER_READY);
-    one.order(vm.transfer(kSource, kStream, 2));
+    start(one, vm);
+    begin_stream(one, 1, two, 2, vm);
     EXPECT_TRUE(one.await(pb::TRANSFER_CONVERGED).post_copy);
     TransferOrder finish = vm.transfer(kSource, kFinish, 2);
     finish.post_copy = true;

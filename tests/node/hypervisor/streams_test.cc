@@ -14,7 +14,6 @@ namespace {
 
 using enum TransferRole;
 using enum TransferStage;
-constexpr Duration kHour = 3600 * kSecond;
 
 std::size_t entries_of(const char* directory) {
   const std::filesystem::directory_iterator all(directory);
@@ -28,7 +27,7 @@ std::size_t descriptors() {
 }
 
 // Stops what one of the connections from a node sends; the others go on.
-class HoldingWorld final : public HypervisorFaults {
+class HoldingWorld final : public SoundWorld {
  public:
   explicit HoldingWorld(std::uint32_t connection) : connection_(connection) {}
   std::unique_ptr<DataFaults> connection_to(NodeId) override {
@@ -42,12 +41,6 @@ class HoldingWorld final : public HypervisorFaults {
     };
     return std::make_unique<Held>(*this, connections_++ == connection_);
   }
-  std::shared_ptr<VolumePort> around(std::shared_ptr<VolumePort> volume) override { return volume; }
-  std::optional<std::string> refusal(Step, const std::string&) override { return std::nullopt; }
-  bool refuses_memory() override { return false; }
-  bool crashes(const std::string&) override { return false; }
-  bool forgets_page() override { return false; }
-  std::optional<std::uint64_t> dirty_rate(const std::string&) override { return std::nullopt; }
 
   std::atomic<bool> held = false;
   std::atomic<bool> broken = false;
@@ -63,20 +56,13 @@ class Streams : public testing::TestWithParam<std::uint32_t> {
     vm.parameters.set_streams(GetParam());
     one.lease(kHour);
     two.lease(kHour);
-    one.order(vm.want(pb::GUEST_RUNNING));
-    one.await(pb::CONDITION_RUNNING);
+    start(one, vm);
   }
   void stream() {
-    two.order(vm.transfer(kTarget, kPrepare, 1));
-    two.await(pb::TRANSFER_READY);
-    one.order(vm.transfer(kSource, kStream, 2));
+    begin_stream(one, 1, two, 2, vm);
     one.await(pb::TRANSFER_STREAMING);
   }
-  void drop() {
-    one.order(vm.transfer(kSource, kDrop, 2));
-    one.order(vm.want(pb::GUEST_RUNNING));
-    two.order(vm.transfer(kTarget, kDrop, 1));
-  }
+  void drop() { abort_transfer(one, 1, two, 2, vm); }
   std::uint64_t bytes_sent() { return one.hypervisor().live(vm.name).statistics().bytes_sent(); }
   void expect_source_runs() {
     const std::uint64_t at = one.hypervisor().live(vm.name).counter();

@@ -239,13 +239,30 @@ TransferOrder TestVm::transfer(TransferRole role, TransferStage stage, NodeId pe
   return order;
 }
 
+void start(TestNode& node, const TestVm& vm) {
+  node.order(vm.want(pb::GUEST_RUNNING));
+  node.await(pb::CONDITION_RUNNING);
+}
+
+void begin_stream(TestNode& source, NodeId source_id, TestNode& target, NodeId target_id,
+                  const TestVm& vm) {
+  target.order(vm.transfer(TransferRole::kTarget, TransferStage::kPrepare, source_id));
+  target.await(pb::TRANSFER_READY);
+  source.order(vm.transfer(TransferRole::kSource, TransferStage::kStream, target_id));
+}
+
+void abort_transfer(TestNode& source, NodeId source_id, TestNode& target, NodeId target_id,
+                    const TestVm& vm) {
+  source.order(vm.transfer(TransferRole::kSource, TransferStage::kDrop, target_id));
+  source.order(vm.want(pb::GUEST_RUNNING));
+  target.order(vm.transfer(TransferRole::kTarget, TransferStage::kDrop, source_id));
+}
+
 TransferReport migrate(TestNode& source, NodeId source_id, TestNode& target, NodeId target_id,
                        TestVm& vm, TransferReport* converged) {
   using enum TransferRole;
   using enum TransferStage;
-  target.order(vm.transfer(kTarget, kPrepare, source_id));
-  target.await(pb::TRANSFER_READY);
-  source.order(vm.transfer(kSource, kStream, target_id));
+  begin_stream(source, source_id, target, target_id, vm);
   const TransferReport said = source.await(pb::TRANSFER_CONVERGED);
   if (converged != nullptr) *converged = said;
   source.order(vm.transfer(kSource, kFinish, target_id));

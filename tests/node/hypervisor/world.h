@@ -8,12 +8,14 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
 #include <variant>
 #include <vector>
 
+#include "node/hypervisor/fault_seam.h"
 #include "node/hypervisor/hypervisor_impl.h"
 #include "storage/volume.h"
 #include "storage/volume_memory.h"
@@ -21,6 +23,7 @@
 namespace failsim::node {
 
 inline constexpr std::uint64_t kMiB = 1024 * 1024;
+inline constexpr Duration kHour = 3600 * kSecond;  // of a lease that does not end in a test
 
 // The rules of the shared volume, answered by a thread of this process.
 class VolumeInMemory {
@@ -106,6 +109,28 @@ struct TestVm {
   GuestOrder want(pb::GuestWant want, pb::GuestOrigin origin = pb::ORIGIN_FRESH) const;
   TransferOrder transfer(TransferRole role, TransferStage stage, NodeId peer) const;
 };
+
+// A world in which nothing breaks: for one in which something does.
+class SoundWorld : public HypervisorFaults {
+ public:
+  std::unique_ptr<DataFaults> connection_to(NodeId) override { return nullptr; }
+  std::shared_ptr<VolumePort> around(std::shared_ptr<VolumePort> volume) override { return volume; }
+  std::optional<std::string> refusal(Step, const std::string&) override { return std::nullopt; }
+  bool refuses_memory() override { return false; }
+  bool crashes(const std::string&) override { return false; }
+  bool forgets_page() override { return false; }
+  std::optional<std::uint64_t> dirty_rate(const std::string&) override { return std::nullopt; }
+};
+
+// Starts its guest, and waits until it runs.
+void start(TestNode& node, const TestVm& vm);
+// Orders a migration from the one to the other up to Data Transfer: the target is ready, the source
+// has begun.
+void begin_stream(TestNode& source, NodeId source_id, TestNode& target, NodeId target_id,
+                  const TestVm& vm);
+// A committed abort, as both sides see it.
+void abort_transfer(TestNode& source, NodeId source_id, TestNode& target, NodeId target_id,
+                    const TestVm& vm);
 
 // What a cluster would order for a whole live migration from one node to the other; ends when every
 // page has been checked. `converged`, if given, gets what the source said then.
