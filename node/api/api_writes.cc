@@ -182,7 +182,9 @@ Watched Api::watched(const std::string& vm,
   std::vector<DirtyPoint> points;
   for (const auto& point : live->dirty_curve()) {
     const Duration before = points.empty() ? 0 : points.back().elapsed;
-    if (point.elapsed_ns() > before) points.push_back({point.elapsed_ns(), point.bytes()});
+    std::uint64_t bytes = 0;
+    for (const std::uint64_t part : point.bytes()) bytes += part;
+    if (point.elapsed_ns() > before) points.push_back({point.elapsed_ns(), bytes});
   }
   return {{std::move(points), row->config().memory_bytes()}, live->link_bytes_per_second()};
 }

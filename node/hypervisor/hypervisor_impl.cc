@@ -226,7 +226,7 @@ pb::PeerMessage::LiveReply HypervisorImpl::live(const std::string& vm, NodeId ta
     for (const DirtyPoint& point : curve.points()) {
       pb::PeerMessage::DirtyPoint& shown = *reply.add_dirty_curve();
       shown.set_elapsed_ns(point.elapsed);
-      shown.set_bytes(point.bytes);
+      shown.add_bytes(point.bytes);
     }
     reply.set_executing(!stopped_.load() && view->runnable.load() && scheduler_->leased());
   }

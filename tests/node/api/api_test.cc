@@ -257,7 +257,7 @@ TEST_F(ApiTest, AForecastIsOfTheGuestAndTheLinkAsTheirOwnerSawThem) {
   for (const Duration elapsed : {kSecond, kSecond, 2 * kSecond}) {
     pb::PeerMessage::DirtyPoint& point = *live.add_dirty_curve();
     point.set_elapsed_ns(elapsed);
-    point.set_bytes(1u << 20);
+    point.add_bytes(1u << 20);
   }
   EXPECT_EQ(send("POST", "/v1/vms/web/forecast-migration", R"({"to":"node-2"})"), 200u);
   EXPECT_EQ(answer().at("is_watched"), true);
