@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <numeric>
 #include <utility>
 
 #include "cluster/migration/transfer_rate.h"
@@ -10,60 +11,87 @@
 namespace failsim {
 namespace {
 
-std::uint64_t between(const DirtyCurve::Point& a, const DirtyCurve::Point& b, Duration elapsed) {
+constexpr unsigned kShareBits = 32;
+
+std::uint64_t on_the_line(const DirtyPoint& a, const DirtyPoint& b, Duration elapsed) {
   const Wide rise = Wide{b.bytes - a.bytes} * static_cast<std::uint64_t>(elapsed - a.elapsed);
   return a.bytes +
          static_cast<std::uint64_t>(rise / static_cast<std::uint64_t>(b.elapsed - a.elapsed));
 }
 
-}  // namespace
-
-DirtyCurve::DirtyCurve(std::vector<Point> points, std::uint64_t memory_bytes)
-    : points_(std::move(points)) {
-  Duration before = 0;
-  std::uint64_t most = 0;
-  for (Point& point : points_) {
-    assert(point.elapsed > before);
-    before = point.elapsed;
-    most = point.bytes = std::min(std::max(most, point.bytes), memory_bytes);
-  }
-  if (points_.empty()) return;
-  const Point last = points_.back();
-  beyond_ = even_through({last.elapsed / 2, dirty_bytes(last.elapsed / 2)},
-                         {last.elapsed, last.bytes}, memory_bytes);
-  straight_to_ = end_of_straight();
+// Of what is dirty, the part that lies before `place`, a multiple of 2^-kShareBits of the working
+// set; as such a multiple itself.
+std::uint64_t share_before(const DirtySpread& seen, std::uint64_t place) {
+  const std::uint64_t all = seen.all();
+  if (all == 0) return place;
+  const std::uint64_t parts = place * kDirtyParts;
+  const auto whole_parts = static_cast<std::size_t>(parts >> kShareBits);
+  const std::uint64_t rest = parts & ((std::uint64_t{1} << kShareBits) - 1);
+  Wide before = 0;
+  for (std::size_t i = 0; i < whole_parts; ++i) before += Wide{seen.bytes[i]} << kShareBits;
+  if (rest > 0) before += Wide{seen.bytes[whole_parts]} * rest;
+  return static_cast<std::uint64_t>(before / all);
 }
 
-// A sweep dirties twice as much in twice the time, up to the end; where an even guest has dirtied
-// six tenths of its working set it is 1.6 times as much, and less further on.
-DirtyCurve::Point DirtyCurve::end_of_straight() const {
-  const std::uint64_t most = points_.back().bytes - points_.back().bytes / 10;
-  const auto reached = std::find_if(points_.begin(), points_.end(),
-                                    [&](const Point& point) { return point.bytes >= most; });
-  // Neither all dirty at once, nor at the very end of what was watched.
-  if (reached == points_.begin() || std::next(reached) == points_.end()) return {};
-  const Point knee = *std::prev(reached);
-  const std::uint64_t half = dirty_bytes(knee.elapsed / 2);
-  const bool is_straight = knee.bytes >= most / 2 && Wide{knee.bytes} * 10 >= Wide{half} * 18;
-  return is_straight ? knee : Point{};
+}  // namespace
+
+std::uint64_t DirtySpread::all() const {
+  return std::accumulate(bytes.begin(), bytes.end(), std::uint64_t{0});
+}
+
+DirtyCurve::DirtyCurve(std::vector<DirtySpread> seen, std::uint64_t written_bytes,
+                       std::uint64_t memory_bytes)
+    : seen_(std::move(seen)) {
+  DirtyPoint before;
+  for (const DirtySpread& spread : seen_) {
+    assert(spread.elapsed > before.elapsed);
+    before = {spread.elapsed, std::min(std::max(before.bytes, spread.all()), memory_bytes)};
+    points_.push_back(before);
+  }
+  if (points_.empty()) return;
+  const DirtyPoint last = points_.back();
+  beyond_ = even_through({last.elapsed / 2, dirty_bytes(last.elapsed / 2)}, last, memory_bytes);
+  written_bytes_ = std::max(written_bytes, in_numbers().working_set_bytes);
 }
 
 std::uint64_t DirtyCurve::dirty_bytes(Duration elapsed) const {
   if (points_.empty() || elapsed <= 0) return 0;
-  const auto after =
-      std::lower_bound(points_.begin(), points_.end(), elapsed,
-                       [](const Point& point, Duration wanted) { return point.elapsed < wanted; });
+  const auto after = std::lower_bound(
+      points_.begin(), points_.end(), elapsed,
+      [](const DirtyPoint& point, Duration wanted) { return point.elapsed < wanted; });
   if (after == points_.end()) {
     return std::max(points_.back().bytes, beyond_.dirty_bytes(elapsed));
   }
-  return between(after == points_.begin() ? Point{} : *std::prev(after), *after, elapsed);
+  return on_the_line(after == points_.begin() ? DirtyPoint{} : *std::prev(after), *after, elapsed);
+}
+
+std::uint64_t DirtyCurve::dirty_bytes(Duration elapsed, std::uint64_t first,
+                                      std::uint64_t end) const {
+  if (written_bytes_ == 0) return 0;
+  const Wide dirty = dirty_bytes(elapsed);
+  const auto place = [&](std::uint64_t byte) {
+    return static_cast<std::uint64_t>((Wide{std::min(byte, written_bytes_)} << kShareBits) /
+                                      written_bytes_);
+  };
+  const auto share = [&, from = place(first), to = place(end)](const DirtySpread& spread) {
+    return share_before(spread, to) - share_before(spread, from);
+  };
+  const auto after = std::lower_bound(
+      seen_.begin(), std::prev(seen_.end()), elapsed,
+      [](const DirtySpread& spread, Duration wanted) { return spread.elapsed < wanted; });
+  const DirtyPoint later{after->elapsed, share(*after)};
+  if (after == seen_.begin() || elapsed >= later.elapsed) {
+    return static_cast<std::uint64_t>(dirty * later.bytes >> kShareBits);
+  }
+  const DirtySpread& earlier = *std::prev(after);
+  const Wide past = static_cast<std::uint64_t>(elapsed - earlier.elapsed);
+  const Wide left = static_cast<std::uint64_t>(later.elapsed - elapsed);
+  const Wide mean = (Wide{share(earlier)} * left + Wide{later.bytes} * past) / (left + past);
+  return static_cast<std::uint64_t>(dirty * mean >> kShareBits);
 }
 
 DirtyModel DirtyCurve::in_numbers() const {
   if (points_.empty()) return {};
-  if (is_sweep()) {
-    return {rate_of(straight_to_.bytes, straight_to_.elapsed), points_.back().bytes};
-  }
   const std::uint64_t all = std::max(points_.back().bytes, beyond_.working_set_bytes);
   return even_of(all, points_.front());
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "cluster/migration/saturation.h"
+#include "cluster/migration/transfer_rate.h"
 #include "cluster/wide.h"
 
 namespace failsim {
@@ -50,15 +51,10 @@ DirtyHabit DirtyHabit::sweep(const DirtyModel& guest, std::uint64_t position) {
   return habit;
 }
 
-DirtyHabit DirtyHabit::watched(const DirtyCurve& curve, std::uint32_t position_of_256) {
-  if (curve.is_sweep()) {
-    const DirtyModel guest = curve.in_numbers();
-    const Wide position = Wide{guest.working_set_bytes} * position_of_256 / 256;
-    return sweep(guest, static_cast<std::uint64_t>(position));
-  }
+DirtyHabit DirtyHabit::watched(const DirtyCurve& curve) {
   DirtyHabit habit;
   habit.form_ = curve;
-  habit.working_set_bytes_ = curve.in_numbers().working_set_bytes;
+  habit.working_set_bytes_ = curve.written_bytes();
   habit.steps_per_second_ = kNanosecondsPerSecond;
   return habit;
 }
@@ -73,8 +69,7 @@ std::uint64_t DirtyHabit::dirty_bytes(std::uint64_t first, std::uint64_t end,
   }
   if (const auto* curve = std::get_if<DirtyCurve>(&form_)) {
     const auto elapsed = static_cast<Duration>(std::min<std::uint64_t>(steps, kNever));
-    const Wide all = std::min(curve->dirty_bytes(elapsed), working_set_bytes_);
-    return static_cast<std::uint64_t>(all * (end - first) / working_set_bytes_);
+    return std::min(curve->dirty_bytes(elapsed, first, end), end - first);
   }
   const Parts& parts = std::get<Parts>(form_);
   std::uint64_t dirty = 0;
@@ -90,11 +85,31 @@ std::uint64_t DirtyHabit::dirty_bytes(std::uint64_t first, std::uint64_t end,
   return dirty;
 }
 
+std::uint64_t DirtyHabit::position() const {
+  const auto* sweep = std::get_if<Sweep>(&form_);
+  return sweep == nullptr ? 0 : sweep->position;
+}
+
+DirtyCurve DirtyHabit::curve() const {
+  const auto* curve = std::get_if<DirtyCurve>(&form_);
+  return curve == nullptr ? DirtyCurve() : *curve;
+}
+
+DirtyHabit DirtyHabit::after(Duration elapsed) const {
+  DirtyHabit later = *this;
+  auto* sweep = std::get_if<Sweep>(&later.form_);
+  if (sweep == nullptr || working_set_bytes_ == 0) return later;
+  const Wide gone = Wide{bytes_in(elapsed, steps_per_second_)} + sweep->position;
+  sweep->position = static_cast<std::uint64_t>(gone % working_set_bytes_);
+  return later;
+}
+
 DirtyModel DirtyHabit::in_numbers() const {
   const auto* curve = std::get_if<DirtyCurve>(&form_);
   if (curve == nullptr) return {steps_per_second_, working_set_bytes_};
-  const Wide rate = Wide{curve->in_numbers().bytes_per_second} * steps_per_second_;
-  return {saturate(rate / kNanosecondsPerSecond), working_set_bytes_};
+  const DirtyModel at_full_speed = curve->in_numbers();
+  const Wide rate = Wide{at_full_speed.bytes_per_second} * steps_per_second_;
+  return {saturate(rate / kNanosecondsPerSecond), at_full_speed.working_set_bytes};
 }
 
 }  // namespace failsim

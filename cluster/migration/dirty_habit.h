@@ -28,9 +28,8 @@ class DirtyHabit {
                             std::uint32_t cold_writes);
   // Through its working set in order, again and again; next comes the byte at `position`.
   static DirtyHabit sweep(const DirtyModel& guest, std::uint64_t position);
-  // As it was watched. A curve that rises in a straight line to its end is that of a sweep, of
-  // which the position is not known: a share of 0 to 255 of 256 of the working set.
-  static DirtyHabit watched(const DirtyCurve& curve, std::uint32_t position_of_256 = 0);
+  // As it was watched.
+  static DirtyHabit watched(const DirtyCurve& curve);
 
   // Bytes of the working set between `first` and `end` that are written between two steps.
   std::uint64_t dirty_bytes(std::uint64_t first, std::uint64_t end, std::uint64_t from_step,
@@ -40,8 +39,14 @@ class DirtyHabit {
   // Slower or faster from now on.
   void set_steps_per_second(std::uint64_t steps) { steps_per_second_ = steps; }
   bool is_sweep() const { return std::holds_alternative<Sweep>(form_); }
+  // Of a sweep, the byte that comes next.
+  std::uint64_t position() const;
+  // Of one that was watched, else empty.
+  DirtyCurve curve() const;
   // In two numbers: what it writes in a second, and in how much memory.
   DirtyModel in_numbers() const;
+  // The same guest so much later.
+  DirtyHabit after(Duration elapsed) const;
 
  private:
   struct Part {

@@ -8,17 +8,17 @@
 namespace failsim {
 namespace {
 
-constexpr std::size_t kPieces = 64;  // of the working set; the rest of memory is one more
 constexpr std::uint64_t kNanosecondsPerSecond = 1'000'000'000;
 
 }  // namespace
 
-DirtyPieces::DirtyPieces(const DirtyHabit& habit, std::uint64_t memory_bytes) : habit_(habit) {
+DirtyPieces::DirtyPieces(const DirtyHabit& habit, std::uint64_t memory_bytes, std::size_t pieces)
+    : habit_(habit) {
   const std::uint64_t size = std::min(habit.working_set_bytes(), memory_bytes);
-  pieces_.reserve(kPieces + 1);
-  for (std::size_t i = 0; i < kPieces && size > 0; ++i) {
-    const auto first = static_cast<std::uint64_t>(Wide{size} * i / kPieces);
-    pieces_.push_back({first, static_cast<std::uint64_t>(Wide{size} * (i + 1) / kPieces)});
+  pieces_.reserve(pieces + 1);  // the rest of memory is one more
+  for (std::size_t i = 0; i < pieces && size > 0; ++i) {
+    const auto first = static_cast<std::uint64_t>(Wide{size} * i / pieces);
+    pieces_.push_back({first, static_cast<std::uint64_t>(Wide{size} * (i + 1) / pieces)});
   }
   if (memory_bytes > size) pieces_.push_back({size, memory_bytes});
 }

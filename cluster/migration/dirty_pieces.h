@@ -15,9 +15,11 @@ namespace failsim {
 
 class DirtyPieces {
  public:
+  static constexpr std::size_t kPieces = 64;
+
   DirtyPieces() = default;  // no memory
-  // All of `memory_bytes` is dirty; the working set is at its start.
-  DirtyPieces(const DirtyHabit& habit, std::uint64_t memory_bytes);
+  // All of `memory_bytes` is dirty; the working set is at its start, in so many pieces.
+  DirtyPieces(const DirtyHabit& habit, std::uint64_t memory_bytes, std::size_t pieces = kPieces);
 
   // The guest executes for so long.
   void execute(Duration elapsed);

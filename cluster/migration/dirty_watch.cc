@@ -21,10 +21,20 @@ constexpr std::size_t kFewestPoints = 2;
 constexpr Duration kWritesRemembered = 4 * kSecond;
 constexpr std::array<Duration, 5> kBetweenLooks = {1, 2, 3, 5, 7};  // tenths of the first window
 
+void halve(std::array<std::uint64_t, kDirtyParts>& parts) {
+  for (std::uint64_t& part : parts) part /= 2;
+}
+
 }  // namespace
 
+// One page of each 2^shift_ neighbours, drawn in a knock-out: who is in a smaller sample was in the
+// larger ones.
 bool DirtyWatch::is_sampled(std::uint64_t page) const {
-  return (Random(page).next() & ((std::uint64_t{1} << shift_) - 1)) == 0;
+  for (unsigned i = 0; i < shift_; ++i) {
+    const std::uint64_t pair = page >> (i + 1);
+    if (((page >> i) & 1) != (Random((pair << 6) | i).next() & 1)) return false;
+  }
+  return true;
 }
 
 void DirtyWatch::look(Duration now, const std::vector<std::uint32_t>& counts) {
@@ -37,19 +47,21 @@ void DirtyWatch::look(Duration now, const std::vector<std::uint32_t>& counts) {
   longest_interval_ = std::max(longest_interval_, now - looked_at_);
   written_time_ += now - looked_at_;
   looked_at_ = now;
-  std::uint64_t writes = 0;
-  for (Page& page : sample_) {
+  Parts writes{};
+  for (std::size_t i = 0; i < sample_.size(); ++i) {
+    WatchedPage& page = sample_[i];
     const std::uint32_t count = counts[page.number];
     if (count == page.count) continue;
-    writes += count - page.count;
+    writes[part_of(i)] += count - page.count;
     page.count = count;
     page.written_at = now;
   }
-  if (!sample_.empty()) written_bytes_ += writes * written_pages_ / sample_.size() * kPageBytes;
+  for (std::size_t i = 0; i < kDirtyParts; ++i) written_bytes_[i] += bytes_of(writes[i]);
   if (written_time_ > kWritesRemembered) {
     written_time_ /= 2;
-    written_bytes_ /= 2;
+    halve(written_bytes_);
   }
+  sweep_.look(now, sample_, counts);
   if (now >= go_through_at_) go_through(now, counts);
   if (++looks_ % kLooksToSumUp == 0) sum_up(now);
 }
@@ -60,40 +72,59 @@ void DirtyWatch::go_through(Duration now, const std::vector<std::uint32_t>& coun
   go_through_at_ = now + go_through_interval_;
   go_through_interval_ = std::min(2 * go_through_interval_, kLongestGoThroughInterval);
   const bool is_first = now == *began_at_;
-  std::vector<Page> sample;
+  std::vector<WatchedPage> sample;
   std::size_t known = 0;
-  written_pages_ = 0;
+  std::uint64_t written_pages = 0;
+  std::uint64_t first_page = 0;
+  std::uint64_t last_page = 0;
   for (std::uint64_t page = 0; page < counts.size(); ++page) {
     if (counts[page] == untouched_) continue;
-    ++written_pages_;
+    if (written_pages++ == 0) first_page = page;
+    last_page = page;
     if (!is_sampled(page)) continue;
     while (known < sample_.size() && sample_[known].number < page) ++known;
     const bool is_known = known < sample_.size() && sample_[known].number == page;
     // Before the first look nothing is known: as if long ago.
     const Duration written_at = is_first ? now - kWindows.back() * kWatchInterval : now;
-    sample.push_back(is_known ? sample_[known] : Page{page, counts[page], written_at});
+    sample.push_back(is_known ? sample_[known] : WatchedPage{page, counts[page], written_at});
     if (sample.size() <= kLargestSample) continue;
     ++shift_;
-    std::erase_if(sample, [this](const Page& each) { return !is_sampled(each.number); });
+    std::erase_if(sample, [this](const WatchedPage& each) { return !is_sampled(each.number); });
   }
   sample_ = std::move(sample);
+  if (written_pages == written_pages_) return;
+  written_pages_ = written_pages;
+  sweep_.sample_changed(written_pages, first_page, last_page);
+}
+
+std::size_t DirtyWatch::part_of(std::size_t index) const {
+  return index * kDirtyParts / sample_.size();
+}
+
+std::uint64_t DirtyWatch::bytes_of(std::uint64_t pages) const {
+  return sample_.empty() ? 0 : pages * kPageBytes * written_pages_ / sample_.size();
 }
 
 void DirtyWatch::sum_up(Duration now) {
   if (sample_.empty()) return;
-  std::vector<Duration> ages;
-  ages.reserve(sample_.size());
-  for (const Page& page : sample_) ages.push_back(now - page.written_at);
-  std::sort(ages.begin(), ages.end());
+  std::array<Parts, kWindows.size()> first_in{};  // pages that are in this window and not before
+  for (std::size_t i = 0; i < sample_.size(); ++i) {
+    const Duration age = (now - sample_[i].written_at) / kWatchInterval;
+    const auto window = std::upper_bound(kWindows.begin(), kWindows.end(), age);
+    if (window == kWindows.end()) continue;
+    ++first_in[static_cast<std::size_t>(window - kWindows.begin())][part_of(i)];
+  }
+  Parts pages{};
   for (std::size_t i = 0; i < kWindows.size(); ++i) {
+    for (std::size_t part = 0; part < kDirtyParts; ++part) pages[part] += first_in[i][part];
     const Duration length = kWindows[i] * kWatchInterval;
     if (length < longest_interval_ || length > now - *began_at_) continue;
     Window& window = windows_[i];
-    const auto older = std::lower_bound(ages.begin(), ages.end(), length);
-    const auto pages = static_cast<std::uint64_t>(older - ages.begin());
-    window.bytes += pages * written_pages_ / sample_.size() * kPageBytes;
+    for (std::size_t part = 0; part < kDirtyParts; ++part) {
+      window.bytes[part] += bytes_of(pages[part]);
+    }
     if (++window.looks < kLooksToHalve) continue;
-    window.bytes /= 2;
+    halve(window.bytes);
     window.looks /= 2;
   }
   // An interruption is forgotten in time.
@@ -101,40 +132,36 @@ void DirtyWatch::sum_up(Duration now) {
 }
 
 DirtyCurve DirtyWatch::curve() const {
-  std::vector<DirtyPoint> points;
+  std::vector<DirtySpread> seen;
   for (std::size_t i = 0; i < kWindows.size(); ++i) {
     const Window& window = windows_[i];
     if (window.looks == 0) continue;
-    points.push_back({kWindows[i] * kWatchInterval, window.bytes / window.looks});
-  }
-  if (points.size() < kFewestPoints || points.back().elapsed < kShortestWatch) return {};
-  const DirtyModel at_first = even_at_rate(rate_of(written_bytes_, written_time_), points.front());
-  const Duration first = points.front().elapsed;
-  for (std::size_t i = 0; i < kBetweenLooks.size(); ++i) {
-    const Duration elapsed = first * kBetweenLooks[i] / 10;
-    points.insert(points.begin() + static_cast<std::ptrdiff_t>(i),
-                  {elapsed, at_first.dirty_bytes(elapsed)});
-  }
-  return {std::move(points), memory_bytes_};
-}
-
-std::optional<DirtyHabit> DirtyWatch::habit() const {
-  const DirtyCurve seen = curve();
-  if (seen.is_empty()) return std::nullopt;
-  return DirtyHabit::watched(seen, place_of_256());
-}
-
-// Behind the last page that was written lately and is followed by one that was not.
-std::uint32_t DirtyWatch::place_of_256() const {
-  Duration newest = 0;
-  for (const Page& page : sample_) newest = std::max(newest, page.written_at);
-  for (std::size_t i = 0; i < sample_.size(); ++i) {
-    const Page& next = sample_[(i + 1) % sample_.size()];
-    if (sample_[i].written_at == newest && next.written_at != newest) {
-      return static_cast<std::uint32_t>((i + 1) % sample_.size() * 256 / sample_.size());
+    DirtySpread& spread = seen.emplace_back(DirtySpread{kWindows[i] * kWatchInterval, {}});
+    for (std::size_t part = 0; part < kDirtyParts; ++part) {
+      spread.bytes[part] = window.bytes[part] / window.looks;
     }
   }
-  return 0;
+  if (seen.size() < kFewestPoints || seen.back().elapsed < kShortestWatch) return {};
+  // What happens between two looks: each part by itself is written evenly.
+  const DirtySpread first = seen.front();
+  std::array<DirtySpread, kBetweenLooks.size()> between;
+  for (std::size_t part = 0; part < kDirtyParts; ++part) {
+    const std::uint64_t rate = rate_of(written_bytes_[part], written_time_);
+    const DirtyModel at_first = even_at_rate(rate, {first.elapsed, first.bytes[part]});
+    for (std::size_t i = 0; i < kBetweenLooks.size(); ++i) {
+      between[i].elapsed = first.elapsed * kBetweenLooks[i] / 10;
+      between[i].bytes[part] = at_first.dirty_bytes(between[i].elapsed);
+    }
+  }
+  seen.insert(seen.begin(), between.begin(), between.end());
+  return {std::move(seen), written_pages_ * kPageBytes, memory_bytes_};
+}
+
+std::optional<DirtyHabit> DirtyWatch::habit(Duration now) const {
+  const DirtyCurve seen = curve();
+  if (seen.is_empty()) return std::nullopt;
+  const std::optional<DirtyHabit> sweep = sweep_.habit();
+  return sweep ? sweep->after(now - looked_at_) : DirtyHabit::watched(seen);
 }
 
 }  // namespace failsim

@@ -20,13 +20,9 @@ struct MigrationForecast {
 };
 
 // `sent_memory_bytes` is what the first round will send: all memory, or what the guest ever
-// touched; the working set goes first. A link of rate 0 is refused by an assertion.
+// touched; the working set goes first. A sweep is where it is as the first byte goes. A link of
+// rate 0 is refused by an assertion.
 MigrationForecast forecast(const PrecopySettings& settings, std::uint64_t sent_memory_bytes,
                            const DirtyHabit& guest, std::uint64_t link_bytes_per_second);
-
-// The same for a guest that was watched. Where it writes in order what becomes of it depends on the
-// place where it is when the migration begins: then each number is the one in the middle.
-MigrationForecast forecast(const PrecopySettings& settings, std::uint64_t sent_memory_bytes,
-                           const DirtyCurve& guest, std::uint64_t link_bytes_per_second);
 
 }  // namespace failsim

@@ -8,8 +8,8 @@
 namespace failsim {
 
 PrecopyCourse::PrecopyCourse(const DirtyHabit& guest, std::uint64_t memory_bytes,
-                             std::uint64_t link_bytes_per_second)
-    : memory_(guest, memory_bytes),
+                             std::uint64_t link_bytes_per_second, std::size_t pieces)
+    : memory_(guest, memory_bytes, pieces),
       full_steps_per_second_(guest.steps_per_second()),
       link_bytes_per_second_(link_bytes_per_second) {}
 

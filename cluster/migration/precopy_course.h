@@ -2,6 +2,7 @@
 // round, what is sent, how long it takes and what is dirty afterwards.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "cluster/migration/dirty_pieces.h"
@@ -19,8 +20,9 @@ class PrecopyCourse {
  public:
   PrecopyCourse() = default;  // nothing is known
   // Before the first byte. The first round sends all `memory_bytes`, the working set first.
+  // More pieces are finer and take longer.
   PrecopyCourse(const DirtyHabit& guest, std::uint64_t memory_bytes,
-                std::uint64_t link_bytes_per_second);
+                std::uint64_t link_bytes_per_second, std::size_t pieces = DirtyPieces::kPieces);
   // At the end of a round that took so long, with nothing known of the rounds before.
   static PrecopyCourse behind(const DirtyHabit& guest, std::uint32_t throttle_percent,
                               std::uint64_t link_bytes_per_second, Duration round);

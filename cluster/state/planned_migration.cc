@@ -103,14 +103,13 @@ Result<PlannedMigration> plan_migration(const ClusterState& state,
                  "Give a --bandwidth to reckon with."};
   }
   const pb::VmConfig& config = vm.config();
-  const DirtyHabit configured = habit_of(config);
-  const std::uint64_t sent =
-      config.fill() == pb::FILL_ZERO ? configured.working_set_bytes() : config.memory_bytes();
-  plan.is_watched = !watched.guest.is_empty();
-  plan.guest = plan.is_watched ? watched.guest.in_numbers() : configured.in_numbers();
-  plan.forecast = plan.is_watched
-                      ? forecast(settings, sent, watched.guest, plan.link_bytes_per_second)
-                      : forecast(settings, sent, configured, plan.link_bytes_per_second);
+  const std::uint64_t sent = config.fill() == pb::FILL_ZERO
+                                 ? working_set_pages_of(config) * kPageBytes
+                                 : config.memory_bytes();
+  plan.is_watched = watched.guest.has_value();
+  const DirtyHabit guest = watched.guest.value_or(habit_of(config));
+  plan.guest = guest.in_numbers();
+  plan.forecast = forecast(settings, sent, guest, plan.link_bytes_per_second);
   return plan;
 }
 

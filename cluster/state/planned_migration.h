@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "cluster/error.h"
+#include "cluster/migration/dirty_habit.h"
 #include "cluster/migration/forecast.h"
 #include "cluster/proto/command.pb.h"
 #include "cluster/state/cluster_state.h"
@@ -17,7 +18,7 @@ std::optional<Error> migration_refused(const ClusterState& state,
 
 // What the owner has seen lately.
 struct Watched {
-  DirtyCurve guest;                         // empty if it was not watched
+  std::optional<DirtyHabit> guest;          // nothing if it was not watched
   std::uint64_t link_bytes_per_second = 0;  // to the target; 0 = not known
 };
 

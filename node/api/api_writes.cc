@@ -1,12 +1,12 @@
 // The writing half of the interface: requests to the cluster.
 #include <limits>
 #include <utility>
-#include <vector>
 
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
 
 #include "cluster/migration/job.h"
+#include "cluster/migration/told_habit.h"
 #include "cluster/state/object_name.h"
 #include "cluster/state/planned_migration.h"
 #include "cluster/vm/lifecycle.h"
@@ -179,14 +179,7 @@ Watched Api::watched(const std::string& vm,
                      const std::optional<pb::PeerMessage::LiveReply>& live) const {
   const pb::Vm* const row = node_.state().vm(vm);
   if (row == nullptr || !live) return {};
-  std::vector<DirtyPoint> points;
-  for (const auto& point : live->dirty_curve()) {
-    const Duration before = points.empty() ? 0 : points.back().elapsed;
-    std::uint64_t bytes = 0;
-    for (const std::uint64_t part : point.bytes()) bytes += part;
-    if (point.elapsed_ns() > before) points.push_back({point.elapsed_ns(), bytes});
-  }
-  return {{std::move(points), row->config().memory_bytes()}, live->link_bytes_per_second()};
+  return {habit_told(*live, row->config().memory_bytes()), live->link_bytes_per_second()};
 }
 
 void Api::cancel_migration(const CallPtr& call) {

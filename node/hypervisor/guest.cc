@@ -53,7 +53,7 @@ void Guest::destroy(const std::string& why) {
   leave_pages();
   drop_memory();
   view_->exists.store(false);
-  view_->set_dirty_curve({});
+  view_->drop_habit();
   host_.wake_at(*this, kNever);
 }
 
@@ -162,12 +162,12 @@ void Guest::watch() {
   watch_->look(guest_time_, model_->state().write_counts);
   next_look_at_ = guest_time_ + host_.watch_interval();
   if (guest_time_ < next_showing_at_) return;
-  view_->set_dirty_curve(watch_->curve());
+  if (auto habit = watched_habit()) view_->set_habit(*std::move(habit), last_ran_);
   next_showing_at_ = guest_time_ + kCurveShownEvery;
 }
 
 std::optional<DirtyHabit> Guest::watched_habit() const {
-  return watch_ ? watch_->habit() : std::nullopt;
+  return watch_ ? watch_->habit(guest_time_) : std::nullopt;
 }
 
 // ---- faults -------------------------------------------------------------------------------------
@@ -197,7 +197,7 @@ void Guest::fail(VMTaskResult result, const std::string& error, pb::GuestConditi
   stop_observer(error);
   drop_memory();
   view_->exists.store(false);
-  view_->set_dirty_curve({});
+  view_->drop_habit();
   retry_at_ = kNever;
   retry_action_ = nullptr;
   task_result_ = result;

@@ -1,6 +1,7 @@
 // What a guest needs from the node it lives on.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -11,7 +12,7 @@
 #include <utility>
 
 #include "cluster/effects.h"
-#include "cluster/migration/dirty_curve.h"
+#include "cluster/migration/dirty_habit.h"
 #include "cluster/time.h"
 #include "node/hypervisor/fault_seam.h"
 #include "node/hypervisor/image.h"
@@ -66,19 +67,27 @@ class GuestView {
   std::atomic<bool> exists = false;
   std::atomic<bool> runnable = false;  // it executes whenever the lease allows
 
-  // How it was seen to dirty its memory; empty if it was not watched.
-  void set_dirty_curve(DirtyCurve curve) {
+  // How it was seen to dirty its memory, as it is at the time `at`.
+  void set_habit(DirtyHabit habit, Time at) {
     const std::lock_guard lock(mutex_);
-    dirty_curve_ = std::move(curve);
+    habit_ = std::move(habit);
+    habit_at_ = at;
   }
-  DirtyCurve dirty_curve() const {
+  void drop_habit() {
     const std::lock_guard lock(mutex_);
-    return dirty_curve_;
+    habit_.reset();
+  }
+  // As it is `now` if it has executed since; nothing if it was not watched.
+  std::optional<DirtyHabit> habit(Time now) const {
+    const std::lock_guard lock(mutex_);
+    if (!habit_) return std::nullopt;
+    return habit_->after(std::max<Duration>(0, now - habit_at_));
   }
 
  private:
   mutable std::mutex mutex_;
-  DirtyCurve dirty_curve_;
+  std::optional<DirtyHabit> habit_;
+  Time habit_at_ = 0;
 };
 
 }  // namespace failsim::node

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "cluster/migration/told_habit.h"
+
 namespace failsim::node {
 namespace {
 
@@ -222,12 +224,7 @@ pb::PeerMessage::LiveReply HypervisorImpl::live(const std::string& vm, NodeId ta
     reply.set_has_guest(true);
     reply.set_counter(view->counter.load());
     reply.set_boot_id(view->boot_id.load());
-    const DirtyCurve curve = view->dirty_curve();
-    for (const DirtyPoint& point : curve.points()) {
-      pb::PeerMessage::DirtyPoint& shown = *reply.add_dirty_curve();
-      shown.set_elapsed_ns(point.elapsed);
-      shown.add_bytes(point.bytes);
-    }
+    if (const auto habit = view->habit(boottime_now())) tell_habit(*habit, reply);
     reply.set_executing(!stopped_.load() && view->runnable.load() && scheduler_->leased());
   }
   const std::lock_guard lock(mutex_);

@@ -21,7 +21,7 @@ class SimulatedPrecopy {
         rate_(link_bytes_per_second),
         guest_(config, state_of(config, seed)),
         dirty_(pages_of(config)),
-        modelled_(modelled_memory(config)) {
+        modelled_(modelled_memory_of(config, seed)) {
     dirty_.set_all();
   }
   // Where a sequential guest of this seed goes on.
@@ -92,6 +92,13 @@ class SimulatedPrecopy {
     DeviceState state = fresh_device_state(config, seed, 0, false);
     state.next_sequential_page = seed % working_set_pages_of(config);
     return state;
+  }
+
+  // The closed form of the same guest: one that sweeps is where it would be with pages.
+  static DirtyPieces modelled_memory_of(const pb::VmConfig& config, std::uint64_t seed) {
+    if (config.pattern() != pb::PATTERN_SEQUENTIAL) return modelled_memory(config);
+    return {DirtyHabit::sweep(habit_of(config).in_numbers(), position_of(config, seed)),
+            config.memory_bytes()};
   }
 
   pb::VmConfig config_;

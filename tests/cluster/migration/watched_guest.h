@@ -14,7 +14,7 @@ class WatchedGuest {
  public:
   // In the end it is where the guest of SimulatedPrecopy with this seed begins.
   WatchedGuest(const pb::VmConfig& config, std::uint64_t seed, Duration length = 5 * kSecond)
-      : watch_(1) {
+      : length_(length), watch_(1) {
     const std::uint64_t pages = working_set_pages_of(config);
     const std::uint64_t writes = bytes_in(length, config.dirty_bytes_per_second()) / kPageBytes;
     const std::uint64_t ends_at = SimulatedPrecopy::position_of(config, seed) / kPageBytes;
@@ -30,9 +30,10 @@ class WatchedGuest {
   }
 
   DirtyCurve curve() const { return watch_.curve(); }
-  DirtyHabit habit() const { return watch_.habit().value_or(DirtyHabit()); }
+  DirtyHabit habit() const { return watch_.habit(length_).value_or(DirtyHabit()); }
 
  private:
+  Duration length_;
   DirtyWatch watch_;
 };
 

@@ -7,6 +7,7 @@
 #include <boost/json/value.hpp>
 #include <gtest/gtest.h>
 
+#include "cluster/migration/dirty_curve.h"
 #include "cluster/vm/lifecycle.h"
 #include "node/faults/fault_desk.h"
 
@@ -257,7 +258,7 @@ TEST_F(ApiTest, AForecastIsOfTheGuestAndTheLinkAsTheirOwnerSawThem) {
   for (const Duration elapsed : {kSecond, kSecond, 2 * kSecond}) {
     pb::PeerMessage::DirtyPoint& point = *live.add_dirty_curve();
     point.set_elapsed_ns(elapsed);
-    point.add_bytes(1u << 20);
+    for (std::size_t part = 0; part < kDirtyParts; ++part) point.add_bytes(1u << 16);
   }
   EXPECT_EQ(send("POST", "/v1/vms/web/forecast-migration", R"({"to":"node-2"})"), 200u);
   EXPECT_EQ(answer().at("is_watched"), true);
