@@ -100,9 +100,10 @@ class Stage {
     world_.ask(sides_.leader, request, [](const pb::Reply&) {});
   }
 
-  // Of the leader, or of whoever answers; outside of the step that passes a point.
-  void ask(Ask what, std::function<void(const pb::Request&, const pb::Reply&)> answered) {
-    world_.queue().after(0, [this, what, answered] {
+  // Of `first`, or of whoever answers; outside of the step that passes a point.
+  void ask(Ask what, NodeId first,
+           std::function<void(const pb::Request&, const pb::Reply&)> answered) {
+    world_.queue().after(0, [this, what, first, answered] {
       pb::Request request = new_request();
       if (what == Ask::kCancel) {
         request.mutable_cancel_migration()->set_vm(kVm);
@@ -113,7 +114,7 @@ class Stage {
             static_cast<std::uint32_t>(requested(what)));
       }
       const auto reply = [request, answered](const pb::Reply& said) { answered(request, said); };
-      for (const NodeId node : {sides_.leader, sides_.source, sides_.target, sides_.third}) {
+      for (const NodeId node : {first, sides_.source, sides_.target, sides_.third}) {
         if (!world_.is_running(node) || world_.is_stopped(node)) continue;
         if (world_.ask(node, request, reply)) return;
       }
@@ -239,7 +240,10 @@ class Run {
   void strike() {
     result_.was_struck = true;
     if (case_.disturbance->ask != Ask::kNothing) {
-      stage_.ask(case_.disturbance->ask,
+      // Without anybody to order it, of who can do something about it.
+      const Sides& sides = stage_.sides();
+      const bool is_led = case_.disturbance->loss != Loss::kControl;
+      stage_.ask(case_.disturbance->ask, is_led ? sides.leader : sides.source,
                  [this](const pb::Request& request, const pb::Reply& reply) {
                    result_.answer = answer_of(request, reply);
                    if (history::is_accepted_cancel(request, reply)) {
@@ -249,7 +253,7 @@ class Run {
     }
     if (case_.disturbance->ask == Ask::kSuspend) {
       stage_.world().queue().after(kSuspended, [this] {
-        stage_.ask(Ask::kStart, [](const pb::Request&, const pb::Reply&) {});
+        stage_.ask(Ask::kStart, stage_.sides().leader, [](const pb::Request&, const pb::Reply&) {});
       });
     }
     for (const std::string& order : case_.disturbance->orders) inject(order);

@@ -32,6 +32,12 @@ class Table {
           std::pair("job kill", Ask::kKill), std::pair("job suspend, start", Ask::kSuspend)}) {
       rows_.push_back({what, Loss::kNothing, ask});
     }
+    rows_.push_back(
+        {"cancel, leader killed", Loss::kLeader, Ask::kCancel, {"kill LEADER" + kDead}});
+    rows_.push_back({"cancel, nobody to order it",
+                     Loss::kControl,
+                     Ask::kCancel,
+                     {"link-cut all<->all class=control" + kCut}});
   }
   void add_processes() {
     for (const Side& side : kSides) {
@@ -140,6 +146,7 @@ std::string_view name(Loss loss) {
       "the target's memory",
       "the shared volume",
       "the quorum",
+      "every control link",
       "whoever passes the point, for 2 s",
       "the disk of whoever passes the point"};
   return kNames[static_cast<std::size_t>(loss)];

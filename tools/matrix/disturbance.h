@@ -36,10 +36,11 @@ enum class Loss {
   kMemory,  // of the target
   kVolume,
   kQuorum,
+  kControl,    // every control link: nobody can order anything, and pages still pass
   kPasser,     // whoever passes the point stands still for longer than the detection time
   kPasserDisk  // its write at the point fails
 };
-inline constexpr std::size_t kLosses = 19;
+inline constexpr std::size_t kLosses = 20;
 std::string_view name(Loss loss);
 
 enum class Ask {

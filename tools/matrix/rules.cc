@@ -57,6 +57,8 @@ Row row_of(Loss loss) {
       return {kC | kF,      kC | kF, kC | kF, kC | kF, kC | kF, kC,      kC,      kC,           kC, k_,      kC,       kC};
     case Loss::kQuorum:  // nothing is decided until it returns; the data link is cut, too
       return {kC | kN | kF, kC | kF, kF,      kF,      kF,      kF,      kF | kC, kF | kC,      kC, k_,      kC,       kC};
+    case Loss::kControl:  // as above, with a data link; only ever beside a cancel
+      return {kC | kN,      kC,      kC,      kC,      kC | kF, kC,      kC,      kC,           kC, k_,      kC,       kC};
     case Loss::kControlLink:
     case Loss::kSidesLink:
     case Loss::kSidesLinkBack:
@@ -169,7 +171,8 @@ Ends ends_of_an_end(const Case& one, Loss loss) {
   if (is_source) return restarted | kR;
   if (is_target) return planned | kF;
   // A cancel that its leader has told nobody is lost with it.
-  if (loss == Loss::kLeader || loss == Loss::kQuorum) return planned | kC | kF;
+  const bool is_unled = loss == Loss::kLeader || loss == Loss::kQuorum || loss == Loss::kControl;
+  if (is_unled) return planned | kC | kF;
   return planned;
 }
 
@@ -178,6 +181,17 @@ bool is_back_in_time(const Case& one, Loss loss) {
   return one.disturbance->name.ends_with(" 1s") &&
          ((loss == Loss::kSource && one.placement == Placement::kSource) ||
           (loss == Loss::kTarget && one.placement == Placement::kTarget));
+}
+
+// A cancel while nobody can order it. The source sends nothing from when it knows that, so in a
+// round the migration does not go on meanwhile; only what is in a log already can be first.
+Ends ends_without_leader(const Case& one) {
+  const Phase phase = phase_of(one);
+  const Loss loss = one.disturbance->loss;
+  const Row row = one.course == Course::kPostCopies ? row_of_post_copy(loss) : row_of(loss);
+  const Ends otherwise = row[static_cast<std::size_t>(phase)];
+  if (phase == Phase::kSetup || phase == Phase::kRounds) return kX;
+  return phase <= Phase::kMoveOrdered ? kX | otherwise : otherwise;
 }
 
 Case undisturbed(Case one) {
@@ -193,6 +207,8 @@ Ends allowed_ends(const Case& one) {
   const bool is_ask =
       one.disturbance->ask != Ask::kNothing && one.disturbance->ask != Ask::kSuspend;
   const bool is_over = phase == Phase::kCanceling || phase == Phase::kFailing;
+  const bool is_led = one.disturbance->loss == Loss::kNothing;
+  if (is_ask && !is_over && !is_led) return ends_without_leader(one);
   if (is_ask && !is_over) {
     // The first in the log wins; a cancel that came before there is a job finds none.
     // Of the last round a leader that is the source learns with the decision.
@@ -224,7 +240,12 @@ Ends allowed_ends(const Case& one) {
 }
 
 bool is_allowed_answer(const Case& one, std::optional<std::uint32_t> answer, End end) {
-  if (!answer) return false;  // a leader lives in all of them
+  if (!answer) return false;  // a node that can answer lives in all of them
+  if (*answer == static_cast<std::uint32_t>(Code::kIoPending)) {
+    const Phase phase = phase_of(one);
+    const bool is_agreed = phase > Phase::kMoveOrdered && phase != Phase::kCanceling;
+    return one.disturbance->loss != Loss::kNothing && !is_agreed;
+  }
   const bool is_job = one.disturbance->ask != Ask::kCancel;
   const bool suspends = one.disturbance->ask == Ask::kSuspend;
   if (*answer == 0) return suspends || end == End::kCanceled;

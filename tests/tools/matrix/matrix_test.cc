@@ -84,6 +84,12 @@ TEST(MatrixRules, KnowWhatIsWrong) {
   EXPECT_TRUE(is_allowed_answer(cancel, 5023, End::kCompleted));
   EXPECT_FALSE(is_allowed_answer(cancel, 0, End::kCompleted)) << "told canceled, and was not";
   EXPECT_FALSE(is_allowed_answer(cancel, std::nullopt, End::kCompleted));
+  EXPECT_FALSE(is_allowed_answer(cancel, 997, End::kCompleted)) << "a leader lives";
+  const Moment sending{*fault::find_point("round.2.begin"), 1, 0};
+  const Case unled{Course::kCompletes, Placement::kApart, sending,
+                   find_disturbance("cancel, nobody to order it")};
+  EXPECT_EQ(allowed_ends(unled), Ends(End::kCanceled)) << "the source is held";
+  EXPECT_TRUE(is_allowed_answer(unled, 997, End::kCanceled));
 }
 
 }  // namespace
