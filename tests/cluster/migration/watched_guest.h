@@ -20,7 +20,10 @@ class WatchedGuest {
     const std::uint64_t ends_at = SimulatedPrecopy::position_of(config, seed) / kPageBytes;
     DeviceState state = fresh_device_state(config, seed, 0, true);
     state.next_sequential_page = (ends_at + pages - writes % pages) % pages;
-    for (std::uint64_t page = 0; page < pages; ++page) state.write_counts[page] = 2;
+    // A guest that writes in order began at the front.
+    for (std::uint64_t page = 0; page < pages; ++page) {
+      state.write_counts[page] = page < state.next_sequential_page ? 3 : 2;
+    }
     GuestModel guest(config, state);
     for (Duration now = 0; now < length; now += kWatchInterval) {
       watch_.look(now, guest.state().write_counts);
