@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "cluster/migration/post_copy.h"
+#include "cluster/migration/progress.h"
 #include "cluster/state/change.h"
 #include "cluster/state/job_row.h"
 #include "cluster/state/migration_check.h"
@@ -173,7 +174,7 @@ void apply_advance_migration(Change& change, const pb::Command::AdvanceMigration
   job.set_phase_deadline_ns(deadline(job, change.cluster_time(), moving ? kMoveLimit : 0));
   const TaskId id = job_of->task.id();
   change.state().put(std::move(job_of->task));
-  change.progress(id, moving ? 90 : 5);
+  change.progress(id, moving ? kProgressAtMove : kProgressInTransfer);
   change.set_migration_state(job_of->vm, to, id);
 }
 
@@ -212,7 +213,7 @@ void apply_pages_complete(Change& change, const pb::Command::PagesComplete& comm
       .number("requested_pages", statistics.requested_pages())
       .number("stalled_us", static_cast<std::uint64_t>(statistics.stalled_ns() / 1000));
   change.set_migration_state(job_of->vm, MigrationState::kNoMigration, id);
-  change.progress(id, 97);
+  change.progress(id, kProgressWithAllPages);
 }
 
 void apply_keep_rounds(Change& change, const pb::Command::KeepRounds& command) {
@@ -270,7 +271,7 @@ void apply_complete_migration(Change& change, const pb::Command::CompleteMigrati
   } else {
     change.set_migration_state(vm, MigrationState::kNoMigration, id);
   }
-  change.progress(id, 95);
+  change.progress(id, kProgressAtComplete);
   change.put(std::move(vm));
 }
 

@@ -5,6 +5,7 @@
 #include "cluster/ids.h"
 #include "cluster/migration/job.h"
 #include "cluster/migration/migration_state.h"
+#include "cluster/migration/progress.h"
 #include "cluster/state/migration_check.h"
 #include "cluster/state/migration_queue.h"
 #include "cluster/time.h"
@@ -132,8 +133,8 @@ bool is_transferring(const pb::Task& task, const Live& live) {
 }  // namespace
 
 std::uint32_t migration_progress(const pb::Task& task, const Live& live) {
-  return is_transferring(task, live) ? std::max(task.progress(), live->migration_progress())
-                                     : task.progress();
+  if (!is_transferring(task, live)) return task.progress();
+  return std::max(task.progress(), std::min(live->migration_progress(), kProgressAtMove));
 }
 
 json::object status(const ClusterState& state, const Standing& standing) {

@@ -6,6 +6,7 @@
 #include <boost/json/value.hpp>
 #include <gtest/gtest.h>
 
+#include "cluster/migration/progress.h"
 #include "cluster/vm/vm_state.h"
 #include "node/api/time_text.h"
 
@@ -143,6 +144,36 @@ TEST_F(Render, AMigrationUnderWayShowsWhatItsSourceSays) {
   EXPECT_TRUE(shown.at("result").is_null());
   EXPECT_TRUE(shown.at("error").is_null());
   EXPECT_TRUE(shown.at("digest_match").is_null());
+}
+
+// Its source says 99 at the end of the rounds and 100 behind them, and nothing once it is no more the
+// owner; then the number is what is agreed.
+TEST_F(Render, ProgressNeverFallsAsTheOwnerChanges) {
+  render::Live source = live();
+  std::uint32_t before = 0;
+  const auto expect_no_fall = [&](std::uint32_t agreed, const render::Live& said) {
+    task_.set_progress(agreed);
+    const std::uint32_t shown = render::migration_progress(task_, said);
+    EXPECT_GE(shown, before);
+    EXPECT_LT(shown, 100u);
+    before = shown;
+  };
+  for (const std::uint32_t percent : {0u, 40u, 99u}) {
+    source->set_migration_progress(percent);
+    expect_no_fall(kProgressInTransfer, source);
+  }
+  source->set_migration_progress(100);
+  expect_no_fall(kProgressInTransfer, source);
+  expect_no_fall(kProgressAtMove, source);
+  expect_no_fall(kProgressAtComplete, source);
+  render::Live target = live();
+  target->set_has_transfer(false);
+  target->set_migration_progress(0);
+  expect_no_fall(kProgressAtComplete, target);
+  expect_no_fall(kProgressWithAllPages, target);
+  task_.set_complete(true);
+  task_.set_progress(100);
+  EXPECT_EQ(render::migration_progress(task_, target), 100u);
 }
 
 TEST_F(Render, AnEndedMigrationShowsWhatIsAgreed) {
