@@ -96,7 +96,7 @@ TEST_F(Recorded, AClusterIsHeldToTheInvariantsWhileItRunsAndAfterwards) {
   EXPECT_EQ(text_in(found, "known_until"), "");
   const auto times = evaluated(found);
   for (const char* rule : {"raft", "S1", "S3", "S4", "S6", "S8", "S9", "S10", "S11", "S12", "S13",
-                           "S15", "S20", "S22", "handover", "L5", "L9"}) {
+                           "S15", "S20", "S22", "handover", "slots", "L5", "L9"}) {
     EXPECT_GT(times.at(rule), 0u) << rule;
   }
   for (const char* file : {"report.html", "history.jsonl", "junit.xml", "trace.json"}) {

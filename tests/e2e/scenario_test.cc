@@ -50,7 +50,8 @@ TEST_F(ScenarioOnProcesses, IsJudgedByTheInvariantsAndReported) {
   }
   for (const char* rule :
        {"raft", "S1",  "S3",  "S4",  "S6", "S7",       "S8", "S9", "S10", "S11", "S12", "S13",
-        "S14",  "S15", "S20", "S22", "L1", "handover", "L2", "L3", "L4",  "L5",  "L8",  "L9"}) {
+        "S14",  "S15", "S20", "S22", "L1", "handover", "L2", "L3", "L4",  "L5",  "L8",  "L9",
+        "slots"}) {
     EXPECT_GT(times[rule], 0u) << rule;
   }
 }

@@ -44,9 +44,9 @@ TEST_P(Chaos, BreaksNoInvariantAndReplays) {
   // A rule that was never put to the test, and an end of a migration that was never seen, prove
   // nothing.
   for (const char* label :
-       {"raft", "S1",  "S2",  "S3",  "S4",  "S5",  "S6",  "S7",  "S8",  "S9",
-        "S10",  "S11", "S12", "S13", "S14", "S15", "S16", "S17", "S19", "S20",
-        "S22",  "S23", "L1",  "L2",  "L3",  "L4",  "L7",  "L8",  "L9",  "handover"}) {
+       {"raft", "S1",  "S2",  "S3",  "S4",  "S5",  "S6",  "S7",    "S8",      "S9",  "S10",
+        "S11",  "S12", "S13", "S14", "S15", "S16", "S17", "S19",   "S20",     "S22", "S23",
+        "L1",   "L2",  "L3",  "L4",  "L7",  "L8",  "L9",  "slots", "handover"}) {
     EXPECT_GT(evaluations[label], 0u) << label;
   }
   for (const char* end :

@@ -75,10 +75,10 @@ constexpr std::array kSometimes = {
     Sometimes{"nodes and the log", "reaction", "a moment that was lain in wait for came"},
 };
 
-constexpr std::array<std::string_view, 30> kLabels = {
-    "raft", "S1",  "S2",       "S3",  "S4",  "S5",  "S6",  "S7",  "S8",  "S9",
-    "S10",  "S11", "S12",      "S13", "S14", "S15", "S16", "S17", "S19", "S20",
-    "S22",  "S23", "handover", "L1",  "L2",  "L3",  "L4",  "L5",  "L8",  "L9"};
+constexpr std::array<std::string_view, 31> kLabels = {
+    "raft",     "S1",  "S2",  "S3",  "S4",  "S5",  "S6",  "S7",  "S8",   "S9",  "S10",
+    "S11",      "S12", "S13", "S14", "S15", "S16", "S17", "S19", "S20",  "S22", "S23",
+    "handover", "L1",  "L2",  "L3",  "L4",  "L5",  "L8",  "L9",  "slots"};
 
 // Only called while sometimes() begins: the keys last as long as the process.
 std::string_view fault_key(std::string_view kind) {

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <set>
 #include <string_view>
+#include <utility>
 
 #include "cluster/state/cluster_state.h"
 
@@ -133,6 +134,10 @@ void Checker::after_step(const Member& member, const Effects& effects) {
   for (const failsim::Fact& fact : effects.trace) {
     coverage_.fact(fact);
     if (fact.kind == "state-diverged") tell(history::Complaint{member.self(), fact.text});
+  }
+  if (!std::exchange(are_slots_told_, true)) {
+    // Nobody has applied anything yet.
+    tell(history::SlotsFormed{member.state().cluster_dword("MaximumParallelMigrations")});
   }
   look_at_log(member, effects);
   look_at_orders(member, effects);

@@ -127,6 +127,7 @@ class Checker : public Observer {
   Duration patience_ = 0;  // what is waited for a heartbeat before that is told
   std::map<NodeId, Progress> progress_;
   std::vector<pb::EventRecord> events_;
+  bool are_slots_told_ = false;
   std::uint64_t last_fault_ = 0;
   std::uint64_t last_message_ = 0;
 };

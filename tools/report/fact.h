@@ -262,6 +262,11 @@ struct LinkChanged {
 // Nothing breaks any more, and what can be healed is healed.
 struct FaultsEnded {};
 
+// MaximumParallelMigrations when the cluster was formed; events of record tell how it changes.
+struct SlotsFormed {
+  std::uint32_t most = 0;
+};
+
 // The clock of the node runs too fast (or, negative, too slow) by so many millionths.
 struct ClockRate {
   NodeId node = kNoNode;
@@ -328,7 +333,7 @@ using Fact =
                  HandoverStep, TraceExpected, Sent, Received, FaultInjected, FaultHealed,
                  LinkChanged, ClockRate, WriteBegan, WriteAcknowledged, WriteRefused, ReadSaw,
                  Answered, CancelAccepted, DiskReplaced, Held, Expectation, Violated, NodeRow,
-                 Complaint, Unheard, CalledSilent, DamagedFrame, FaultsEnded>;
+                 Complaint, Unheard, CalledSilent, DamagedFrame, FaultsEnded, SlotsFormed>;
 
 // Who wants to know everything, in the order of one clock.
 class Sink {

@@ -349,6 +349,11 @@ void describe(Form& form, X& x) {
 template <typename Form, Is<FaultsEnded> X>
 void describe(Form&, X&) {}
 
+template <typename Form, Is<SlotsFormed> X>
+void describe(Form& form, X& x) {
+  form.number("most", x.most);
+}
+
 // The names of the kinds, in the order of the variant.
 inline constexpr std::string_view kKindNames[] = {"cluster",
                                                   "detection-time",
@@ -400,7 +405,8 @@ inline constexpr std::string_view kKindNames[] = {"cluster",
                                                   "unheard",
                                                   "called-silent",
                                                   "damaged-frame",
-                                                  "faults-ended"};
+                                                  "faults-ended",
+                                                  "slots-formed"};
 static_assert(std::size(kKindNames) == std::variant_size_v<Fact>);
 
 }  // namespace failsim::history

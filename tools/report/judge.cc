@@ -32,6 +32,7 @@ constexpr std::array kRules = {
     Rule{"S21", "A frame that was damaged on the way is thrown away"},
     Rule{"S22", "Events of record have no gap, are the same everywhere and tell what the rows say"},
     Rule{"S23", "No process ends by itself, unless its disk fails"},
+    Rule{"slots", "A node takes part in no more migrations than MaximumParallelMigrations allows"},
     Rule{"handover", "An ownership changes only by steps that are declared and allowed"},
     Rule{"L1", "After the faults: one leader, every node Up"},
     Rule{"L2", "After the faults: every VM that should run does"},

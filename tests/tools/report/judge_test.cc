@@ -118,6 +118,33 @@ TEST(Judge, AJobThatNobodySeesIsFound) {
                     })));
 }
 
+TEST(Judge, AMigrationTooManyIsFound) {
+  bool is_planted = false;
+  EXPECT_TRUE(finds("slots", [&](Judge& judge, Time now, const Fact& fact) {
+    const TaskRow* row = std::get_if<TaskRow>(&fact);
+    if (row == nullptr || row->task->job().attempt() == 0 || is_planted) return;
+    is_planted = true;
+    // As many more as no limit allows, between the same nodes.
+    for (TaskId job = 9'000; job < 9'010; ++job) {
+      pb::Task other = *row->task;
+      other.set_id(job);
+      judge.take(now, TaskRow{row->node, std::make_shared<pb::Task>(other)});
+      pb::EventRecord begins;
+      begins.set_number(1'000'000 + job);
+      begins.set_kind("migration-state");
+      const auto add = [&begins](const char* name) {
+        begins.add_fields()->set_name(name);
+        return begins.mutable_fields(begins.fields_size() - 1);
+      };
+      add("vm")->set_text("vm-" + std::to_string(job));
+      add("from")->mutable_named()->set_value(0);
+      add("to")->mutable_named()->set_value(1);
+      add("job_id")->set_number(job);
+      judge.take(now, EventApplied{row->node, std::make_shared<pb::EventRecord>(begins)});
+    }
+  }));
+}
+
 TEST(Judge, ALostWriteIsFound) {
   EXPECT_TRUE(finds("S7", after<WriteAcknowledged>([](const WriteAcknowledged& write) {
                       return ReadSaw{write.name, "a value of long ago"};

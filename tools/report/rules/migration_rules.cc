@@ -1,5 +1,8 @@
 #include "tools/report/rules/migration_rules.h"
 
+#include <charconv>
+
+#include "cluster/migration/migration_state.h"
 #include "cluster/vm/task_result.h"
 
 namespace failsim::history {
@@ -32,6 +35,7 @@ void MigrationRules::note_writer(NodeId replica, const pb::EventRecord& event) {
 void MigrationRules::event_first_seen(const pb::EventRecord& event) {
   if (event.kind() == "vm-deleted") migration_edges_.deleted(vm_of(event));
   if (event.kind() == "job-state") job_stepped(event);
+  slots_changed(event);
   if (event.kind() != "migration-state") return;
   const pb::EventRecord::Field* vm = field(event, "vm");
   const pb::EventRecord::Field* from = field(event, "from");
@@ -59,8 +63,32 @@ void MigrationRules::job_stepped(const pb::EventRecord& event) {
   jobs_.stepped(job->number(), from->named().value(), to->named().value(), standing_.findings);
 }
 
+// The limit, a migration that begins, and one that has ended.
+void MigrationRules::slots_changed(const pb::EventRecord& event) {
+  const auto number = [&](std::string_view name) {
+    const pb::EventRecord::Field* found = field(event, name);
+    return found == nullptr ? 0 : found->number();
+  };
+  if (event.kind() == "task") slots_.ended(number("task"));
+  if (event.kind() == "migration-state") {
+    const pb::EventRecord::Field* to = field(event, "to");
+    const bool is_setup =
+        to != nullptr && to->named().value() == static_cast<std::uint32_t>(MigrationState::kSetup);
+    if (is_setup && number("job_id") != 0) slots_.begins(number("job_id"), standing_.findings);
+  }
+  if (event.kind() != "property" || event.object() != "cluster") return;
+  const pb::EventRecord::Field* name = field(event, "name");
+  const pb::EventRecord::Field* value = field(event, "value");
+  if (name == nullptr || value == nullptr || name->text() != "MaximumParallelMigrations") return;
+  std::uint32_t most = 0;
+  const std::string& digits = value->text();
+  std::from_chars(digits.data(), digits.data() + digits.size(), most);
+  slots_.limit(most);
+}
+
 void MigrationRules::take(const TaskRow& fact) {
   const pb::Task& task = *fact.task;
+  slots_.row(task, standing_.findings);
   jobs_.task_row(fact.node, task, standing_.findings);
   migration_ends_.ended(fact.node, task);
   if (!task.complete() || !task.has_job()) return;
