@@ -1,13 +1,19 @@
 #include "tools/benchmark/leftovers.h"
 
-#include <cstdio>
+#include <chrono>
 #include <fstream>
+#include <optional>
 #include <sstream>
 
 #include "node/runtime/runtime.h"
+#include "tools/failsim/errors.h"
+#include "tools/failsim/json.h"
 #include "tools/failsim/tasks.h"
 
 namespace failsim::bench {
+
+namespace json = boost::json;
+
 namespace {
 
 constexpr std::size_t kDescriptorsThatMove = 8;  // clients, and the files of the store
@@ -83,12 +89,17 @@ bool comes_with_time(const std::string& kind) {
 
 }  // namespace
 
-Footprint footprint_of(const TestCluster& cluster, const std::string& node) {
-  const cli::fs::path process =
-      cli::fs::path("/proc") / std::to_string(cluster.process_of(node).pid);
+Footprint footprint_of(const cli::ClusterDirectory& cluster, cli::Client& client,
+                       const std::string& node) {
+  const std::optional<cli::RunningProcesses> running = cluster.processes();
+  const cli::RunningChild* child = running ? running->find(node) : nullptr;
+  if (child == nullptr) cli::fail(Code::kNodeDown, node + " does not run.", "");
+  const cli::fs::path process = cli::fs::path("/proc") / std::to_string(child->process.pid);
+  const auto get = [&client](const std::string& target) {
+    return cli::patient_poll(client, target, std::chrono::milliseconds(0));
+  };
   Footprint found;
-  cli::Client client = cluster.new_client();
-  const json::value vms = cli::patient_poll(client, "/v1/vms", std::chrono::milliseconds(0));
+  const json::value vms = get("/v1/vms");
   for (const json::value& row : vms.as_array()) {
     const json::object& vm = row.as_object();
     if (cli::text_in(vm, "owner_node") != node) continue;
@@ -97,8 +108,9 @@ Footprint footprint_of(const TestCluster& cluster, const std::string& node) {
   found.threads = entries_in(process / "task");
   found.descriptors = entries_in(process / "fd");
   found.data_connections = data_connections(process);
-  found.files = kinds_of_files(cluster.directory().path() / node);
-  found.memory_in_use = cli::number_in(cluster.get("/v1/nodes/" + node), "memory_in_use_bytes");
+  found.files = kinds_of_files(cluster.path() / node);
+  const json::value row = get("/v1/nodes/" + node);
+  found.memory_in_use = cli::number_in(row.as_object(), "memory_in_use_bytes");
   return found;
 }
 

@@ -3,13 +3,12 @@
 #pragma once
 
 #include <cstddef>
-#include <map>
+#include <cstdint>
 #include <set>
 #include <string>
 
-#include <sys/types.h>
-
-#include "tools/benchmark/test_cluster.h"
+#include "tools/failsim/client.h"
+#include "tools/failsim/directory.h"
 
 namespace failsim::bench {
 
@@ -22,8 +21,9 @@ struct Footprint {
   std::uint64_t memory_of_vms = 0;   // ... and of the VMs that it owns
 };
 
-// Of a node that runs; `vms` is the answer to GET /v1/vms.
-Footprint footprint_of(const TestCluster& cluster, const std::string& node);
+// Of a node that runs; a cli::Failure if it does not.
+Footprint footprint_of(const cli::ClusterDirectory& cluster, cli::Client& client,
+                       const std::string& node);
 
 // What `now` has more than `before`, as a sentence about the node; empty if nothing. A few
 // descriptors come and go with clients and with the files of the store.

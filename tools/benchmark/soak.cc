@@ -121,7 +121,10 @@ void Soak::run_cluster() {
   if (const std::string wrong = come_to_rest(cluster); !wrong.empty()) {
     cli::fail(Code::kNotReady, "A new cluster does not come to rest: " + wrong, "");
   }
-  for (const std::string& node : cluster.nodes()) before_[node] = footprint_of(cluster, node);
+  cli::Client client = cluster.new_client();
+  for (const std::string& node : cluster.nodes()) {
+    before_[node] = footprint_of(cluster.directory(), client, node);
+  }
   for (std::uint32_t i = 0; i < kCasesACluster && steady_clock::now() < end_; ++i) {
     const Plan plan = draw(cluster);
     const std::string which = "case " + std::to_string(++cases_) + ", " + plan.source + " to " +
@@ -306,11 +309,14 @@ std::string Soak::what_does_not_rest(const TestCluster& cluster) const {
 
 std::string Soak::look_for_leftovers(const TestCluster& cluster) const {
   std::string left;
+  cli::Client client = cluster.new_client();
   wait_until(
       [&] {
         left.clear();
         for (const std::string& node : cluster.nodes()) {
-          if (left.empty()) left = left_behind(node, before_.at(node), footprint_of(cluster, node));
+          if (!left.empty()) break;
+          left =
+              left_behind(node, before_.at(node), footprint_of(cluster.directory(), client, node));
         }
         return left.empty();
       },
