@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include "cluster/wire/frame.h"
 #include "tests/storage/recorded_run.h"
 
 namespace failsim::cli {
@@ -142,6 +143,27 @@ TEST_F(RetellingTest, AMemberThatDoesSomethingElseEndsTheTale) {
   recorded(run.bytes() + encode_recorded_step(run.now(), Tick{}) + encode_recorded_hash(1));
   tell();
   EXPECT_EQ(broken(), std::vector<std::string>{"replay"});
+}
+
+TEST(RecordedMail, WhatASenderNeverSentIsNotGenuine) {
+  pb::PeerMessage message;
+  message.set_version(kWireVersion);
+  message.set_from(2);
+  message.set_to(1);
+  message.set_incarnation(7);
+  message.mutable_heartbeat()->set_sequence(12);
+  RecordedMail mail;
+  EXPECT_TRUE(mail.is_genuine(message)) << "nothing is known of this process";
+  mail.begins({2, 7});
+  EXPECT_FALSE(mail.is_genuine(message));
+  mail.sent(message);
+  EXPECT_TRUE(mail.is_genuine(message));
+  EXPECT_TRUE(mail.is_genuine(message)) << "it may come twice";
+  pb::PeerMessage damaged = message;
+  damaged.mutable_heartbeat()->set_sequence(13);
+  EXPECT_FALSE(mail.is_genuine(damaged));
+  damaged.set_version(kWireVersion + 1);
+  EXPECT_TRUE(mail.is_genuine(damaged)) << "it is refused, whatever it says";
 }
 
 TEST_F(RetellingTest, AStoreThatLostWhatWasSyncedIsFound) {

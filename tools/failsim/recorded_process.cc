@@ -5,6 +5,7 @@
 
 #include "cluster/effects_hash.h"
 #include "cluster/state/field_hash.h"
+#include "cluster/wire/frame.h"
 #include "tools/report/answer.h"
 
 namespace failsim::cli {
@@ -15,7 +16,22 @@ std::size_t RecordedMail::digest(const pb::PeerMessage& message) {
   return std::hash<std::string>()(message.SerializeAsString());
 }
 
-void RecordedMail::sent(const pb::PeerMessage& message, std::uint64_t id) {
+void RecordedMail::begins(const handover::Process& process) {
+  senders_.insert({process.node, process.incarnation});
+}
+
+void RecordedMail::sent(const pb::PeerMessage& message) {
+  sent_.insert(digest(message));
+}
+
+// One of another version is refused, whatever it says; the version is what such a fault changes.
+bool RecordedMail::is_genuine(const pb::PeerMessage& message) const {
+  return message.version() != kWireVersion ||
+         !senders_.contains({message.from(), message.incarnation()}) ||
+         sent_.contains(digest(message));
+}
+
+void RecordedMail::left(const pb::PeerMessage& message, std::uint64_t id) {
   under_way_[{message.from(), message.to(), digest(message)}].push_back(id);
 }
 
@@ -53,7 +69,8 @@ std::optional<Time> RecordedProcess::next_at() const {
   return next_->now - next_->clock_ahead;
 }
 
-void RecordedProcess::start(history::Checker& checker) {
+void RecordedProcess::start(history::Checker& checker, RecordedMail& mail) {
+  mail.begins(process_);
   checker.process_started(process_.node);
   checker.store_opened(process_.node, recording_.recovered());
   member_ = std::make_unique<Member>(recording_.config(), recording_.recovered(),
@@ -90,15 +107,25 @@ void RecordedProcess::end(history::Checker& checker, RecordedGuests& guests) {
   next_.reset();
 }
 
+void RecordedProcess::receive(const pb::PeerMessage& message, history::Checker& checker,
+                              RecordedMail& mail) {
+  if (!mail.is_genuine(message)) {
+    checker.expect("S21", false,
+                   node_name(process_.node) + " takes a message of " + node_name(message.from()) +
+                       " that was never sent so: it was damaged on the way");
+  } else if (mail.take_damage()) {
+    checker.expect("S21", true);
+  }
+  if (const auto id = mail.received(message)) checker.message_received(*id);
+  if (!message.has_heartbeat() || !member_->listens_to(message)) return;
+  const std::optional<Time> sent = mail.beat_received(message);
+  if (sent) checker.heartbeat_heard(process_.node, message.from(), *sent);
+}
+
 void RecordedProcess::look_at_event(const Event& event, history::Checker& checker,
                                     RecordedMail& mail) {
   if (const auto* received = std::get_if<MessageReceived>(&event)) {
-    const pb::PeerMessage& message = received->message;
-    if (const auto id = mail.received(message)) checker.message_received(*id);
-    if (message.has_heartbeat() && member_->listens_to(message)) {
-      const std::optional<Time> sent = mail.beat_received(message);
-      if (sent) checker.heartbeat_heard(process_.node, message.from(), *sent);
-    }
+    receive(received->message, checker, mail);
   } else if (const auto* asked = std::get_if<ClientAsks>(&event)) {
     asked_[asked->token] = asked->request;
   } else if (const auto* persisted = std::get_if<Persisted>(&event)) {
@@ -140,8 +167,9 @@ void RecordedProcess::look_at_effects(const Effects& effects, Duration clock_ahe
 
 void RecordedProcess::say(const After& said, history::Checker& checker, RecordedMail& mail) {
   if (const auto* message = std::get_if<pb::PeerMessage>(&said)) {
+    mail.sent(*message);
     if (message->has_heartbeat()) mail.beat_sent(*message, now_);
-    if (checker.is_recorded()) mail.sent(*message, checker.message_sent(*message));
+    if (checker.is_recorded()) mail.left(*message, checker.message_sent(*message));
     return;
   }
   const auto* reply = std::get_if<ReplyToClient>(&said);

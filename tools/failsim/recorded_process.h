@@ -7,8 +7,11 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <tuple>
+#include <unordered_set>
+#include <utility>
 
 #include "cluster/member.h"
 #include "cluster/migration/handover.h"
@@ -18,10 +21,20 @@
 
 namespace failsim::cli {
 
-// Messages under way, by content: a recording says what was sent and what came, not which it was.
+// Messages, by content: a recording says what was sent and what came, not which it was.
 class RecordedMail {
  public:
-  void sent(const pb::PeerMessage& message, std::uint64_t id);
+  // From now on everything that this process sends is told.
+  void begins(const handover::Process& process);
+  void sent(const pb::PeerMessage& message);
+  // False if its sender is known, and has never sent that.
+  bool is_genuine(const pb::PeerMessage& message) const;
+  // Frames are damaged on their way from now on; and whether that is news.
+  void damage_begins() { is_damage_new_ = true; }
+  bool take_damage() { return std::exchange(is_damage_new_, false); }
+
+  // Those under way.
+  void left(const pb::PeerMessage& message, std::uint64_t id);
   // The oldest that was sent so and has not come yet; nothing if there is none.
   std::optional<std::uint64_t> received(const pb::PeerMessage& message);
   // When a heartbeat was sent, by the clock of the run; nothing if that was not recorded.
@@ -34,6 +47,9 @@ class RecordedMail {
     return {message.from(), message.to(), message.incarnation(), message.heartbeat().sequence()};
   }
   static std::size_t digest(const pb::PeerMessage& message);
+  std::set<std::pair<NodeId, Incarnation>> senders_;
+  std::unordered_set<std::size_t> sent_;  // digests
+  bool is_damage_new_ = false;
   std::map<std::tuple<NodeId, NodeId, std::size_t>, std::deque<std::uint64_t>> under_way_;
   std::map<Beat, Time> beats_;
 };
@@ -51,7 +67,7 @@ class RecordedProcess {
   bool is_running() const { return member_ != nullptr; }
   const Member& member() const { return *member_; }
 
-  void start(history::Checker& checker);
+  void start(history::Checker& checker, RecordedMail& mail);
   // Takes the step at next_at(). A sentence if the replay wants something else than the recorded
   // process did: then nothing that follows can be believed.
   std::optional<std::string> step(history::Checker& checker, RecordedGuests& guests,
@@ -59,6 +75,7 @@ class RecordedProcess {
   void end(history::Checker& checker, RecordedGuests& guests);
 
  private:
+  void receive(const pb::PeerMessage& message, history::Checker& checker, RecordedMail& mail);
   void look_at_event(const Event& event, history::Checker& checker, RecordedMail& mail);
   void look_at_effects(const Effects& effects, Duration clock_ahead, history::Checker& checker,
                        RecordedGuests& guests, RecordedMail& mail);

@@ -109,6 +109,7 @@ void Retelling::tell(const Observed& observed) {
     process_ended(what.process_ended());
   } else if (what.has_fault_began()) {
     faults_.began(observed.by, what.fault_began());
+    if (what.fault_began().order().starts_with("link-corrupt ")) mail_.damage_begins();
   } else if (what.has_fault_ended()) {
     faults_.ended(observed.by, what.fault_ended().id());
   } else {
@@ -128,7 +129,7 @@ RecordedProcess* Retelling::running(NodeId node) {
 void Retelling::start(RecordedProcess& process) {
   // Nobody has seen it end, and a node has one process at a time: the lock of its store says so.
   if (RecordedProcess* former = running(process.process().node)) end(*former);
-  process.start(checker_);
+  process.start(checker_, mail_);
   faults_.process_started(process.process().node);
 }
 
