@@ -76,6 +76,8 @@ Text look_at_migration(const Sight& sight, const std::string& name, const std::s
   if (field == "not_converging") {
     return flag_text(!text_in(*migration, "not_converging").empty());
   }
+  if (field == "forced") return flag_text(flag_in(*migration, "forced_switch"));
+  if (field == "throttle") return std::to_string(number_in(*migration, "throttle_percent"));
   if (field == "restarted") return flag_text(flag_in(*migration, "restarted_elsewhere"));
   if (field == "digest") return digest_text(*migration);
   return std::nullopt;

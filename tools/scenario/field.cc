@@ -66,6 +66,8 @@ constexpr std::array kFields = {
     Field{"migration", "target", Type::kNode, {}, false, "of the newest"},
     Field{"migration", "round", Type::kNumber, {}, false, "of pre-copy: how many have ended"},
     Field{"migration", "not_converging", Type::kFlag, {}, false, "its pre-copy will not converge"},
+    Field{"migration", "forced", Type::kFlag, {}, false, "it switched with too much left"},
+    Field{"migration", "throttle", Type::kNumber, {}, false, "percent of the guest's time taken"},
     Field{"migration", "restarted", Type::kFlag, {}, false, "it failed and the VM was restarted"},
     Field{"migration", "digest", Type::kChoice, kDigests, false, "the check of every page"},
     Field{"node", "state", Type::kChoice, kNodeStates, false, "CLUSTER_NODE_STATE"},

@@ -162,6 +162,8 @@ View::Text View::look_at_migration(const std::string& vm, const std::string& fie
   if (field == "target") return node_or_none(job.target());
   if (field == "round") return std::to_string(round_of(job, task->id()));
   if (field == "not_converging") return flag(!job.statistics().not_converging().empty());
+  if (field == "forced") return flag(job.statistics().forced_switch());
+  if (field == "throttle") return std::to_string(job.statistics().throttle_percent());
   if (field == "restarted") return flag(job.restarted_elsewhere());
   if (field == "digest") return digest_text(job.statistics());
   return std::nullopt;
