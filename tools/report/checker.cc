@@ -204,7 +204,8 @@ void Checker::look_at_commit(const Member& member) {
     const EntryPtr entry = std::move(progress.entries.begin()->second);
     progress.entries.erase(progress.entries.begin());
     tell(history::Committed{member.self(), position_of(*entry)});
-    handover_feed_.committed(*entry);
+    const bool changes_owner = handover_feed_.committed(*entry);
+    if (changes_owner && entry->index() < log.first_index()) coverage_.happened(kCompactedAtOnce);
   }
 }
 

@@ -13,6 +13,9 @@
 
 namespace failsim::history {
 
+// An owner changed by an entry that was gone from the log when the step that committed it ended.
+inline constexpr const char* kCompactedAtOnce = "owner changed by an entry compacted at once";
+
 class Coverage {
  public:
   void happened(const std::string& what) { ++counts_[what]; }

@@ -35,8 +35,8 @@ Epoch parse_epoch(const std::string& text) {
 
 }  // namespace
 
-void HandoverFeed::committed(const pb::LogEntry& entry) {
-  if (entry.index() <= committed_) return;
+bool HandoverFeed::committed(const pb::LogEntry& entry) {
+  if (entry.index() <= committed_) return false;
   committed_ = entry.index();
   pb::Command command;
   const bool well_formed = command.ParseFromString(entry.command());
@@ -50,6 +50,7 @@ void HandoverFeed::committed(const pb::LogEntry& entry) {
     failovers_[{assignment.vm(), epoch_of(assignment.epoch())}].push_back(
         {{assignment.to(), assignment.to_incarnation()}, assignment.boot_id() != 0});
   }
+  return command.has_complete_migration() || command.failover().assignments_size() > 0;
 }
 
 void HandoverFeed::happened(const pb::EventRecord& event, const ClusterState& state) {

@@ -30,8 +30,9 @@ class HandoverFeed {
   HandoverFeed(const invariants::HandoverTrace& trace, Tell tell)
       : trace_(trace), tell_(std::move(tell)) {}
 
-  // An entry, each once or repeated by other replicas.
-  void committed(const pb::LogEntry& entry);
+  // An entry, each once or repeated by other replicas. True if nobody has told it before and it may
+  // change an owner.
+  bool committed(const pb::LogEntry& entry);
   // An event of record, each once, in order; `state` is that of a replica that applied it just now.
   void happened(const pb::EventRecord& event, const ClusterState& state);
 

@@ -196,6 +196,11 @@ View::Text View::look_at_node(const std::string& name, const std::string& field)
 
 View::Text View::look_at_cluster(const std::string& field) const {
   if (field == "leader") return node_or_none(leader());
+  if (field == "compacted_at_once") {
+    const auto& counts = world_.checker().coverage().counts();
+    const auto found = counts.find(history::kCompactedAtOnce);
+    return std::to_string(found == counts.end() ? 0 : found->second);
+  }
   if (field != "quorum") return std::nullopt;
   return flag(std::any_of(world_.nodes().begin(), world_.nodes().end(), [this](NodeId node) {
     return world_.is_running(node) && !world_.is_stopped(node) &&
