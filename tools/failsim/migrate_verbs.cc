@@ -243,8 +243,10 @@ std::vector<Verb> migrate_verbs() {
                "the guest, or post-copy: it goes on at the target and its pages follow, and if "
                "either node dies before they are there it starts again from its disk",
                "go-on"),
-        option("--streams", "COUNT", "Connections that share the pages, 1 to 8 (default: 1)"),
-        option("--compression", "HOW", "Compress pages: zstd for as long as that is faster, or off",
+        option("--streams", "COUNT",
+               "Connections that share the pages, 1 to 8 (default: 1; in virtual time always)"),
+        option("--compression", "HOW",
+               "Compress pages: zstd for as long as that is faster, or off (in virtual time always)",
                "off"),
         option("--throttle", "FIRST,STEP,MOST",
                "Percent of the guest's time a throttle takes (default: 20,10,99)"),

@@ -31,6 +31,7 @@ class Linter {
   void check_order_of_times();
   void check_step(const Step& step);
   void check_effect(const Effect& effect, const Position& position);
+  void check_has_effect(const Action& action, const Position& position);
   void check_action(const Do& done, const Position& position);
   void check_request(const Action& action, const Position& position);
   void check_argument(ArgumentType type, const std::string& value, const Position& position);
@@ -196,8 +197,21 @@ void Linter::check_argument(ArgumentType type, const std::string& value, const P
   }
 }
 
+// What only processes have is accepted where they may play.
+void Linter::check_has_effect(const Action& action, const Position& position) {
+  if (!scenario_.virtual_only) return;
+  for (const char* option : {"--streams", "--compression"}) {
+    if (!action.has(option)) continue;
+    add(position,
+        std::string("The virtual world has one connection for all pages and compresses none: ") +
+            option + " does nothing there.",
+        "Leave it out, or let processes play this too, without virtual-only.");
+  }
+}
+
 // An action that has to be refused may name what does not exist.
 void Linter::check_action(const Do& done, const Position& position) {
+  check_has_effect(done.action, position);
   if (done.answer != Do::Answer::kAccepted && !done.action.verb.starts_with("node ")) return;
   const ActionVerb* verb = find_verb(done.action.verb);
   if (verb == nullptr) {

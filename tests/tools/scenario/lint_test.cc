@@ -117,6 +117,10 @@ TEST(Lint, RefusesWhatOneWorldCannotDo) {
                  "s:5:12: Only the virtual world performs power-off");
   expect_problem("steps:\n  - expect: node(node-1).caught_up\n", "s:5:13: Only the virtual world");
   expect_fine("virtual-only: true\nsteps:\n  - fault: power-off node-1\n");
+  const std::string migrate = "steps:\n  - do: migrate web --to node-2 --streams 2\n";
+  expect_problem("virtual-only: true\n" + migrate,
+                 "s:6:9: The virtual world has one connection for all pages");
+  expect_fine(migrate);
 }
 
 TEST(Lint, RefusesAClusterThatCannotBe) {
