@@ -39,6 +39,7 @@ enum class Mistake : std::uint8_t {
   kForgetDirtyPage,
   kDropLastRound,
   kLoseCancel,
+  kIgnoreTargetSlot,
   // Commands.
   kApplyUnguarded,
   kForgetReplies,

@@ -60,6 +60,7 @@ class Slots {
   bool has_room(const Route& route) const {
     return has_room(route.source) && has_room(route.target);
   }
+  bool has_room(NodeId node) const { return taken(node) < most_ && !reserved_.contains(node); }
   void take(const Route& route) {
     ++taken_[route.source];
     ++taken_[route.target];
@@ -68,8 +69,6 @@ class Slots {
   void reserve(const Route& route) { reserved_.insert({route.source, route.target}); }
 
  private:
-  bool has_room(NodeId node) const { return taken(node) < most_ && !reserved_.contains(node); }
-
   const std::uint32_t most_;
   std::map<NodeId, std::uint32_t> taken_;
   std::set<NodeId> reserved_;
@@ -117,7 +116,9 @@ void begin_waiting_migrations(Change& change) {
   for (const TaskId id : waiting) {
     const pb::Task& task = *change.state().task(id);
     const Route route = route_of(change.state(), task);
-    if (slots.has_room(route)) {
+    const bool has_room = change.makes(Mistake::kIgnoreTargetSlot) ? slots.has_room(route.source)
+                                                                   : slots.has_room(route);
+    if (has_room) {
       if (begin_migration(change, id)) slots.take(route);
     } else if (was_skipped(change.state(), task)) {
       slots.reserve(route);
