@@ -43,7 +43,7 @@ TEST_F(Cluster, ItIsListedWhileItRunsAndChosenByItself) {
   const json::value rows = cli::parse_json(list.out).value_or(nullptr);
   ASSERT_TRUE(rows.is_array());
   ASSERT_EQ(rows.as_array().size(), 1u);
-  EXPECT_EQ(text_in(rows.as_array()[0].as_object(), "directory"), directory_.string());
+  EXPECT_EQ(text_in(rows.as_array().at(0).as_object(), "directory"), directory_.string());
   EXPECT_EQ(run_program({FAILSIM_PROGRAM, "status"}).exit, 0) << "the only one running";
   EXPECT_EQ(run_program({FAILSIM_PROGRAM, "--cluster", "failsim", "status"}).exit, 0);
   EXPECT_EQ(run("down").exit, 0);

@@ -141,7 +141,7 @@ TEST_F(Failures, NodesStartAndStopWithNoOtherAlive) {
   expect_refused("node kill node-2", 1, Code::kNodeDown);
   const json::array nodes = array("node list");
   ASSERT_EQ(nodes.size(), 3u);
-  EXPECT_TRUE(is_null_in(nodes[0].as_object(), "pid"));
+  EXPECT_TRUE(is_null_in(nodes.at(0).as_object(), "pid"));
   EXPECT_EQ(run("node start node-2").exit, 0);
   EXPECT_FALSE(flag_in(object("status"), "quorum"));
   EXPECT_EQ(run("node kill node-2").exit, 0);

@@ -53,8 +53,8 @@ TEST_F(Faults, AreListedHealedAndRecorded) {
   const std::string late = inject("timer-late node-3 by=1ms");
   const json::array rows = array("fault list");
   ASSERT_EQ(rows.size(), 3u) << "two senders and a node";
-  EXPECT_EQ(text_in(rows[0].as_object(), "order"), "link-delay node-1->node-2 min=1ms max=5ms");
-  EXPECT_GT(number_in(rows[0].as_object(), "remaining_ms"), 50'000u) << "leased for a minute";
+  EXPECT_EQ(text_in(rows.at(0).as_object(), "order"), "link-delay node-1->node-2 min=1ms max=5ms");
+  EXPECT_GT(number_in(rows.at(0).as_object(), "remaining_ms"), 50'000u) << "leased for a minute";
   heal(delay);
   EXPECT_EQ(array("fault list").size(), 1u);
   EXPECT_EQ(array("fault heal --all").size(), 1u);

@@ -104,7 +104,7 @@ TEST_F(Migration, AJobIsSuspendedAndGoesOn) {
   EXPECT_EQ(enum_value_in(shown, "job_type"), 305u);
   EXPECT_TRUE(flag_in(shown, "cancellable"));
   EXPECT_EQ(text_in(shown, "time_before_removal"), "00000000000500.000000:000");
-  EXPECT_EQ(text_in(cli::array_in(shown, "requests")[0].as_object(), "outcome"), "Done.");
+  EXPECT_EQ(text_in(cli::array_in(shown, "requests").at(0).as_object(), "outcome"), "Done.");
   const json::object started = object("job request-state-change " + job + " Start --timeout 10s");
   EXPECT_EQ(enum_name_in(started, "job_state"), "Running");
   EXPECT_EQ(enum_value_in(object("job request-state-change " + job + " Kill"), "return_value"), 0u);

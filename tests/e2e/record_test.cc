@@ -57,7 +57,7 @@ TEST_F(Recorded, ARunWithAMigrationAndAKilledLeaderIsReplayedBitForBit) {
     EXPECT_EQ(number_in(recording, "steps"), number_in(recording, "recorded_steps"));
     const json::object& end = object_in(recording, "end");
     ASSERT_EQ(cli::array_in(end, "vms").size(), 1u);
-    EXPECT_EQ(text_in(cli::array_in(end, "vms")[0].as_object(), "name"), "web");
+    EXPECT_EQ(text_in(cli::array_in(end, "vms").at(0).as_object(), "name"), "web");
   }
 }
 
