@@ -19,6 +19,7 @@
 #include "tools/benchmark/bench.h"
 #include "tools/benchmark/journals.h"
 #include "tools/benchmark/leftovers.h"
+#include "tools/benchmark/test_cluster.h"
 #include "tools/failsim/errors.h"
 #include "tools/failsim/tasks.h"
 #include "tools/matrix/disturbance.h"
