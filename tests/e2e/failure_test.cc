@@ -128,6 +128,7 @@ TEST_F(Failures, WithoutAQuorumThatIsSaidAndStatusStillAnswers) {
   const json::object status = object("status");
   EXPECT_FALSE(flag_in(status, "quorum"));
   EXPECT_EQ(cli::array_in(status, "nodes").size(), 3u);
+  EXPECT_TRUE(is_null_in(status, "vms")) << "nobody vouches for them";
   EXPECT_EQ(array("node list").size(), 3u);
   ASSERT_EQ(run("node start node-1").exit, 0) << "answers, quorum or not";
   wait_for_counter_above("web", 0);

@@ -119,7 +119,15 @@ json::object read_status(Context& context) {
   json::value answer = context.client().get("/v1/status");
   json::object status = answer.is_object() ? std::move(answer.get_object()) : json::object{};
   add_process_ids(context.directory(), status["nodes"]);
-  status["vms"] = context.client().get("/v1/vms");
+  // Only a leader vouches for them; whoever asks for the status may want to know why there is none.
+  status["vms"] = nullptr;
+  if (!flag_in(status, "quorum") || is_null_in(status, "leader")) return status;
+  try {
+    status["vms"] = context.client().get("/v1/vms");
+  } catch (const Failure& failure) {  // it was lost this moment
+    const Code code = failure.error.code;
+    if (code != Code::kNotReady && code != Code::kNoQuorum) throw;
+  }
   return status;
 }
 
@@ -133,6 +141,7 @@ std::string status_text(const json::object& status) {
                     plain_in(row, "address")});
   }
   text += format_table({"NODE", "STATE", "PID", "ADDRESS"}, rows);
+  if (is_null_in(status, "vms")) return text + "\nWithout a leader nobody vouches for the VMs.\n";
   const json::array& vms = array_in(status, "vms");
   return vms.empty() ? text : text + "\n" + vm_table(vms);
 }
