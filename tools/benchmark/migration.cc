@@ -22,6 +22,7 @@ namespace {
 
 constexpr std::uint32_t kRuns = 5;
 constexpr std::uint32_t kShortRuns = 2;
+constexpr std::uint32_t kRepeatsOfLarge = 3;
 constexpr double kWantedOfMover[] = {0.65, 0.6};  // with 1 and 2 streams
 constexpr double kWantedOfQemu = 2;
 constexpr double kWantedCpuOfQemu = 0.5;
@@ -198,7 +199,14 @@ class MigrationBench {
     options.streams = 1;
     Comparison comparison = compared("4 GiB, 1 stream", options);
     comparison.run(std::min(runs_, kShortRuns));
-    report_.expect(comparison.of(0, &Series::gib_per_second) >= kWantedOfOneGib * one_gib_rate_,
+    // In one pair of processes: the first time also pays for what lies below a virtual machine.
+    options.repeats = kRepeatsOfLarge;
+    const Result<BulkFigure> repeated = measure_migration(options);
+    if (!repeated.ok()) cli::fail(repeated.error());
+    const double rate = repeated.value().gib_per_second;
+    report_.add("4 GiB, 1 stream, again and again", "rate", rate, "GiB/s",
+                Peer{"1 GiB", one_gib_rate_});
+    report_.expect(rate >= kWantedOfOneGib * one_gib_rate_,
                    "4 GiB take about four times as long as 1 GiB");
   }
 
