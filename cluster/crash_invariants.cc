@@ -45,29 +45,31 @@ void QuorumContact::link(NodeId from, NodeId to, bool open, Time now, Findings& 
   recount(now, findings);
 }
 
-// A quorum round needs an answer: only links that are open both ways count.
-std::size_t QuorumContact::reached_from(NodeId node) const {
-  if (!running_.contains(node)) return 0;
-  std::set<NodeId> reached = {node};
-  std::vector<NodeId> edge = {node};
-  while (!edge.empty()) {
-    const NodeId here = edge.back();
-    edge.pop_back();
-    for (const NodeId next : running_) {
-      if (reached.contains(next) || cut_.contains(std::pair(here, next)) ||
-          cut_.contains(std::pair(next, here))) {
-        continue;
-      }
-      reached.insert(next);
-      edge.push_back(next);
+// How many each running node reaches, itself included. A quorum round needs an answer: only links
+// that are open both ways count, so those who reach each other are one group.
+std::map<NodeId, std::size_t> QuorumContact::reached() const {
+  std::map<NodeId, std::size_t> sizes;
+  std::vector<NodeId> left(running_.begin(), running_.end());
+  while (!left.empty()) {
+    std::vector<NodeId> group = {left.back()};
+    left.pop_back();
+    for (std::size_t i = 0; i < group.size(); ++i) {
+      const NodeId here = group[i];
+      const auto met = std::partition(left.begin(), left.end(), [&](NodeId other) {
+        return cut_.contains({here, other}) || cut_.contains({other, here});
+      });
+      group.insert(group.end(), met, left.end());
+      left.erase(met, left.end());
     }
+    for (const NodeId node : group) sizes[node] = group.size();
   }
-  return reached.size();
+  return sizes;
 }
 
 void QuorumContact::recount(Time now, Findings& findings) {
+  std::map<NodeId, std::size_t> sizes = reached();
   for (const NodeId node : nodes_) {
-    if (reached_from(node) * 2 > nodes_.size()) {
+    if (sizes[node] * 2 > nodes_.size()) {
       lost_at_.erase(node);
     } else if (lost_at_.emplace(node, now).second) {
       for (const auto& [vm, until] : until_[node]) check(vm, node, until, findings);

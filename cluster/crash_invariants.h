@@ -34,7 +34,7 @@ class QuorumContact {
 
  private:
   void recount(Time now, Findings& findings);
-  std::size_t reached_from(NodeId node) const;
+  std::map<NodeId, std::size_t> reached() const;
   void check(const std::string& vm, NodeId node, Time until, Findings& findings);
 
   std::vector<NodeId> nodes_;
