@@ -1,7 +1,6 @@
 #include "node/hypervisor/channel.h"
 
 #include <algorithm>
-#include <cassert>
 #include <cerrno>
 #include <climits>
 #include <cstring>
@@ -77,9 +76,7 @@ void Fd::reset() {
   number_ = -1;
 }
 
-Signal::Signal() : event_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
-  assert(event_.valid());
-}
+Signal::Signal() : event_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {}
 
 void Signal::wake() {
   const std::uint64_t one = 1;

@@ -44,6 +44,8 @@ class Fd {
 class Signal {
  public:
   Signal();
+  // False if the process had no descriptor left for it: nobody is woken by it.
+  bool valid() const { return event_.valid(); }
   void wake();
   void abort();
   bool aborted() const { return aborted_.load(std::memory_order_acquire); }

@@ -1,6 +1,7 @@
 #include "node/hypervisor/data_listener.h"
 
 #include <algorithm>
+#include <cassert>
 #include <cerrno>
 #include <utility>
 #include <vector>
@@ -28,7 +29,9 @@ Result<std::unique_ptr<DataListener>> DataListener::open(const std::string& addr
 }
 
 DataListener::DataListener(Fd socket, Accept accept)
-    : socket_(std::move(socket)), accept_(std::move(accept)), thread_([this] { run(); }) {}
+    : socket_(std::move(socket)), accept_(std::move(accept)), thread_([this] { run(); }) {
+  assert(signal_.valid());
+}
 
 DataListener::~DataListener() {
   stop();

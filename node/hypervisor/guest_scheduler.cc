@@ -1,6 +1,7 @@
 #include "node/hypervisor/guest_scheduler.h"
 
 #include <algorithm>
+#include <cassert>
 
 #include "node/hypervisor/hypervisor.h"
 #include "node/hypervisor/threads.h"
@@ -32,7 +33,9 @@ GuestScheduler::GuestScheduler(std::string node, MemoryBudget& budget, Workers& 
       take_image_(std::move(take_image)),
       faults_(faults),
       observations_(observations),
-      thread_([this] { run(); }) {}
+      thread_([this] { run(); }) {
+  assert(signal_.valid());
+}
 
 GuestScheduler::~GuestScheduler() {
   stop();

@@ -1,5 +1,6 @@
 #include "node/hypervisor/stream_group.h"
 
+#include <algorithm>
 #include <chrono>
 
 #include "node/hypervisor/threads.h"
@@ -13,6 +14,11 @@ constexpr std::chrono::milliseconds kMeanwhile{100};
 
 StreamSignals::StreamSignals(std::uint32_t streams) {
   for (std::uint32_t i = 0; i < streams; ++i) signals_.push_back(std::make_unique<Signal>());
+}
+
+bool StreamSignals::valid() const {
+  return std::all_of(signals_.begin(), signals_.end(),
+                     [](const auto& signal) { return signal->valid(); });
 }
 
 void StreamSignals::abort_all() {

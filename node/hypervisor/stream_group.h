@@ -18,6 +18,8 @@ class StreamSignals {
  public:
   explicit StreamSignals(std::uint32_t streams);
 
+  // False if the process had no descriptor left for one of them.
+  bool valid() const;
   Signal& of(std::uint32_t stream) { return *signals_[stream]; }
   std::uint32_t streams() const { return static_cast<std::uint32_t>(signals_.size()); }
   // Every call on a channel of the transfer ends at once. From any thread.

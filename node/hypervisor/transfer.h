@@ -34,6 +34,14 @@ struct Failure {
   std::string message;  // one sentence
 };
 
+// Why a side without descriptors does not begin.
+inline std::string no_descriptors_message(const TransferOrder& order, const std::string& node) {
+  return "The migration of VM '" + order.vm + "' cannot begin on " + node +
+         ": its process has no file descriptor left. Raise its limit of open files, or migrate "
+         "when "
+         "fewer are in use.";
+}
+
 inline TransferReport report_of(const TransferOrder& order, pb::TransferStatus status) {
   TransferReport report;
   report.vm = order.vm;

@@ -66,6 +66,10 @@ void TransferSource::run() {
 }
 
 bool TransferSource::stream() {
+  if (!signals_->valid()) {
+    return reports_.fail(VMTaskResult::kUnexpectedError,
+                         no_descriptors_message(order_, route_.node));
+  }
   if (!find_guest() || !connections_.connect()) return false;
   reports_.say(pb::TRANSFER_STREAMING);
   return prepare_memory() && send_rounds() && send_rest() && release();

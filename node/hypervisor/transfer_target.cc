@@ -93,6 +93,9 @@ void TransferTarget::run() {
 }
 
 bool TransferTarget::prepare() {
+  if (!signals_.valid()) {
+    return fail(VMTaskResult::kUnexpectedError, no_descriptors_message(order_, site_.node));
+  }
   if (site_.faults != nullptr) {
     const auto why = site_.faults->refusal(HypervisorFaults::Step::kPrepare, order_.vm);
     if (why) return fail(VMTaskResult::kUnexpectedError, *why);

@@ -1,6 +1,7 @@
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "node/hypervisor/frames.h"
@@ -260,6 +261,41 @@ TEST_F(MigrationFailure, AStalledPeerDoesNotDelayTheDrop) {
   one.order(vm.transfer(kSource, kDrop, 3));
   one.hypervisor().stop_guests();  // joins the transfer's thread
   EXPECT_LT(boottime_now() - ordered, 2 * kSecond);
+}
+
+// While it lives, no descriptor can be opened in this process.
+class NoDescriptors {
+ public:
+  NoDescriptors() {
+    getrlimit(RLIMIT_NOFILE, &before_);
+    rlimit none = before_;
+    none.rlim_cur = 0;
+    setrlimit(RLIMIT_NOFILE, &none);
+  }
+  ~NoDescriptors() { setrlimit(RLIMIT_NOFILE, &before_); }
+
+ private:
+  rlimit before_{};
+};
+
+TEST_F(MigrationFailure, ASourceWithoutDescriptorsSaysSoAndItsGuestRuns) {
+  prepare();
+  {
+    const NoDescriptors none;
+    one.order(vm.transfer(kSource, kStream, 2));
+    const TransferReport failed = one.await(pb::TRANSFER_FAILED);
+    EXPECT_NE(failed.error.find("no file descriptor"), std::string::npos) << failed.error;
+  }
+  abort();
+  expect_source_runs();
+  expect_nothing_left_at_target();
+}
+
+TEST_F(MigrationFailure, ATargetWithoutDescriptorsSaysSo) {
+  const NoDescriptors none;
+  two.order(vm.transfer(kTarget, kPrepare, 1));
+  const TransferReport failed = two.await(pb::TRANSFER_FAILED);
+  EXPECT_NE(failed.error.find("no file descriptor"), std::string::npos) << failed.error;
 }
 
 TEST_F(MigrationFailure, GarbageOnTheDataPortIsDropped) {
