@@ -176,8 +176,9 @@ class Guest : public std::enable_shared_from_this<Guest> {
   bool has_begun_ = false;  // has ever executed here
   bool waiting_for_lease_ = false;
   std::weak_ptr<const Throttle> throttle_;
-  Time rests_until_ = 0;  // throttled: no quantum before
-  Time last_ran_ = 0;
+  Time rests_until_ = 0;      // throttled: no quantum before
+  Time last_ran_ = 0;         // what guest time is counted from
+  Time last_quantum_at_ = 0;  // it did run then
   Duration guest_time_ = 0;
   Duration next_count_at_ = 0;  // in guest time
   bool append_outstanding_ = false;

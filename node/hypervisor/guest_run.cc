@@ -60,6 +60,7 @@ void Guest::quantum(Time now) {
   const Duration elapsed =
       std::clamp<Duration>(now - last_ran_, 0, kLongestGap) * (100 - Duration{taken}) / 100;
   last_ran_ = now;
+  last_quantum_at_ = now;
   guest_time_ += elapsed;
   if (missing_) {
     execute_with_pages_missing(elapsed);
@@ -187,7 +188,7 @@ void Guest::note_stops() {
   if (host_.observations() == nullptr || !std::exchange(noted_executing_, false)) return;
   pb::Observation observation;
   observation.mutable_guest_stops()->set_vm(order_.vm);
-  observation.mutable_guest_stops()->set_last_quantum_ns(true_boottime_of(last_ran_));
+  observation.mutable_guest_stops()->set_last_quantum_ns(true_boottime_of(last_quantum_at_));
   host_.observations()->note(std::move(observation));
 }
 
