@@ -1,8 +1,19 @@
 #include "tools/failsim/process_view.h"
 
+#include <algorithm>
+
 #include "tools/failsim/errors.h"
 
 namespace failsim::cli {
+namespace {
+
+bool asks_for_the_answer(const scenario::Condition& condition) {
+  const auto all = scenario::comparisons_of(condition);
+  return std::all_of(all.begin(), all.end(),
+                     [](const auto* comparison) { return comparison->subject == "answer"; });
+}
+
+}  // namespace
 
 void ProcessView::look() {
   sight_ = watch_.sight();
@@ -45,7 +56,8 @@ scenario::Look ProcessView::looking(const Announced* announced) {
 }
 
 bool ProcessView::was(const scenario::Condition& condition, bool wanted, Window& window) {
-  const bool is_fresh = sight_.as_of >= window.began;
+  // An answer is known since it came, however long the cluster has not been seen.
+  const bool is_fresh = sight_.as_of >= window.began || asks_for_the_answer(condition);
   // What an event does not tell is taken from the last look, which must not break what has to hold.
   if (!wanted && !is_fresh) return false;
   const auto is_so = [&] { return holds(condition, looking(&window.announced)) == wanted; };
