@@ -10,15 +10,9 @@ namespace {
 
 constexpr std::uint64_t kPages = 4 * kStripePages;
 
-class ForgettingWorld final : public HypervisorFaults {
+class ForgettingWorld final : public SoundWorld {
  public:
-  std::unique_ptr<DataFaults> connection_to(NodeId) override { return nullptr; }
-  std::shared_ptr<VolumePort> around(std::shared_ptr<VolumePort> volume) override { return volume; }
-  std::optional<std::string> refusal(Step, const std::string&) override { return std::nullopt; }
-  bool refuses_memory() override { return false; }
-  bool crashes(const std::string&) override { return false; }
   bool forgets_page() override { return true; }
-  std::optional<std::uint64_t> dirty_rate(const std::string&) override { return std::nullopt; }
 };
 
 // Over two streams. The pages are all zero, so that what is sent of them fits into the sockets and
