@@ -56,7 +56,7 @@ void Coordinator::report(NodeId from, Incarnation incarnation,
     if (counts) due_.insert(guest.vm());
   }
   for (const auto& transfer : report.transfers()) {
-    migrations_.report(from, transfer);
+    migrations_.report(from, transfer, report.applied_index());
     due_.insert(transfer.vm());
   }
 }

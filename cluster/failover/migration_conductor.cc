@@ -171,8 +171,8 @@ void MigrationConductor::elected() {
   target_failed_.clear();
 }
 
-void MigrationConductor::report(NodeId from, const Transfer& transfer) {
-  said_[{transfer.job(), from}] = transfer;
+void MigrationConductor::report(NodeId from, const Transfer& transfer, Index applied) {
+  said_[{transfer.job(), from}] = {transfer, applied};
 }
 
 void MigrationConductor::forget_ended(const ClusterState& state) {
@@ -188,8 +188,16 @@ void MigrationConductor::forget_ended(const ClusterState& state) {
 
 const Transfer* MigrationConductor::said(const pb::Task& task, NodeId side) const {
   const auto report = said_.find({task.id(), side});
-  if (report == said_.end() || report->second.attempt() != task.job().attempt()) return nullptr;
-  return &report->second;
+  if (report == said_.end()) return nullptr;
+  const Transfer& transfer = report->second.transfer;
+  return transfer.attempt() == task.job().attempt() ? &transfer : nullptr;
+}
+
+// A target that sends and hears nothing can hold all pages; the VM would stand still there until
+// its node is called Down, and its progress would be lost.
+bool MigrationConductor::target_knows_of_move(const pb::Task& task) const {
+  const auto report = said_.find({task.id(), task.job().target()});
+  return report != said_.end() && report->second.applied >= task.job().move_index();
 }
 
 void MigrationConductor::observe_job(const ClusterState& state, TaskId id,
@@ -260,7 +268,7 @@ void MigrationConductor::decide_finish(Decision& decision, const Sides& sides) c
   decision.propose(migration_key(sides.job.vm()), std::move(command));
 }
 
-// Whether the owner changes now: everything is at a target that lives.
+// Whether the owner changes now: everything is at a target that lives and hears.
 bool MigrationConductor::complete(Decision& decision, const Sides& sides) const {
   const LeaderView& view = decision.view();
   const bool by_source = view.mistakes.has(Mistake::kCompleteBeforeHeld);
@@ -270,6 +278,7 @@ bool MigrationConductor::complete(Decision& decision, const Sides& sides) const 
                                                           : pb::TRANSFER_HOLDS_ALL;
   if (phase_of(sides.job) != MigrationState::kMove || status(holder) != held) return false;
   if (!lives(view.state, sides.job.target(), sides.job.target_incarnation())) return false;
+  if (!by_source && !target_knows_of_move(sides.task)) return false;
   decision.propose(migration_key(sides.job.vm()), completion(sides.task, holder->statistics()));
   return true;
 }

@@ -4,8 +4,8 @@
 //   Setup          target ready                      -> Data Transfer
 //   Data Transfer  source will not converge          :  told once, kept with the job
 //   Data Transfer  source converged, the check of the image the guest came from is over -> Move
-//   Move           target holds all                  -> the owner changes (CompleteMigration)
-//   Move, post-copy target holds the state           -> the owner changes, pages follow
+//   Move           target holds all, and knows of Move -> the owner changes (CompleteMigration)
+//   Move, post-copy target holds the state, and knows of Move -> the owner changes, pages follow
 //   Move, pages follow   target holds them all       -> PagesComplete
 //                        source dead, a side failed, over its deadline -> they are given up
 //   0              target executes                   -> the task has ended (FinishMigration)
@@ -33,7 +33,8 @@ namespace failsim {
 class MigrationConductor {
  public:
   void elected();  // what was said to former leaders is said again
-  void report(NodeId from, const pb::PeerMessage::Report::Transfer& transfer);
+  // A side that has applied everything up to `applied` says how far it is.
+  void report(NodeId from, const pb::PeerMessage::Report::Transfer& transfer, Index applied);
   // Drops what was said of jobs that have nothing left to decide.
   void forget_ended(const ClusterState& state);
 
@@ -55,6 +56,10 @@ class MigrationConductor {
     const Transfer* source;
     const Transfer* target;
   };
+  struct Said {
+    Transfer transfer;
+    Index applied = 0;
+  };
 
   void decide_job(Decision& decision, const pb::Vm& vm, const pb::Task& task);
   void keep_rounds(Decision& decision, const Sides& sides) const;
@@ -67,11 +72,12 @@ class MigrationConductor {
   void decide_digest(Decision& decision, const pb::Vm& vm) const;
 
   const Transfer* said(const pb::Task& task, NodeId side) const;
+  bool target_knows_of_move(const pb::Task& task) const;
   const Transfer* broken_side(const Decision& decision, const Sides& sides);
   bool verification_open(const ClusterState& state, const pb::Vm& vm) const;
   void observe_job(const ClusterState& state, TaskId id, pb::Command& command) const;
 
-  std::map<std::pair<TaskId, NodeId>, Transfer> said_;
+  std::map<std::pair<TaskId, NodeId>, Said> said_;
   std::map<TaskId, Time> target_failed_;  // since when only the target says so
 };
 

@@ -17,7 +17,8 @@ Duration Bulletins::lease_interval() const {
 
 Time Bulletins::next_deadline(Time now) const {
   const Time request = lease_due_ ? now : parts_.lease.last_asked() + lease_interval();
-  return std::min({next_beat_, next_report_, request});
+  const Time report = parts_.local.has_news() ? now : next_report_;
+  return std::min({next_beat_, report, request});
 }
 
 pb::PeerMessage::Heartbeat Bulletins::beat(Time now) const {
@@ -67,13 +68,19 @@ std::optional<pb::PeerMessage> Bulletins::lease_request(Time now) {
   return message;
 }
 
+// News at once, and all that is open once an interval: what was lost is said again, and a new
+// leader hears it.
 std::optional<pb::PeerMessage> Bulletins::report(Time now) {
-  if (!report_due_ && now < next_report_) return std::nullopt;
-  report_due_ = false;
-  pb::PeerMessage::Report report = parts_.local.report(parts_.replica.state());
+  const bool is_due = now >= next_report_;
+  if (!is_due && !parts_.local.has_news()) return std::nullopt;
+  const ClusterState& state = parts_.replica.state();
+  pb::PeerMessage::Report report =
+      is_due ? parts_.local.report(state) : parts_.local.report_news(state);
   const bool nothing = report.guests().empty() && report.transfers().empty();
-  next_report_ = nothing ? kNever : now + beat_interval();
-  if (nothing || parts_.log.leader() == kNoNode) return std::nullopt;
+  if (is_due) next_report_ = nothing ? kNever : now + beat_interval();
+  if (nothing) return std::nullopt;
+  next_report_ = std::min(next_report_, now + beat_interval());
+  if (parts_.log.leader() == kNoNode) return std::nullopt;
   report.set_applied_index(parts_.replica.applied());
   pb::PeerMessage message = parts_.peers.envelope(parts_.log.leader());
   *message.mutable_report() = std::move(report);

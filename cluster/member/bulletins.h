@@ -30,7 +30,7 @@ class Bulletins {
     const Replica& replica;
     const raft::Raft& log;
     const FailureDetector& detector;
-    const LocalWork& local;
+    LocalWork& local;
     const StoreHistory& history;
     LeaseHolder& lease;
   };
@@ -39,7 +39,7 @@ class Bulletins {
 
   // ---- something is to be said before its time ----
   void ask_soon() { lease_due_ = true; }
-  void report_soon() { report_due_ = true; }
+  void report_soon() { next_report_ = 0; }
 
   // The newest beat once more, for one that did not listen to it.
   pb::PeerMessage last_beat(NodeId peer, Time now) const;
@@ -59,7 +59,6 @@ class Bulletins {
   std::uint64_t beat_ = 0;
   Time next_beat_;
   Time next_report_ = kNever;
-  bool report_due_ = false;
   bool lease_due_ = true;
 };
 

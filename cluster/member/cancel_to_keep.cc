@@ -17,8 +17,12 @@ constexpr auto kKill = static_cast<std::uint32_t>(RequestedState::kKill);
 const pb::Task* canceled_by(const ClusterState& state, const pb::Request& request) {
   if (request.has_cancel_task()) return state.task(request.cancel_task().task());
   if (request.has_cancel_migration()) {
-    const pb::Vm* vm = state.vm(request.cancel_migration().vm());
-    return vm == nullptr ? nullptr : state.open_migration(*vm);
+    const pb::Request::CancelMigration& cancel = request.cancel_migration();
+    const pb::Vm* vm = state.vm(cancel.vm());
+    const pb::Task* task = vm == nullptr ? nullptr : state.open_migration(*vm);
+    const bool is_meant =
+        task != nullptr && !(cancel.only_begun() && waits_for_its_turn(task->job()));
+    return is_meant ? task : nullptr;
   }
   const std::uint32_t wish = request.request_state_change().requested_state();
   const bool ends = request.has_request_state_change() && (wish == kTerminate || wish == kKill);

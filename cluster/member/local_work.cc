@@ -16,6 +16,33 @@ bool same(const GuestOrder& a, const GuestOrder& b) {
          a.image_job == b.image_job && a.image_attempt == b.image_attempt;
 }
 
+void add(const TransferReport& said, pb::PeerMessage::Report& out) {
+  pb::PeerMessage::Report::Transfer& transfer = *out.add_transfers();
+  transfer.set_vm(said.vm);
+  transfer.set_job(said.job);
+  transfer.set_attempt(said.attempt);
+  transfer.set_status(said.status);
+  transfer.set_task_result(said.task_result);
+  transfer.set_error(said.error);
+  *transfer.mutable_statistics() = said.statistics;
+  transfer.mutable_rounds()->Add(said.rounds.begin(), said.rounds.end());
+  transfer.set_post_copy(said.post_copy);
+}
+
+void add(const GuestReport& said, const ClusterState& state, pb::PeerMessage::Report& out) {
+  const pb::Vm* vm = state.vm(said.vm);
+  const bool failed =
+      said.condition == pb::CONDITION_FAILED || said.condition == pb::CONDITION_IMAGE_LOST;
+  if (vm == nullptr || (!vm->has_operation() && !failed)) return;
+  pb::PeerMessage::Report::Guest& guest = *out.add_guests();
+  guest.set_vm(said.vm);
+  set_epoch(guest.mutable_epoch(), said.epoch);
+  guest.set_boot_id(said.boot_id);
+  guest.set_condition(said.condition);
+  guest.set_task_result(said.task_result);
+  guest.set_error(said.error);
+}
+
 // A target keeps its transfer after Complete until its image has become the guest and is verified.
 bool image_in_use(const pb::Vm& vm, const pb::Task& task) {
   return vm.origin() == pb::ORIGIN_IMAGE && vm.want() != pb::GUEST_ABSENT &&
@@ -222,54 +249,56 @@ void LocalWork::order_transfers(const ClusterState& state, const std::string& na
   }
 }
 
-bool LocalWork::take(const GuestReport& report) {
+void LocalWork::take(const GuestReport& report) {
   const auto order = guests_.find(report.vm);
   if (order == guests_.end() || order->second.epoch != report.epoch ||
       order->second.boot_id != report.boot_id) {
-    return false;
+    return;
   }
   guest_reports_[report.vm] = report;
-  return true;
+  guest_news_.insert(report.vm);
 }
 
-bool LocalWork::take(const TransferReport& report) {
+void LocalWork::take(const TransferReport& report) {
   for (const TransferRole role : {TransferRole::kSource, TransferRole::kTarget}) {
-    const auto order = transfers_.find({report.job, role});
+    const TransferKey key{report.job, role};
+    const auto order = transfers_.find(key);
     if (order == transfers_.end() || order->second.attempt != report.attempt) continue;
-    TransferReport& former = transfer_reports_[{report.job, role}];
-    const bool is_news = report.status != former.status;
+    TransferReport& former = transfer_reports_[key];
+    if (report.status != former.status) transfer_news_.insert(key);
     former = report;
-    return is_news;
+    return;
   }
-  return false;
 }
 
-pb::PeerMessage::Report LocalWork::report(const ClusterState& state) const {
-  pb::PeerMessage::Report report;
-  for (const auto& [name, said] : guest_reports_) {
-    const pb::Vm* vm = state.vm(name);
-    const bool failed =
-        said.condition == pb::CONDITION_FAILED || said.condition == pb::CONDITION_IMAGE_LOST;
-    if (vm == nullptr || (!vm->has_operation() && !failed)) continue;
-    auto& guest = *report.add_guests();
-    guest.set_vm(name);
-    set_epoch(guest.mutable_epoch(), said.epoch);
-    guest.set_boot_id(said.boot_id);
-    guest.set_condition(said.condition);
-    guest.set_task_result(said.task_result);
-    guest.set_error(said.error);
-  }
+void LocalWork::row_changed(const std::string& vm) {
+  if (guest_reports_.contains(vm)) guest_news_.insert(vm);
   for (const auto& [key, said] : transfer_reports_) {
-    auto& transfer = *report.add_transfers();
-    transfer.set_vm(said.vm);
-    transfer.set_job(said.job);
-    transfer.set_attempt(said.attempt);
-    transfer.set_status(said.status);
-    transfer.set_task_result(said.task_result);
-    transfer.set_error(said.error);
-    *transfer.mutable_statistics() = said.statistics;
-    transfer.mutable_rounds()->Add(said.rounds.begin(), said.rounds.end());
-    transfer.set_post_copy(said.post_copy);
+    if (said.vm == vm) transfer_news_.insert(key);
+  }
+}
+
+// ---- What is reported ---------------------------------------------------------------------------
+
+pb::PeerMessage::Report LocalWork::report(const ClusterState& state) {
+  guest_news_.clear();
+  transfer_news_.clear();
+  pb::PeerMessage::Report report;
+  for (const auto& [name, said] : guest_reports_) add(said, state, report);
+  for (const auto& [key, said] : transfer_reports_) add(said, report);
+  return report;
+}
+
+// A node with very many guests would otherwise name all of them whenever one has started.
+pb::PeerMessage::Report LocalWork::report_news(const ClusterState& state) {
+  pb::PeerMessage::Report report;
+  for (const std::string& name : std::exchange(guest_news_, {})) {
+    const auto said = guest_reports_.find(name);
+    if (said != guest_reports_.end()) add(said->second, state, report);
+  }
+  for (const TransferKey& key : std::exchange(transfer_news_, {})) {
+    const auto said = transfer_reports_.find(key);
+    if (said != transfer_reports_.end()) add(said->second, report);
   }
   return report;
 }

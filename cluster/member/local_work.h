@@ -38,11 +38,17 @@ class LocalWork {
   void hold(std::set<TaskId> jobs, const ClusterState& state, const LeaseHolder& lease, Time now,
             Effects& out);
 
-  // What the world says. Returns whether the leader should hear of it now.
-  bool take(const GuestReport& report);
-  bool take(const TransferReport& report);
-  // What the leader should know; empty if nothing is open.
-  pb::PeerMessage::Report report(const ClusterState& state) const;
+  // What the world says.
+  void take(const GuestReport& report);
+  void take(const TransferReport& report);
+  // What was said of the VM is said anew: of an older row it means nothing.
+  void row_changed(const std::string& vm);
+  // Something has changed since the last report of either kind, and the leader should hear of it
+  // now.
+  bool has_news() const { return !guest_news_.empty() || !transfer_news_.empty(); }
+  // What the leader should know: all of it, or only what has changed. Empty if nothing is open.
+  pb::PeerMessage::Report report(const ClusterState& state);
+  pb::PeerMessage::Report report_news(const ClusterState& state);
   // A source waits here for a lease granted after its Move entry.
   bool wants_lease() const { return !waiting_for_lease_.empty(); }
 
@@ -65,6 +71,9 @@ class LocalWork {
   std::map<std::string, GuestReport> guest_reports_;
   std::map<TransferKey, TransferOrder> transfers_;  // the last order; dropped ones are gone
   std::map<TransferKey, TransferReport> transfer_reports_;
+  // Whose report has changed since the leader was told; one of them may be gone.
+  std::set<std::string> guest_news_;
+  std::set<TransferKey> transfer_news_;
   std::set<TaskId> held_;
   std::set<std::string> waiting_for_lease_;  // VMs whose source waits to finish
 };

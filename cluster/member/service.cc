@@ -105,11 +105,11 @@ void Member::Service::take(const MessageReceived& event) {
 }
 
 void Member::Service::take(const GuestReport& event) {
-  if (local_.take(event)) bulletins_.report_soon();
+  local_.take(event);
 }
 
 void Member::Service::take(const TransferReport& event) {
-  if (local_.take(event)) bulletins_.report_soon();
+  local_.take(event);
 }
 
 void Member::Service::take(const Persisted& event) {
@@ -146,11 +146,11 @@ bool Member::Service::listens_to(const pb::PeerMessage& message) const {
 // Said once of each node: it may go on for long.
 void Member::Service::refuse_version(const pb::PeerMessage& message) {
   if (!refused_versions_.insert(message.from()).second) return;
-  out_->trace.push_back({"version-refused",
-                         node_name(message.from()) + " speaks version " +
-                             std::to_string(message.version()) + " of the protocol, this node " +
-                             std::to_string(kWireVersion) +
-                             ": it is not heard; run the same version on all nodes"});
+  out_->trace.push_back(
+      {"version-refused", node_name(message.from()) + " speaks version " +
+                              std::to_string(message.version()) + " of the protocol, this node " +
+                              std::to_string(kWireVersion) +
+                              ": it is not heard; run the same version on all nodes"});
 }
 
 void Member::Service::ask_process(const pb::PeerMessage& message) {
@@ -189,11 +189,12 @@ void Member::Service::learn_superseded(bool is_agreed) {
 }
 
 void Member::Service::fail_superseded() {
-  fail("store-superseded",
-       "the others know promises of this node that its store does not hold: the store, opened " +
-           std::to_string(start_of(config_.incarnation)) +
-           " times, is an older copy, or its disk has lost what it acknowledged, or another process "
-           "uses a copy of it; this node stops: put its newest store back");
+  fail(
+      "store-superseded",
+      "the others know promises of this node that its store does not hold: the store, opened " +
+          std::to_string(start_of(config_.incarnation)) +
+          " times, is an older copy, or its disk has lost what it acknowledged, or another process "
+          "uses a copy of it; this node stops: put its newest store back");
 }
 
 void Member::Service::receive(const pb::PeerMessage& message) {
@@ -333,7 +334,7 @@ void Member::Service::apply_entry(const pb::LogEntry& entry) {
   if (applied.nodes) bulletins_.ask_soon();  // this node may have become one that is granted leases
   leadership_.applied(applied, entry.index());
   for (const std::string& vm : applied.vms) local_.reconcile(state(), vm, lease_, now_, *out_);
-  if (!applied.vms.empty()) bulletins_.report_soon();
+  for (const std::string& vm : applied.vms) local_.row_changed(vm);
 }
 
 void Member::Service::install(const raft::InstalledSnapshot& snapshot) {

@@ -18,6 +18,12 @@ Error was_canceled(const pb::Vm& vm) {
           ""};
 }
 
+Error has_not_begun(const std::string& vm) {
+  return {Code::kInvalidState,
+          "The migration of VM '" + vm + "' waits for its turn and has not begun.",
+          "Take it out of the queue: 'failsim migrate cancel " + vm + "'."};
+}
+
 // For tests of the checkers: it is said to be canceled, and goes on.
 bool loses_cancel(const Change& change, const pb::MigrationJob& job) {
   return change.makes(Mistake::kLoseCancel) &&
@@ -114,6 +120,7 @@ void apply_cancel_migration(Change& change, const pb::Request::CancelMigration& 
   const pb::Task* task = change.state().open_migration(*vm);
   const JobStanding standing = task == nullptr ? JobStanding() : standing_of(task->job());
   const bool waits = task != nullptr && standing.state == JobState::kNew;
+  if (waits && request.only_begun()) return change.refuse(has_not_begun(vm->name()));
   if (!waits) {
     const auto error = cancel_refused(standing.phase, vm->name());
     if (error.has_value()) return change.refuse(*error);

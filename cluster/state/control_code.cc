@@ -3,7 +3,6 @@
 #include <charconv>
 
 #include "cluster/migration/job.h"
-#include "cluster/state/job_row.h"
 
 namespace failsim {
 namespace {
@@ -42,23 +41,13 @@ pb::Request control_request(ControlCode code, const std::string& vm, NodeId targ
   pb::Request request;
   if (code == ControlCode::kCancelMigration) {
     request.mutable_cancel_migration()->set_vm(vm);
+    request.mutable_cancel_migration()->set_only_begun(true);
     return request;
   }
   request.mutable_migrate()->set_vm(vm);
   request.mutable_migrate()->set_target(target);
   request.mutable_migrate()->set_target_name(target_name);
   return request;
-}
-
-std::optional<Error> control_refused(const ClusterState& state, ControlCode code,
-                                     const std::string& vm) {
-  const pb::Vm* row = state.vm(vm);
-  const pb::Task* task = row == nullptr ? nullptr : state.open_migration(*row);
-  const bool waits = task != nullptr && waits_for_its_turn(task->job());
-  if (code != ControlCode::kCancelMigration || !waits) return std::nullopt;
-  return Error{Code::kInvalidState,
-               "The migration of VM '" + vm + "' waits for its turn and has not begun.",
-               "Take it out of the queue: 'failsim migrate cancel " + vm + "'."};
 }
 
 std::uint32_t control_return(ControlCode code, const pb::Reply& reply) {

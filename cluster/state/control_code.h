@@ -9,9 +9,8 @@
 #include <string>
 #include <string_view>
 
-#include "cluster/error.h"
+#include "cluster/ids.h"
 #include "cluster/proto/command.pb.h"
-#include "cluster/state/cluster_state.h"
 
 namespace failsim {
 
@@ -25,14 +24,11 @@ std::string_view name(ControlCode code);
 // By name, or by number, decimal or 0x.
 std::optional<ControlCode> control_code_of(std::string_view text);
 
-// What to ask of the cluster. `target`, 0 if unknown, and its name are for kStartMigration.
+// What to ask of the cluster. `target`, 0 if unknown, and its name are for kStartMigration. A
+// kCancelMigration cancels nothing that waits for its turn (5023: the queue is the group's affair,
+// and its MigrationState is neither 1 nor 2).
 pb::Request control_request(ControlCode code, const std::string& vm, NodeId target,
                             const std::string& target_name);
-
-// What is known to be refused already: kCancelMigration while the migration waits for its turn
-// (5023: the queue is the group's affair, and its MigrationState is neither 1 nor 2).
-std::optional<Error> control_refused(const ClusterState& state, ControlCode code,
-                                     const std::string& vm);
 
 // What the control code returns: the code of a refusal; for a start 0, or 997 when it waits for its
 // turn; for a cancel 0, or 997 when its job is being terminated already.

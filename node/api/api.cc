@@ -10,8 +10,6 @@
 namespace failsim::node {
 namespace {
 
-constexpr Duration kLeaderGlance = 50 * kMillisecond;  // at whether there still is one
-
 std::vector<std::string> parts_of(std::string_view pattern) {
   return parse_target(pattern)->path;
 }
@@ -137,29 +135,6 @@ bool Api::accepts(const CallPtr& call, Arguments& arguments) {
 void Api::after_read(const CallPtr& call, std::function<void()> serve) {
   node_.read([this, call, serve = std::move(serve)](Code code) {
     code == Code::kOk ? serve() : refuse(call, not_now(code, node_.self()));
-  });
-}
-
-// As after_read, but as soon as this node knows no leader with what is applied here: for a cancel,
-// which is not to wait for one.
-void Api::after_read_if_led(const CallPtr& call, std::function<void()> serve) {
-  const auto is_served = std::make_shared<bool>(false);
-  node_.read([this, call, is_served, serve](Code code) {
-    if (std::exchange(*is_served, true)) return;
-    code == Code::kOk ? serve() : refuse(call, not_now(code, node_.self()));
-  });
-  serve_without_leader(is_served, std::move(serve));
-}
-
-void Api::serve_without_leader(const std::shared_ptr<bool>& is_served,
-                               std::function<void()> serve) {
-  if (*is_served) return;
-  if (node_.leader() == kNoNode) {
-    *is_served = true;
-    return serve();
-  }
-  node_.call_after(kLeaderGlance, [this, is_served, serve = std::move(serve)] {
-    serve_without_leader(is_served, serve);
   });
 }
 

@@ -62,8 +62,6 @@ class Api {
   static void refuse(const CallPtr& call, const Error& error);
   static bool accepts(const CallPtr& call, Arguments& arguments);
   void after_read(const CallPtr& call, std::function<void()> serve);
-  void after_read_if_led(const CallPtr& call, std::function<void()> serve);
-  void serve_without_leader(const std::shared_ptr<bool>& is_served, std::function<void()> serve);
   void ask(const CallPtr& call, pb::Request request,
            std::function<void(const pb::Reply&)> accepted);
   void ask_any(const CallPtr& call, pb::Request request,

@@ -45,8 +45,8 @@ Row row_of(Loss loss) {
       return {kF,           kF,      kF | kC, kC,      kC,      kC,      kC,      kC,           kC, k_,      kC,       kC};
     case Loss::kSourceLeader:  // the source is Down as soon as it is silent or has no lease
       return {kR,           kR,      kR,      kR,      kR | kC, kC,      kC,      kC,           kC, k_,      kC,       kC};
-    case Loss::kTargetLeader:  // a target that is heard and hears nothing may still be given the VM
-      return {kF,           kF,      kF | kR, kF | kR, kF | kR, kF | kR, kF | kR, kF | kR | kCR, kR | kCR, k_, kR | kCR, kCR};
+    case Loss::kTargetLeader:  // it is given the VM only when it knows of Move, and may be cut off then
+      return {kF,           kF,      kF,      kF,      kF,      kF | kR, kF | kR, kF | kR | kCR, kR | kCR, k_, kR | kCR, kCR};
     case Loss::kSourceDisk:  // it ends with the next entry that it has to write
       return {kR,           kR,      kR,      kR,      kR | kC, kC,      kC,      kC,           kC, k_,      kC,       kC};
     case Loss::kTargetDisk:  // that entry may be Complete; others have it, and the guest runs while its lease lasts
@@ -113,7 +113,7 @@ Row row_of_post_copy(Loss loss) {
     case Loss::kTarget:
       return {k_, k_, k_,       kF,      kF,      kF,           kF,           kF | kR,           kR,      kR | kCR, kR | kCR, kCR};
     case Loss::kTargetLeader:
-      return {k_, k_, k_,       kF | kR, kF | kR, kF | kR,      kF | kR,      kF | kR | kCR,     kR | kCR, kR | kCR, kR | kCR, kCR};
+      return {k_, k_, k_,       kF,      kF,      kF | kR,      kF | kR,      kF | kR | kCR,     kR | kCR, kR | kCR, kR | kCR, kCR};
     case Loss::kTargetDisk:
       return {k_, k_, k_,       kF | kR, kF | kR, kF | kR,      kF | kR,      kR | kCR,          kR | kCR,      kR | kCR, kR | kCR, kCR};
     case Loss::kDataLink:

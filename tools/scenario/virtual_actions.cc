@@ -129,11 +129,6 @@ void VirtualActions::control(const Action& action, const pb::Request& request,
     reply.set_return_value(number);
     done(reply);
   };
-  const ClusterState* state = view_.state();
-  if (state != nullptr) {
-    const auto error = control_refused(*state, code, action.words[0]);
-    if (error.has_value()) return returned(static_cast<std::uint32_t>(error->code));
-  }
   operator_.ask(
       request, [code, returned](const pb::Reply& reply) { returned(control_return(code, reply)); });
 }

@@ -25,6 +25,11 @@ class ConductorStory : public LeaderStory {
   const pb::Vm& web() const { return *state.vm("web"); }
   const pb::Task& task() const { return *state.task(web().job()); }
   void says(NodeId side, pb::TransferStatus status, const std::string& not_converging = "") {
+    says_with(index, side, status, not_converging);
+  }
+  // By a node that has applied no more than that.
+  void says_with(Index applied, NodeId side, pb::TransferStatus status,
+                 const std::string& not_converging = "") {
     pb::PeerMessage::Report::Transfer transfer;
     transfer.set_vm("web");
     transfer.set_job(task().id());
@@ -33,7 +38,7 @@ class ConductorStory : public LeaderStory {
     transfer.set_error("the link broke");
     transfer.mutable_statistics()->set_rounds(3);
     transfer.mutable_statistics()->set_not_converging(not_converging);
-    conductor.report(side, transfer);
+    conductor.report(side, transfer, applied);
   }
   // The one command about the job; an empty one if nothing is proposed.
   pb::Command decide() {
@@ -89,6 +94,19 @@ TEST_F(ConductorStory, EachPhaseWaitsForItsCondition) {
   EXPECT_EQ(web().job(), 0u);
 }
 
+// It sends and hears nothing: the VM would stand still there.
+TEST_F(ConductorStory, TheOwnerDoesNotChangeBeforeTheTargetKnowsOfMove) {
+  reach_data_transfer();
+  const Index before_move = index;
+  says(2, pb::TRANSFER_CONVERGED);
+  perform(decide());
+  says(2, pb::TRANSFER_RELEASED);
+  says_with(before_move, 3, pb::TRANSFER_HOLDS_ALL);
+  EXPECT_TRUE(decides_nothing());
+  says(3, pb::TRANSFER_HOLDS_ALL);
+  EXPECT_TRUE(decide().has_complete_migration());
+}
+
 TEST_F(ConductorStory, WhatIsOnItsWayIsNotProposedAgain) {
   says(3, pb::TRANSFER_READY);
   on_their_way[migration_key("web")] = index + 1;
@@ -101,7 +119,7 @@ TEST_F(ConductorStory, WhatIsSaidOfAnotherAttemptDoesNotCount) {
   transfer.set_job(task().id());
   transfer.set_attempt(task().job().attempt() + 1);
   transfer.set_status(pb::TRANSFER_READY);
-  conductor.report(3, transfer);
+  conductor.report(3, transfer, index);
   EXPECT_TRUE(decides_nothing());
 }
 
@@ -200,7 +218,7 @@ TEST_F(ConductorStory, TheVerdictOfTheCheckIsRecordedAndAwaitedByTheNextMigratio
   verified.set_attempt(state.task(first)->job().attempt());
   verified.set_status(pb::TRANSFER_VERIFIED);
   verified.mutable_statistics()->set_digest(pb::MigrationStatistics::DIGEST_MATCH);
-  conductor.report(3, verified);
+  conductor.report(3, verified, index);
   const auto commands = proposals([&](Decision& decision) { conductor.decide(decision, web()); });
   ASSERT_TRUE(commands.contains("digest/web"));
   EXPECT_TRUE(commands.at("digest/web").report_digest().match());

@@ -2,6 +2,7 @@
 
 #include "cluster/state/migration_queue.h"
 
+#include "cluster/state/control_code.h"
 #include "tests/cluster/state/small_cluster.h"
 
 namespace failsim {
@@ -44,6 +45,20 @@ TEST_F(Queue, TheSecondMigrationOfANodeWaitsAndBeginsWhenTheFirstHasEnded) {
   EXPECT_EQ(steps(second), std::vector<std::string>{"New -> Starting"});
   EXPECT_EQ(outcomes(second), std::vector<std::string>{"Start: Its turn has come."});
   EXPECT_TRUE(steps(first).empty()) << "who begins at once has never waited";
+}
+
+TEST_F(Queue, AControlCodeCancelsOnlyWhatHasBegun) {
+  const TaskId first = send("a", 1, 2);
+  const TaskId second = send("b", 1, 3);
+  const auto code = [](const std::string& vm) {
+    return control_request(ControlCode::kCancelMigration, vm, kNoNode, "");
+  };
+  const pb::Reply reply = ask(code("b"));
+  EXPECT_EQ(static_cast<Code>(reply.code()), Code::kInvalidState);
+  EXPECT_EQ(reply.message(), "The migration of VM 'b' waits for its turn and has not begun.");
+  EXPECT_TRUE(waits(second));
+  EXPECT_EQ(ask(code("a")).code(), 0u);
+  EXPECT_EQ(job_state(first), JobState::kTerminated);
 }
 
 TEST_F(Queue, TheTargetNeedsASlotAsTheSourceDoes) {
