@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "cluster/migration/migration_state.h"
+#include "cluster/migration/progress.h"
 #include "cluster/state/change.h"
 #include "cluster/state/job_row.h"
 
@@ -14,6 +15,10 @@ namespace {
 bool same(const GuestOrder& a, const GuestOrder& b) {
   return a.epoch == b.epoch && a.boot_id == b.boot_id && a.want == b.want && a.origin == b.origin &&
          a.image_job == b.image_job && a.image_attempt == b.image_attempt;
+}
+
+std::uint32_t percent_sent(const TransferReport& said) {
+  return failsim::percent_sent(said.statistics.bytes_sent(), said.statistics.remaining_bytes());
 }
 
 void add(const TransferReport& said, pb::PeerMessage::Report& out) {
@@ -265,7 +270,9 @@ void LocalWork::take(const TransferReport& report) {
     const auto order = transfers_.find(key);
     if (order == transfers_.end() || order->second.attempt != report.attempt) continue;
     TransferReport& former = transfer_reports_[key];
-    if (report.status != former.status) transfer_news_.insert(key);
+    if (report.status != former.status || percent_sent(report) != percent_sent(former)) {
+      transfer_news_.insert(key);
+    }
     former = report;
     return;
   }

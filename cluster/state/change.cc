@@ -4,6 +4,7 @@
 #include <cassert>
 #include <utility>
 
+#include "cluster/migration/progress.h"
 #include "cluster/state/job_row.h"
 
 namespace failsim {
@@ -322,6 +323,9 @@ void Change::end_migration(pb::Vm& vm, MigrationState outcome, JobState job_stat
     if (observed.job() != row.id()) continue;
     keep_statistics(job, observed.statistics());
     keep_rounds(job, observed.rounds());
+    const std::uint32_t percent =
+        percent_sent(observed.statistics().bytes_sent(), observed.statistics().remaining_bytes());
+    row.set_progress(std::max(row.progress(), std::min(percent, kProgressAtMove)));
   }
   set_job_state(row, job_state);
   close_requests(job, job_state, cluster_time());

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "cluster/migration/progress.h"
 #include "node/hypervisor/hypervisor.h"
 
 namespace failsim::node {
@@ -63,6 +64,9 @@ bool SourceReports::fail(VMTaskResult result, const std::string& message) {
 void SourceReports::tell(TransferReport report) {
   report.statistics = statistics();
   report.post_copy = wants_post_copy_;
+  const std::uint32_t percent =
+      percent_sent(report.statistics.bytes_sent(), report.statistics.remaining_bytes());
+  percent_.store(std::max(percent, percent_.load()));
   const std::lock_guard lock(mutex_);
   if (signals_.dropped()) return;
   report.rounds = rounds_;
@@ -87,15 +91,8 @@ void SourceReports::round_ended(std::uint64_t dirty_bytes) {
   bytes_remaining_.store(dirty_bytes);
 }
 
-// The share of what has to be sent that was sent. It may fall when the guest dirties faster than
-// the stream is; what is shown never falls, and says 100 only when all was sent.
 void SourceReports::note_sent() {
-  const std::uint64_t sent = link_.bytes_sent.load();
-  const std::uint64_t left = bytes_left_.load();
-  bytes_remaining_.store(left);
-  const std::uint64_t all = sent + left;
-  const auto percent = static_cast<std::uint32_t>(all == 0 ? 0 : sent / (all / 100 + 1));
-  percent_.store(std::clamp(percent, percent_.load(), std::uint32_t{99}));
+  bytes_remaining_.store(bytes_left_.load());
   if (boottime_now() >= said_at_ + kReportEvery) say_again();
 }
 

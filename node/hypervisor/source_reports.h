@@ -30,7 +30,9 @@ class SourceReports {
   void repeat();
   pb::MigrationStatistics statistics() const;
   std::vector<pb::MigrationRound> rounds() const;
-  std::uint32_t percent() const { return percent_.load(); }  // never falls
+  // Of what was sent, as far as it is reported: others know no more, and what they show is not to
+  // fall when the transfer is over.
+  std::uint32_t percent() const { return percent_.load(); }
   // So much of what was left is sent.
   void take_off(std::uint64_t bytes);
 

@@ -96,6 +96,17 @@ TEST_F(NetworkStory, DatagramsAreLostDoubledAndOvertaken) {
   EXPECT_LT(sorted.size(), 200u) << "some were lost";
 }
 
+TEST_F(NetworkStory, AWholeNetworkLosesNothing) {
+  LinkQuality rough;
+  rough.loss_per_mille = 1000;
+  network_.set_quality(rough);
+  beat(1);
+  network_.lose_nothing();
+  beat(2);
+  pass(kSecond);
+  EXPECT_EQ(arrived_, std::vector<int>{2});
+}
+
 TEST_F(NetworkStory, TwoCutsOfOneLinkAreHealedOneByOne) {
   const RuleId first = add(LinkRule::Does::kCut);
   const RuleId second = add(LinkRule::Does::kCut);

@@ -74,6 +74,7 @@ class Network {
 
   // Of every link.
   void set_quality(const LinkQuality& quality) { quality_ = quality; }
+  void lose_nothing() { quality_.loss_per_mille = 0; }
 
   // Told when a direction begins or ceases to pass what members say to each other.
   void set_changed(Changed changed) { changed_ = std::move(changed); }

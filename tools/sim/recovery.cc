@@ -20,7 +20,10 @@ bool stands_still_as_asked(const pb::Task& task) {
 
 }  // namespace
 
+// Loss is a fault, too: where a stream may always be late twice in a row, a leader may always lose
+// its followers.
 void Recovery::begin() {
+  world_.network().lose_nothing();
   world_.checker().tell(history::FaultsEnded());
   watch();
 }
@@ -129,9 +132,8 @@ void Recovery::look_at_members(const Member& leader, Problems& found) const {
 
 void Recovery::look_at_work(const ClusterState& state, Problems& found) const {
   const bool some_stand_still =
-      std::any_of(state.tasks().begin(), state.tasks().end(), [](const auto& entry) {
-        return stands_still_as_asked(*entry.second);
-      });
+      std::any_of(state.tasks().begin(), state.tasks().end(),
+                  [](const auto& entry) { return stands_still_as_asked(*entry.second); });
   for (const auto& [id, task] : state.tasks()) {
     if (task->complete() || stands_still_as_asked(*task)) continue;
     // It waits for a slot of one that stands still.

@@ -120,9 +120,10 @@ void Sender::fail(const std::string& why) {
 
 void Sender::fail(VMTaskResult result, const std::string& message) {
   if (status_ == pb::TRANSFER_FAILED) return;
+  const TransferReport failed = report(pb::TRANSFER_FAILED, number(result), message);
   status_ = pb::TRANSFER_FAILED;
   if (GuestRunner* runner = host_.runner(order_.vm)) runner->throttle(0);
-  host_.report(report(pb::TRANSFER_FAILED, number(result), message));
+  host_.report(failed);
 }
 
 void Sender::connect() {

@@ -69,6 +69,29 @@ TEST_F(LocalReports, AllThatIsOpenIsSaidAgainAndIsNoNewsThen) {
   EXPECT_EQ(guests(work.report(state)), (Names{"a", "b"}));
 }
 
+TEST_F(LocalReports, APercentMoreOfATransferIsNews) {
+  run_vm("c", 1);
+  const TaskId job = migrate("c", 2).task();
+  ASSERT_TRUE(begin_transfer(job));
+  work.reconcile(state, "c", lease, 0, effects);
+  const auto has_sent = [&](std::uint64_t bytes) {
+    TransferReport report;
+    report.vm = "c";
+    report.job = job;
+    report.attempt = state.task(job)->job().attempt();
+    report.status = pb::TRANSFER_STREAMING;
+    report.statistics.set_bytes_sent(bytes);
+    report.statistics.set_remaining_bytes(100'000 - bytes);
+    work.take(report);
+  };
+  has_sent(10'500);
+  EXPECT_EQ(work.report_news(state).transfers_size(), 1);
+  has_sent(10'700);
+  EXPECT_FALSE(work.has_news());
+  has_sent(11'100);
+  EXPECT_TRUE(work.has_news());
+}
+
 TEST_F(LocalReports, OfAGuestThatHasLeftThereIsNoNews) {
   guest_is("a", pb::CONDITION_RUNNING);
   guest_is("b", pb::CONDITION_RUNNING);

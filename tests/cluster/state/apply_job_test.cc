@@ -1,5 +1,6 @@
 // RequestStateChange and cancel, as the log sees them.
 
+#include "cluster/migration/progress.h"
 #include "tests/cluster/state/small_cluster.h"
 
 namespace failsim {
@@ -169,6 +170,22 @@ TEST_F(Request, ACancelOfWhatIsBeingTerminatedChangesNothing) {
   EXPECT_EQ(reply.code(), 0u);
   EXPECT_EQ(reply.job_state(), static_cast<std::uint32_t>(JobState::kShuttingDown));
   EXPECT_EQ(job_state(job), JobState::kShuttingDown);
+}
+
+TEST_F(Request, ACanceledJobStaysAsFarAsItWasHeardToBe) {
+  ASSERT_TRUE(begin_transfer(job));
+  EXPECT_EQ(task(job).progress(), kProgressInTransfer);
+  pb::Command command;
+  command.mutable_request()->set_client("test");
+  command.mutable_request()->set_sequence(index + 1);
+  command.mutable_request()->mutable_cancel_migration()->set_vm("web");
+  pb::Command::Observed& observed = *command.add_observed();
+  observed.set_job(job);
+  observed.mutable_statistics()->set_bytes_sent(450'000);
+  observed.mutable_statistics()->set_remaining_bytes(550'000);
+  perform(command);
+  EXPECT_EQ(job_state(job), JobState::kTerminated);
+  EXPECT_EQ(task(job).progress(), 44u);
 }
 
 TEST_F(Request, ASecondMigrationIsBusyAndTheReasonSaysSo) {
