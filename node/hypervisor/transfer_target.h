@@ -7,15 +7,16 @@
 // If the VM has been here before and its pages are kept (kept_pages.h), they are the memory, and
 // the welcome tells their write counts.
 //
-// Pages go straight into the guest's memory, and nothing else of a frame is used before its
-// checksum is known to be right. A frame that is not as it was sent ends the transfer, and the
-// memory with it.
+// A frame that is not as it was sent ends the transfer, and the memory with it.
 //
 // The image then waits here for the guest order that makes it the guest (take_image), or for the
 // drop. In post-copy that is so as soon as all but some pages is here; its thread then receives the
 // pages that follow (page_follower.h), whoever the memory belongs to by then.
 //
-// What arrives is not trusted: every number is checked before it is used.
+// This is the course of it; what it consists of:
+//   target_memory.h   where the pages go
+//   target_streams.h  what the source sends, and what of it is refused
+//   page_follower.h   what follows in post-copy
 #pragma once
 
 #include <atomic>
@@ -23,19 +24,18 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <span>
 #include <string>
 #include <vector>
 
 #include "cluster/effects.h"
 #include "node/hypervisor/channel.h"
-#include "node/hypervisor/frames.h"
 #include "node/hypervisor/image.h"
 #include "node/hypervisor/kept_pages.h"
 #include "node/hypervisor/memory_budget.h"
 #include "node/hypervisor/page_follower.h"
-#include "node/hypervisor/page_receiver.h"
 #include "node/hypervisor/stream_group.h"
+#include "node/hypervisor/target_memory.h"
+#include "node/hypervisor/target_streams.h"
 #include "node/hypervisor/threads.h"
 #include "node/hypervisor/transfer.h"
 #include "node/hypervisor/transfer.pb.h"
@@ -72,44 +72,26 @@ class TransferTarget {
   const TransferOrder& order() const { return order_; }
 
  private:
-  // One connection and what it brings. Never moved.
-  struct Stream {
-    Stream(Fd socket, Signal& signal, std::unique_ptr<DataFaults> faults, GuestMemory& memory,
-           TouchedPages& touched, std::uint32_t stream, std::uint32_t streams)
-        : channel(std::move(socket), signal, std::move(faults)),
-          receiver(channel, memory, touched, stream, streams) {}
-    Channel channel;
-    PageReceiver receiver;
-  };
-
+  // Each is false if the transfer is over: failed, which is reported, or dropped.
   bool prepare();
-  bool find_memory();
   bool wait_for_connections();
   bool receive();
-  Io welcome(std::uint32_t stream);
-  Io receive_stream(std::uint32_t stream);
-  // What comes beside pages; on stream 0, and the end of the others.
-  bool take(Stream& from, std::uint32_t stream, const FrameHeader& header, bool& is_last);
-  bool receive_message(Stream& from, const FrameHeader& header, std::string& payload);
-  bool receive_device_state(Stream& from, const FrameHeader& header);
-  bool receive_release(Stream& from, const FrameHeader& header);
-  bool receive_missing(Stream& from, const FrameHeader& header);
   bool hold();
+  // Until the last page is here, or the drop.
   void follow();
 
+  Image image_of(const pb::TransferRelease& release) const;
+  PageCheck check_all(const DeviceState& state) const;
+  // Says in the image which pages are missing.
+  std::shared_ptr<PageFollower> follow_image(Image& image,
+                                             const std::vector<std::uint64_t>& missing);
+  std::unique_ptr<DataFaults> connection_faults() const;  // of a new connection
   bool dropped() const { return dropped_.load(std::memory_order_acquire); }
-  std::uint64_t received_bytes() const;
-  bool fail(VMTaskResult result, const std::string& message);
-  bool fail_stream(const StreamFault& fault);
-  bool fail_connection(Io outcome, const std::string& reason);
+  bool fail(const Failure& failure);
   void report(const TransferReport& report);
-  void let_memory_go();
-  void give_back(std::shared_ptr<GuestMemory> memory);
 
   const TransferOrder order_;
   const Site site_;
-  MemoryBudget& budget_;
-  Workers& workers_;
   const ReportTransfer report_;
 
   StreamSignals signals_;
@@ -125,13 +107,8 @@ class TransferTarget {
   std::shared_ptr<PageFollower> follower_;  // post-copy
 
   // ---- of its thread ----
-  std::vector<std::unique_ptr<Stream>> streams_;
-  std::shared_ptr<GuestMemory> memory_;
-  std::optional<TouchedPages> touched_;
-  std::vector<std::uint32_t> kept_counts_;  // of the pages that were kept, until they are told
-  std::optional<DeviceState> state_;
-  std::optional<std::vector<std::uint64_t>> missing_;  // as the source has named them
-  pb::TransferRelease release_;
+  TargetMemory memory_;  // its give_back() is of any thread
+  std::optional<TargetStreams> streams_;
 };
 
 }  // namespace failsim::node
