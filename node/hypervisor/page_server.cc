@@ -34,16 +34,13 @@ std::uint64_t in_a_second(std::uint64_t bytes_per_second, std::uint64_t most) {
 
 PageServer::PageServer(std::shared_ptr<const GuestMemory> memory,
                        std::vector<std::uint64_t> missing, std::uint64_t modelled_bytes,
-                       std::uint64_t bandwidth_bytes_per_second, Signal& signal)
+                       SharedBucket& bandwidth, Signal& signal)
     : memory_(std::move(memory)),
       kept_(std::move(missing)),
       modelled_bytes_(modelled_bytes),
-      most_at_once_(in_a_second(bandwidth_bytes_per_second, kFollowingPagesMax * kPageBytes) /
-                    kPageBytes),
-      modelled_at_once_(in_a_second(bandwidth_bytes_per_second, kModelledPiece)),
-      bandwidth_(bandwidth_bytes_per_second),
+      bandwidth_(bandwidth),
       signal_(signal),
-      at_once_(most_at_once_) {}
+      link_pages_(kFollowingPagesMax) {}
 
 void PageServer::serve(const Connect& connect, const NoteSent& note_sent) {
   Duration retry = kFirstRetry;
@@ -124,12 +121,13 @@ bool PageServer::take(std::uint64_t page) {
 // Those that are waited for alone, so that they are there soonest. One that was sent already is on
 // its way.
 std::vector<std::uint64_t> PageServer::next_pages() {
+  const std::uint64_t most = pages_at_once();
   std::vector<std::uint64_t> pages;
-  for (; !wanted_.empty() && pages.size() < at_once_; wanted_.pop_front()) {
+  for (; !wanted_.empty() && pages.size() < most; wanted_.pop_front()) {
     if (take(wanted_.front())) pages.push_back(wanted_.front());
   }
   if (!pages.empty()) return pages;
-  for (; next_ < limit_ && pages.size() < at_once_; ++next_) {
+  for (; next_ < limit_ && pages.size() < most; ++next_) {
     if (take(next_)) pages.push_back(next_);
   }
   return pages;
@@ -149,8 +147,14 @@ Io PageServer::await_share(Channel& channel) {
 
 // What was not sent in time is sent again over the next connection, in smaller pieces.
 void PageServer::fit_to_link(Duration took) {
-  if (took > kSlowFrame) at_once_ = std::max<std::uint64_t>(at_once_ / 2, 1);
-  if (took < kQuickFrame) at_once_ = std::min(2 * at_once_, most_at_once_);
+  if (took > kSlowFrame) link_pages_ = std::max<std::uint64_t>(pages_at_once() / 2, 1);
+  if (took < kQuickFrame)
+    link_pages_ = std::min<std::uint64_t>(2 * link_pages_, kFollowingPagesMax);
+}
+
+std::uint64_t PageServer::pages_at_once() const {
+  const std::uint64_t bytes = in_a_second(bandwidth_.rate(), kFollowingPagesMax * kPageBytes);
+  return std::min(link_pages_, bytes / kPageBytes);
 }
 
 Io PageServer::send_next(Channel& channel, const NoteSent& note_sent) {
@@ -158,7 +162,8 @@ Io PageServer::send_next(Channel& channel, const NoteSent& note_sent) {
   if (waited != Io::kDone) return waited;
   const std::vector<std::uint64_t> pages = next_pages();
   std::uint64_t bytes = pages.size() * kPageBytes;
-  if (pages.empty()) bytes = std::min(modelled_bytes_left_, modelled_at_once_);
+  if (pages.empty())
+    bytes = std::min(modelled_bytes_left_, in_a_second(bandwidth_.rate(), kModelledPiece));
   if (bytes == 0) return Io::kDone;
   bandwidth_.take(bytes, boottime_now());
   Io outcome = Io::kDone;

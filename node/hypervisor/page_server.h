@@ -5,7 +5,7 @@
 // which the target says what is still missing, for as long as the transfer is not dropped. A target
 // gives up a connection that is silent for five seconds, so what is sent at once is what the
 // bandwidth or the link takes in about one, and no share of either is spent on what does not
-// arrive.
+// arrive. The bandwidth may change meanwhile.
 #pragma once
 
 #include <cstdint>
@@ -28,10 +28,10 @@ class PageServer {
   // So many bytes of pages more were sent.
   using NoteSent = std::function<void(std::uint64_t bytes)>;
 
-  // `modelled_bytes` of a VM that has no pages.
+  // `modelled_bytes` of a VM that has no pages. Whoever changes the rate of `bandwidth` wakes
+  // `signal`; both must outlive it.
   PageServer(std::shared_ptr<const GuestMemory> memory, std::vector<std::uint64_t> missing,
-             std::uint64_t modelled_bytes, std::uint64_t bandwidth_bytes_per_second,
-             Signal& signal);
+             std::uint64_t modelled_bytes, SharedBucket& bandwidth, Signal& signal);
 
   // Until the signal aborts.
   void serve(const Connect& connect, const NoteSent& note_sent);
@@ -44,6 +44,7 @@ class PageServer {
   Io send_next(Channel& channel, const NoteSent& note_sent);
   Io await_share(Channel& channel);
   void fit_to_link(Duration took);
+  std::uint64_t pages_at_once() const;
   bool has_more() const { return !wanted_.empty() || next_ < limit_ || modelled_bytes_left_ > 0; }
   std::vector<std::uint64_t> next_pages();
   bool take(std::uint64_t page);
@@ -51,11 +52,9 @@ class PageServer {
   const std::shared_ptr<const GuestMemory> memory_;
   const std::vector<std::uint64_t> kept_;  // a bit for each page the target missed at the pause
   const std::uint64_t modelled_bytes_;
-  const std::uint64_t most_at_once_;  // pages
-  const std::uint64_t modelled_at_once_;
-  TokenBucket bandwidth_;
+  SharedBucket& bandwidth_;
   Signal& signal_;
-  std::uint64_t at_once_;  // pages that the link takes in time
+  std::uint64_t link_pages_;  // that the link takes in time
 
   // ---- of one connection ----
   std::vector<std::uint64_t> left_;  // not sent over it

@@ -29,8 +29,15 @@ class TokenBucket {
   // The time from which the next bytes may go, whoever takes them.
   Time free_from(Time now) const { return rate_ == 0 ? now : std::max(free_at_, now); }
 
-  bool is_limited() const { return rate_ != 0; }
-  void set_rate(std::uint64_t bytes_per_second) { rate_ = bytes_per_second; }
+  // What was taken and has not gone yet goes sooner if the rate rises, and no later if it falls.
+  void set_rate(std::uint64_t bytes_per_second, Time now) {
+    const bool rises = rate_ != 0 && (bytes_per_second == 0 || bytes_per_second > rate_);
+    if (rises && free_at_ > now) {
+      const std::uint64_t owed = bytes_per_second == 0 ? 0 : bytes_in(free_at_ - now, rate_);
+      free_at_ = now + time_to_send(owed, bytes_per_second);
+    }
+    rate_ = bytes_per_second;
+  }
   // The time at which `bytes`, taken now, have gone.
   Time take_and_finish(std::uint64_t bytes, Time now) {
     take(bytes, now);
@@ -48,18 +55,23 @@ class TokenBucket {
 class SharedBucket {
  public:
   explicit SharedBucket(std::uint64_t bytes_per_second)
-      : is_limited_(bytes_per_second != 0), bucket_(bytes_per_second) {}
+      : rate_(bytes_per_second), bucket_(bytes_per_second) {}
 
   Time take(std::uint64_t bytes, Time now) {
     if (!is_limited()) return now;
     const std::lock_guard lock(mutex_);
     return bucket_.take(bytes, now);
   }
-  bool is_limited() const { return is_limited_.load(std::memory_order_relaxed); }
-  void set_rate(std::uint64_t bytes_per_second) {
+  Time free_from(Time now) {
     const std::lock_guard lock(mutex_);
-    bucket_.set_rate(bytes_per_second);
-    is_limited_.store(bytes_per_second != 0, std::memory_order_relaxed);
+    return bucket_.free_from(now);
+  }
+  std::uint64_t rate() const { return rate_.load(std::memory_order_relaxed); }
+  bool is_limited() const { return rate() != 0; }
+  void set_rate(std::uint64_t bytes_per_second, Time now) {
+    const std::lock_guard lock(mutex_);
+    bucket_.set_rate(bytes_per_second, now);
+    rate_.store(bytes_per_second, std::memory_order_relaxed);
   }
   Time take_and_finish(std::uint64_t bytes, Time now) {
     const std::lock_guard lock(mutex_);
@@ -68,7 +80,7 @@ class SharedBucket {
 
  private:
   std::mutex mutex_;
-  std::atomic<bool> is_limited_;
+  std::atomic<std::uint64_t> rate_;
   TokenBucket bucket_;
 };
 

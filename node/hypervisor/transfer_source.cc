@@ -47,7 +47,9 @@ void TransferSource::suspend(bool suspended) {
 }
 
 void TransferSource::limit_bandwidth(std::uint64_t bytes_per_second) {
-  link_.bandwidth.set_rate(bytes_per_second);
+  if (link_.bandwidth.rate() == bytes_per_second) return;
+  link_.bandwidth.set_rate(bytes_per_second, boottime_now());
+  signal_.wake();
 }
 
 void TransferSource::drop() {
@@ -293,8 +295,7 @@ bool TransferSource::release() {
 
 // The connections of the rounds stay until the end: what is still in them is delivered.
 void TransferSource::serve_pages() {
-  PageServer server(guest_memory_, std::move(rest_.missing), rest_.bytes,
-                    order_.parameters.bandwidth_bytes_per_second(), signal_);
+  PageServer server(guest_memory_, std::move(rest_.missing), rest_.bytes, link_.bandwidth, signal_);
   server.serve([this] { return connections_.connect_for_pages(); },
                [this](std::uint64_t bytes) {
                  link_.bytes_sent += bytes;

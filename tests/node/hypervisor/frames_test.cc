@@ -128,6 +128,21 @@ TEST(TokenBucket, KeepsTheRateAndSavesNothingUp) {
   EXPECT_GT(bucket.take(10'000, now + kSecond), now + kSecond + 7 * kMillisecond);
 }
 
+TEST(TokenBucket, WhatIsOwedIsPaidAtAHigherRateAndNoLaterAtALowerOne) {
+  const Time now = 10 * kSecond;
+  TokenBucket bucket(1000);
+  bucket.take(4000, now);
+  const Time owed_until = bucket.free_from(now);
+  bucket.set_rate(500, now);
+  EXPECT_EQ(bucket.free_from(now), owed_until);
+  bucket.set_rate(1000 * 1000, now);
+  EXPECT_EQ(bucket.free_from(now), now + (owed_until - now) / 2000);
+  bucket.set_rate(0, now);
+  EXPECT_EQ(bucket.free_from(now), now);
+  bucket.set_rate(1000, now);
+  EXPECT_EQ(bucket.free_from(now), now) << "what was without a limit is not owed";
+}
+
 TEST(TokenBucket, NoLimitNeverWaits) {
   TokenBucket bucket(0);
   EXPECT_EQ(bucket.take(1'000'000'000, 5), 5);

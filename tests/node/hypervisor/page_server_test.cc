@@ -33,11 +33,16 @@ class SlowPostCopy : public testing::Test {
     ASSERT_EQ(budget_.reserve(kPages * kPageBytes), MemoryBudget::Answer::kGranted);
     auto memory = std::make_shared<GuestMemory>(budget_, kPages * kPageBytes);
     ASSERT_TRUE(memory->map());
-    server_ = std::thread([this, memory, bandwidth_bytes_per_second] {
-      PageServer server(memory, missing_, 0, bandwidth_bytes_per_second, signal_);
+    limit(bandwidth_bytes_per_second);
+    server_ = std::thread([this, memory] {
+      PageServer server(memory, missing_, 0, bandwidth_, signal_);
       server.serve([this] { return connect(); }, [](std::uint64_t) {});
       memory->retire();
     });
+  }
+  void limit(std::uint64_t bandwidth_bytes_per_second) {
+    bandwidth_.set_rate(bandwidth_bytes_per_second, boottime_now());
+    signal_.wake();
   }
   // The target's end of the next connection, over which it has said what is missing.
   std::unique_ptr<Channel> accept() {
@@ -77,6 +82,7 @@ class SlowPostCopy : public testing::Test {
 
   MemoryBudget budget_{kPages * kPageBytes};
   const std::vector<std::uint64_t> missing_ = {~std::uint64_t{0}};
+  SharedBucket bandwidth_{0};
   Signal signal_;
   Signal own_signal_;
   std::mutex mutex_;
@@ -95,6 +101,24 @@ TEST_F(SlowPostCopy, SpendsNothingOnWhatDidNotArrive) {
   serve(8 * 1024);
   // Each ends while the next share is waited for.
   for (int i = 0; i < 3; ++i) EXPECT_EQ(receive(*accept()), 2u) << "connection " << i;
+}
+
+TEST_F(SlowPostCopy, GoesOnAtOnceWhenItsLimitIsLifted) {
+  serve(1);
+  const auto channel = accept();
+  EXPECT_EQ(receive(*channel), 1u);  // the next one is more than an hour away
+  limit(0);
+  EXPECT_EQ(receive(*channel), kFollowingPagesMax);
+}
+
+TEST_F(SlowPostCopy, SendsLessAtOnceWhenItsLimitIsLowered) {
+  serve(16 * 1024);
+  const auto channel = accept();
+  EXPECT_EQ(receive(*channel), 4u);
+  limit(4 * 1024);
+  std::optional<std::uint32_t> pages = receive(*channel);
+  while (pages == 4u) pages = receive(*channel);  // was on its way before
+  EXPECT_EQ(pages, 1u);
 }
 
 TEST_F(SlowPostCopy, FillsItsFramesOnAFreeLink) {

@@ -64,8 +64,10 @@ class PostCopy : public testing::Test {
     start(one, vm);
     begin_stream(one, 1, two, 2, vm);
     EXPECT_TRUE(one.await(pb::TRANSFER_CONVERGED).post_copy);
+    if (following_limit) vm.parameters.set_bandwidth_bytes_per_second(*following_limit);
     TransferOrder finish = vm.transfer(kSource, kFinish, 2);
     finish.post_copy = true;
+    finish_ordered = boottime_now();
     one.order(finish);
     one.await(pb::TRANSFER_RELEASED);
     held = two.await(pb::TRANSFER_HOLDS_STATE);
@@ -94,6 +96,8 @@ class PostCopy : public testing::Test {
   TestVm vm;
   TestNode one{volume, 1, 64 * kMiB, nullptr, &network};
   TestNode two{volume, 2, 64 * kMiB, nullptr, &network};
+  std::optional<std::uint64_t> following_limit;  // from the order to finish on
+  Time finish_ordered = 0;
   TransferReport held;
   TransferReport resumed;
 };
@@ -115,6 +119,27 @@ TEST_F(PostCopy, AModelledGuestSendsItsSizeOnly) {
   vm.config.set_modelled(true);
   come_to_post_copy();
   EXPECT_GT(end().statistics.followed_pages(), 100u);
+}
+
+TEST_F(PostCopy, PagesFollowAtTheLimitOfTheLatestOrder) {
+  vm.config.set_modelled(true);  // nobody waits for a page, which would go beyond the limit
+  following_limit = 8 * kMiB;
+  come_to_post_copy();
+  two.await(pb::TRANSFER_HOLDS_PAGES);
+  const std::uint64_t limited = held.statistics.remaining_bytes() - kMiB;  // the last piece is free
+  EXPECT_GT(limited, 4 * kMiB);
+  EXPECT_GE(boottime_now() - finish_ordered, time_to_send(limited, 8 * kMiB) - 2 * kMillisecond);
+}
+
+TEST_F(PostCopy, PagesFollowFasterAsSoonAsTheirLimitIsLifted) {
+  vm.config.set_modelled(true);
+  following_limit = 1024;  // which would take hours
+  come_to_post_copy();
+  vm.parameters.set_bandwidth_bytes_per_second(0);
+  TransferOrder lifted = vm.transfer(kSource, kFinish, 2);
+  lifted.post_copy = true;
+  one.order(lifted);
+  end();
 }
 
 TEST_F(PostCopy, AConnectionThatBreaksIsReplacedByAnother) {
