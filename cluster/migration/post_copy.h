@@ -20,7 +20,7 @@ bool pages_follow(const pb::Vm& vm, const pb::Task& job);
 
 // How long after Complete the last page has to be there: so long that only a link that does not
 // come back exceeds it. Not bounded by the time that was given to the migration as a whole, which
-// must not kill a guest.
+// must not kill a guest. The bandwidth of the parameters is what the source may send.
 Duration post_copy_limit(const pb::VmConfig& config, const pb::MigrationParameters& parameters);
 
 }  // namespace failsim

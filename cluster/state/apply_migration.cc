@@ -9,12 +9,14 @@
 
 #include "cluster/migration/post_copy.h"
 #include "cluster/migration/progress.h"
+#include "cluster/migration/transfer_rate.h"
 #include "cluster/state/change.h"
 #include "cluster/state/job_row.h"
 #include "cluster/state/migration_check.h"
 #include "cluster/state/migration_queue.h"
 #include "cluster/state/object_name.h"
 #include "cluster/state/planned_migration.h"
+#include "cluster/state/post_copy_deadline.h"
 
 namespace failsim {
 namespace {
@@ -238,8 +240,7 @@ void apply_complete_migration(Change& change, const pb::Command::CompleteMigrati
   pb::Vm vm = job_of->vm;
   const bool follow = job.post_copy();
   if (follow) {
-    job.set_phase_deadline_ns(change.cluster_time() +
-                              post_copy_limit(vm.config(), job.parameters()));
+    job.set_phase_deadline_ns(add(change.cluster_time(), post_copy_limit(change.state(), vm, job)));
   } else {
     job.set_phase(0);
     job.set_phase_deadline_ns(0);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "cluster/state/change.h"
+#include "cluster/state/post_copy_deadline.h"
 
 namespace failsim {
 namespace {
@@ -96,7 +97,9 @@ void apply_set_property(Change& change, const pb::Request::SetProperty& request)
   if (const auto error = change_refused(state, *kind, request.object(), property, value.value())) {
     return change.refuse(*error);
   }
+  const PostCopyLimits limits = post_copy_limits(state);
   state.put_property(*kind, request.object(), property, value.value());
+  extend_post_copies(state, limits);
   change.note_slots();
   if (*kind == ObjectKind::kNode) note_transfers(change, *state.node_named(request.object()));
   if (*kind == ObjectKind::kCluster) {

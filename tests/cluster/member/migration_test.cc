@@ -409,6 +409,29 @@ TEST_F(MigrationStory, PagesThatDoNotComeInTimeAreGivenUp) {
   }));
 }
 
+// The guest has 256 MiB: twice 8 s at the slow link that is reckoned with, twice 256 s at 1 MiB/s.
+TEST_F(MigrationStory, PagesHaveTheTimeThatTheirSourceNeedsAtItsLimit) {
+  const Value limit = Value::dword(1 << 20);
+  ASSERT_EQ(cluster.set("node", "node-1", "MigrationBandwidthLimit", limit)->code(), 0u);
+  come_to_post_copy();
+  cluster.run_for(530 * kSecond);
+  EXPECT_TRUE(pages_follow());
+  cluster.run_for(20 * kSecond);
+  EXPECT_EQ(phase(), MigrationState::kFailure);
+}
+
+TEST_F(MigrationStory, PagesGetMoreTimeWhenTheirSourceMaySendLessAndNeverLess) {
+  come_to_post_copy();
+  const std::int64_t before = task().job().phase_deadline_ns();
+  const auto limit = [&](std::uint32_t bytes_per_second) {
+    cluster.set("node", "node-1", "MigrationBandwidthLimit", Value::dword(bytes_per_second));
+    return task().job().phase_deadline_ns() - before;
+  };
+  EXPECT_EQ(limit(32 << 20), 0) << "that much was reckoned with";
+  EXPECT_EQ(limit(1 << 20), (512 - 16) * kSecond);
+  EXPECT_EQ(limit(0), (512 - 16) * kSecond);
+}
+
 TEST_F(MigrationStory, ANewLeaderEndsAPostCopyThatItDidNotBegin) {
   come_to_post_copy();
   const NodeId leader = cluster.leader();
