@@ -69,6 +69,10 @@ Result<std::uint64_t> parse_scaled(std::string_view text, std::string_view digit
   while (!rest.empty() && rest.front() == ' ') rest.remove_prefix(1);
   if (*number == 0 && rest.empty()) return std::uint64_t{0};
   const Unit* unit = find_unit(units, rest);
+  if (unit == nullptr && rest.size() > 1 && (rest[0] == '.' || rest[0] == ',')) {
+    return refused(text, std::string("is not a ") + what + ": the number has to be a whole one",
+                   std::string("Use a smaller unit, and write it like ") + example + ".");
+  }
   if (unit == nullptr) {
     return refused(text, std::string("is not a ") + what + ": the number needs a unit we know",
                    next);

@@ -154,6 +154,10 @@ std::string elsewhere_text() {
 
 }  // namespace
 
+bool is_over_at_once(const Kind& kind) {
+  return !kind.lasts && kind.undo == kNothingToUndo;
+}
+
 std::string usage(const Kind& kind) {
   std::string text = std::string(kind.name) + std::string(place_word(kind.place));
   for (const Parameter& parameter : kind.parameters) {

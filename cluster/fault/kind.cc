@@ -5,6 +5,8 @@
 #include <numeric>
 #include <vector>
 
+#include "cluster/fault/describe.h"
+#include "cluster/migration/bandwidth.h"
 #include "cluster/time.h"
 
 namespace failsim::fault {
@@ -60,7 +62,7 @@ constexpr std::array kReorder = {
     optional("window", Unit::kDuration, kMillisecond, kMinute, 500 * kMillisecond,
              "how much later they arrive at most")};
 constexpr std::array kRate = {
-    required("rate", Unit::kRate, 1024, kTi, "what passes in a second"),
+    required("rate", Unit::kRate, std::int64_t{kLeastBandwidth}, kTi, "what passes in a second"),
     Parameter{"class", Unit::kChoice, 0, 3, 3, kClasses, "the traffic that is slowed"}};
 constexpr std::array kReset = {kTraffic};
 constexpr std::array kFlap = {optional("every", Unit::kDuration, 2 * kMillisecond, kMinute, kSecond,
@@ -90,6 +92,11 @@ constexpr std::array kStall = {optional("stall", Unit::kDuration, kMillisecond, 
 constexpr std::array kLatency = {
     required("min", Unit::kDuration, 0, kMinute, "the shortest time a sync takes"),
     optional("max", Unit::kDuration, 0, kMinute, 0, "the longest; the shortest if smaller")};
+constexpr std::array kSilence = {optional("stall", Unit::kDuration, kMillisecond, 10 * kMinute, 0,
+                                          "how long nothing is answered; the whole lease if 0")};
+constexpr std::array kSlowAnswers = {
+    required("min", Unit::kDuration, 0, kMinute, "how much longer a request takes at least"),
+    optional("max", Unit::kDuration, 0, kMinute, 0, "and at most; the least if smaller")};
 constexpr std::array<std::string_view, 3> kDiskErrors = {"EIO", "ENOSPC", "EROFS"};
 constexpr std::array kDiskError = {
     Parameter{"error", Unit::kChoice, 0, 2, 0, kDiskErrors, "what the writes fail with"},
@@ -117,7 +124,6 @@ constexpr std::array kTerms = {Parameter{
 
 constexpr std::string_view kStarted = "The process is started again.";
 constexpr std::string_view kLinkWhole = "The link is whole again.";
-constexpr std::string_view kNothing = "Nothing has to be undone.";
 
 constexpr std::array kKinds = {
     // process
@@ -206,7 +212,7 @@ constexpr std::array kKinds = {
          "A bit of the message is flipped; the checksum has to catch it."},
     Kind{"link-rate", "network", Place::kLink, kRate, kYes, kYes, true, kLinkWhole,
          "No more than so many bytes a second of a class pass, over all connections together."},
-    Kind{"link-reset", "network", Place::kLink, kReset, kYes, kYes, false, kNothing,
+    Kind{"link-reset", "network", Place::kLink, kReset, kYes, kYes, false, kNothingToUndo,
          "Connections over this link are reset, once."},
     Kind{"api-cut",
          "network",
@@ -277,9 +283,9 @@ constexpr std::array kKinds = {
          "The processes die and each finds the store of the next one in its place: they must "
          "refuse to start, lest a node speaks under the name of another."},
     // the shared volume
-    Kind{"volume-stall", "volume", Place::kVolume, kStall, kYes, kYes, true,
+    Kind{"volume-stall", "volume", Place::kVolume, kSilence, kYes, kYes, true,
          "The volume answers again.", "The shared volume answers nothing for a while."},
-    Kind{"volume-slow", "volume", Place::kVolume, kLatency, kYes, kYes, true,
+    Kind{"volume-slow", "volume", Place::kVolume, kSlowAnswers, kYes, kYes, true,
          "The volume takes its usual time again.",
          "Every request to the shared volume takes longer."},
     Kind{"volume-restart",
@@ -289,7 +295,7 @@ constexpr std::array kKinds = {
          kYes,
          kYes,
          false,
-         kNothing,
+         kNothingToUndo,
          "The process of the shared volume is killed and started again."},
     Kind{"volume-fail",
          "volume",
@@ -311,7 +317,7 @@ constexpr std::array kKinds = {
          kYes,
          kYes,
          false,
-         kNothing,
+         kNothingToUndo,
          "The guest stops by itself, as after a stop error."},
     Kind{"guest-dirty", "guest", Place::kGuest, kDirty, kYes, kYes, true,
          "The guest writes at its configured rate again.",

@@ -30,7 +30,15 @@ Error unknown_kind(std::string_view name) {
   std::vector<std::string_view> words;
   for (const Kind& kind : kinds()) words.push_back(kind.name);
   return refused("There is no fault \"" + shortened(name) + "\".",
-                 meant(nearest(name, words), "List the kinds of faults and name one."));
+                 meant(nearest(name, words), "See the kinds with 'failsim fault kinds'."));
+}
+
+// Somebody names several nodes as a shell would.
+Error second_place(const Order& order, std::string_view name) {
+  const std::string first = to_text(order.on);
+  return refused("The fault " + std::string(order.kind->name) + " is to hit " + first + ", and \"" +
+                     shortened(name) + "\" is one word too many.",
+                 "Name several in one word: " + first + "," + std::string(name) + ".");
 }
 
 Error unknown_parameter(const Kind& kind, std::string_view name) {
@@ -98,7 +106,7 @@ std::optional<Error> check_point(const Selector& on) {
   if (on.from.names.size() == 1 && find_point(on.from.names.front())) return std::nullopt;
   const std::string text = to_text(on);
   return refused("There is no point \"" + shortened(text) + "\" to fail at.",
-                 meant(nearest_point(text), "List the points and name one."));
+                 meant(nearest_point(text), "See the points with 'failsim fault points'."));
 }
 
 std::optional<Error> fit_selector(const Kind& kind, std::string_view text, Selector& on) {
@@ -161,7 +169,10 @@ class Arguments {
       return take_survivable(has_value ? argument.substr(equals + 1) : "true");
     }
     const Parameter* parameter = find_parameter(*order_.kind, name);
-    if (parameter == nullptr && name != kLeaseName) return unknown_parameter(*order_.kind, name);
+    if (parameter == nullptr && name != kLeaseName) {
+      const bool is_place = !has_value && order_.kind->place == Place::kNode && is_node_name(name);
+      return is_place ? second_place(order_, name) : unknown_parameter(*order_.kind, name);
+    }
     if (!has_value) {
       return refused("The parameter " + std::string(name) + " has no value.",
                      "Write it like " + std::string(name) + "=...");
@@ -272,7 +283,8 @@ Result<Order> parse_order(std::string_view kind, std::string_view on,
 
 Result<Order> parse_order(std::string_view line) {
   std::vector<std::string> words = words_of(line);
-  if (words.empty()) return refused("No fault is named.", "List the kinds of faults.");
+  if (words.empty())
+    return refused("No fault is named.", "See the kinds with 'failsim fault kinds'.");
   const std::string kind = words.front();
   words.erase(words.begin());
   std::string on;

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <iterator>
+#include <string_view>
 #include <utility>
 
+#include "cluster/migration/bandwidth.h"
 #include "cluster/migration/migration_state.h"
 #include "cluster/migration/progress.h"
 #include "cluster/state/change.h"
@@ -21,6 +23,19 @@ std::uint32_t percent_sent(const TransferReport& said) {
   return failsim::percent_sent(said.statistics.bytes_sent(), said.statistics.remaining_bytes());
 }
 
+// What a host says of a failure begins and ends as it likes ("the link broke"); people read it
+// between other sentences. The name of a node keeps its small letter.
+std::string sentence(std::string text) {
+  if (text.empty()) return text;
+  const std::string_view first_word = std::string_view(text).substr(0, text.find(' '));
+  const bool is_name = first_word.find_first_of("0123456789") != std::string_view::npos;
+  char& first = text.front();
+  if (!is_name && first >= 'a' && first <= 'z') first = static_cast<char>(first - 'a' + 'A');
+  const char last = text.back();
+  if (last != '.' && last != '!' && last != '?') text += '.';
+  return text;
+}
+
 void add(const TransferReport& said, pb::PeerMessage::Report& out) {
   pb::PeerMessage::Report::Transfer& transfer = *out.add_transfers();
   transfer.set_vm(said.vm);
@@ -28,7 +43,7 @@ void add(const TransferReport& said, pb::PeerMessage::Report& out) {
   transfer.set_attempt(said.attempt);
   transfer.set_status(said.status);
   transfer.set_task_result(said.task_result);
-  transfer.set_error(said.error);
+  transfer.set_error(sentence(said.error));
   *transfer.mutable_statistics() = said.statistics;
   transfer.mutable_rounds()->Add(said.rounds.begin(), said.rounds.end());
   transfer.set_post_copy(said.post_copy);
@@ -45,7 +60,7 @@ void add(const GuestReport& said, const ClusterState& state, pb::PeerMessage::Re
   guest.set_boot_id(said.boot_id);
   guest.set_condition(said.condition);
   guest.set_task_result(said.task_result);
-  guest.set_error(said.error);
+  guest.set_error(sentence(said.error));
 }
 
 // A target keeps its transfer after Complete until its image has become the guest and is verified.
@@ -86,7 +101,7 @@ void LocalWork::share_bandwidth(const ClusterState& state, Effects& out) {
       state.property(ObjectKind::kNode, state.node(self_)->name(), "MigrationBandwidthLimit")
           .number();
   const std::uint64_t share =
-      limit == 0 ? 0 : std::max<std::uint64_t>(limit / static_cast<std::uint64_t>(senders), 1);
+      limit == 0 ? 0 : std::max(limit / static_cast<std::uint64_t>(senders), kLeastBandwidth);
   for (auto& transfer : transfers_) {
     const pb::Task* task = state.task(transfer.first.first);
     if (!sends(transfer) || task == nullptr) continue;

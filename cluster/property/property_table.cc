@@ -4,6 +4,10 @@
 #include <cassert>
 #include <iterator>
 #include <utility>
+#include <vector>
+
+#include "cluster/fault/kind.h"
+#include "cluster/migration/bandwidth.h"
 
 namespace failsim {
 namespace {
@@ -52,6 +56,15 @@ constexpr PropertySpec number_or_none(ObjectKind kind, std::string_view name, st
   PropertySpec spec =
       number(kind, name, kRW, kOpt, minimum, maximum, kMax, unit, description, source);
   spec.also = kMax;
+  return spec;
+}
+
+// A rate of migrations, or 0 for "any".
+constexpr PropertySpec bandwidth_or_any(ObjectKind kind, std::string_view name,
+                                        std::string_view description, std::string_view source) {
+  PropertySpec spec = number(kind, name, kRW, kOpt, std::int64_t{kLeastBandwidth}, kMax, 0,
+                             "bytes/s", description, source, Effect::kInForce);
+  spec.also = 0;
   return spec;
 }
 
@@ -186,9 +199,10 @@ constexpr PropertySpec kProperties[] = {
            "Whether VMs may migrate live from the node and to it.",
            "Msvm_VirtualSystemMigrationServiceSettingData; default as on nodes of a cluster",
            Effect::kInForce),
-    number(kNode, "MigrationBandwidthLimit", kRW, kOpt, 0, kMax, 0, "bytes/s",
-           "What all migrations from the node may send together, each the same share; 0 for any.",
-           kOwn, Effect::kInForce),
+    bandwidth_or_any(kNode, "MigrationBandwidthLimit",
+                     "What all migrations from the node may send together, each the same share, "
+                     "which is 65536 at least; 0 for any.",
+                     kOwn),
     text(kNode, "NodeName", Format::kSz, kRO, kReq, kNameLength, "The name of the node.",
          kNodePage),
     number(kNode, "NodeWeight", kRW, kOpt, 0, 1, 1, "votes",
@@ -363,8 +377,14 @@ Result<const PropertySpec*> lookup(ObjectKind kind, std::string_view property) {
   message += " property '";
   message += property;
   message += "'.";
+  std::vector<std::string_view> names;
+  for (const PropertySpec& spec : properties_of(kind)) names.push_back(spec.name);
+  const std::string near = fault::nearest(property, names);
+  const std::string object =
+      kind == ObjectKind::kCluster ? "cluster" : std::string(name(kind)) + "/NAME";
   return Error{Code::kNotFound, std::move(message),
-               "List the properties of the object to see which there are."};
+               near.empty() ? "See which there are with 'failsim property list " + object + "'."
+                            : "Did you mean \"" + near + "\"?"};
 }
 
 }  // namespace failsim

@@ -4,6 +4,7 @@
 #include <cassert>
 #include <utility>
 
+#include "cluster/migration/job_refusal.h"
 #include "cluster/state/change.h"
 #include "cluster/state/job_row.h"
 #include "cluster/state/object_name.h"
@@ -22,6 +23,14 @@ Error has_not_begun(const std::string& vm) {
   return {Code::kInvalidState,
           "The migration of VM '" + vm + "' waits for its turn and has not begun.",
           "Take it out of the queue: 'failsim migrate cancel " + vm + "'."};
+}
+
+// MigrationState is what it was left at, or what somebody has written to it.
+Error nothing_to_cancel(const ClusterState& state, const std::string& vm) {
+  return {Code::kInvalidState,
+          "Cannot cancel the migration of VM '" + vm + "': there is none under way, and its " +
+              "MigrationState is " + std::string(name(state.migration_state(vm))) + ".",
+          "See how the latest one ended: 'failsim migrate show " + vm + "'."};
 }
 
 // For tests of the checkers: it is said to be canceled, and goes on.
@@ -118,8 +127,9 @@ void apply_cancel_migration(Change& change, const pb::Request::CancelMigration& 
   const pb::Vm* vm = change.state().vm(request.vm());
   if (vm == nullptr) return change.refuse(no_such_vm(request.vm()));
   const pb::Task* task = change.state().open_migration(*vm);
-  const JobStanding standing = task == nullptr ? JobStanding() : standing_of(task->job());
-  const bool waits = task != nullptr && standing.state == JobState::kNew;
+  if (task == nullptr) return change.refuse(nothing_to_cancel(change.state(), vm->name()));
+  const JobStanding standing = standing_of(task->job());
+  const bool waits = standing.state == JobState::kNew;
   if (waits && request.only_begun()) return change.refuse(has_not_begun(vm->name()));
   if (!waits) {
     const auto error = cancel_refused(standing.phase, vm->name());
@@ -148,6 +158,11 @@ void apply_request_state_change(Change& change, const pb::Request::RequestStateC
   }
   pb::Reply& reply = change.accept(id);
   reply.set_return_value(static_cast<std::uint32_t>(given.value));
+  if (given.value != ReturnValue::kCompleted) {  // an answer of the job, no error of the request
+    const Error why = state_change_refused(standing, request.requested_state());
+    reply.set_message(why.message);
+    reply.set_next(why.next);
+  }
   reply.set_job_state(change.state().task(id)->job().job_state());
 }
 

@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "cluster/migration/job.h"
+#include "cluster/units.h"
 
 namespace failsim {
 namespace {
@@ -34,6 +35,19 @@ std::optional<ControlCode> control_code_of(std::string_view text) {
     if (text == name(code) || number == static_cast<std::uint32_t>(code)) return code;
   }
   return std::nullopt;
+}
+
+std::optional<Error> control_refused(std::string_view code, std::string_view target_name) {
+  const auto known = control_code_of(code);
+  if (!known) {
+    return Error{Code::kInvalidParameter,
+                 "There is no control code '" + shortened(code) + "' of migration.",
+                 "Give START_MIGRATION (0x01600004) or CANCEL_MIGRATION (0x01600008)."};
+  }
+  if (known != ControlCode::kStartMigration || !target_name.empty()) return std::nullopt;
+  return Error{Code::kInvalidParameter,
+               "START_MIGRATION does not say which node it moves the VM to.",
+               "Name the node: --to NODE, or the argument 'to'."};
 }
 
 pb::Request control_request(ControlCode code, const std::string& vm, NodeId target,

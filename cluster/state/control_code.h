@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "cluster/error.h"
 #include "cluster/ids.h"
 #include "cluster/proto/command.pb.h"
 
@@ -23,6 +24,8 @@ enum class ControlCode : std::uint32_t {
 std::string_view name(ControlCode code);
 // By name, or by number, decimal or 0x.
 std::optional<ControlCode> control_code_of(std::string_view text);
+// Why nothing can be asked for with these words: an unknown code, or kStartMigration to nowhere.
+std::optional<Error> control_refused(std::string_view code, std::string_view target_name);
 
 // What to ask of the cluster. `target`, 0 if unknown, and its name are for kStartMigration. A
 // kCancelMigration cancels nothing that waits for its turn (5023: the queue is the group's affair,

@@ -2,6 +2,8 @@
 
 #include <cassert>
 
+#include "cluster/migration/job_refusal.h"
+
 namespace failsim {
 namespace {
 
@@ -51,7 +53,7 @@ void note_request(pb::MigrationJob& job, std::uint32_t requested, const JobAnswe
   noted.set_at_ns(now);
   if (period > 0) noted.set_deadline_ns(now + period);
   if (!is_accepted) {
-    noted.set_outcome("Refused: " + std::string(name(answer.value)) + ".");
+    noted.set_outcome("Refused: " + state_change_refused(standing_of(job), requested).message);
   } else if (answer.action == JobAction::kNone) {
     noted.set_outcome("It was under way already.");
   }

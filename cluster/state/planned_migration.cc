@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "cluster/migration/bandwidth.h"
 #include "cluster/migration/precopy.h"
 #include "cluster/state/migration_check.h"
 #include "cluster/state/object_name.h"
@@ -24,6 +25,9 @@ std::optional<Error> parameters_refused(const pb::MigrationParameters& parameter
       parameters.timeout_ns() < 0) {
     return bad("A migration cannot have a limit of less than no time.",
                "Leave the limit out, or give a positive one.");
+  }
+  if (const std::uint64_t limit = parameters.bandwidth_bytes_per_second(); limit != 0) {
+    if (auto error = bandwidth_refused(limit)) return error;
   }
   if (!pb::OnNoConvergence_IsValid(parameters.on_no_convergence())) {
     return bad("There is no way number " + std::to_string(parameters.on_no_convergence()) +
@@ -100,7 +104,7 @@ Result<PlannedMigration> plan_migration(const ClusterState& state,
                  "Nobody knows yet how fast the link from " + node_name(vm.owner()) + " to " +
                      node_name(request.target()) +
                      " is: no migration without a bandwidth limit has used it.",
-                 "Give a --bandwidth to reckon with."};
+                 "Give a --bandwidth to reckon with, or migrate there once."};
   }
   const pb::VmConfig& config = vm.config();
   const std::uint64_t sent = config.fill() == pb::FILL_ZERO

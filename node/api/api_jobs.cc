@@ -43,23 +43,32 @@ std::optional<std::uint32_t> requested_state_of_text(const std::string& text) {
   return std::nullopt;
 }
 
-json::object state_change_answer(std::uint32_t return_value, std::uint32_t job_state) {
+// `error`, if there is one, says in words what the number means.
+json::object state_change_answer(std::uint32_t return_value, std::uint32_t job_state,
+                                 const Error* error = nullptr) {
   const auto value = return_value_of(return_value);
   const auto state = job_state_of(job_state);
   json::value state_name = nullptr;
   if (state) state_name = text(name(*state));
-  return {{"return_value",
-           json::object{{"value", return_value},
-                        {"name", text(value ? name(*value) : std::string_view("Unknown"))}}},
-          {"job_state", json::object{{"value", job_state}, {"name", state_name}}}};
+  json::object told = {
+      {"return_value",
+       json::object{{"value", return_value},
+                    {"name", text(value ? name(*value) : std::string_view("Unknown"))}}},
+      {"job_state", json::object{{"value", job_state}, {"name", state_name}}}};
+  if (error != nullptr) told["error"] = error_object(*error);
+  return told;
+}
+
+Code refusal_code(std::uint32_t return_value) {
+  const bool is_parameter = return_value_of(return_value) == ReturnValue::kInvalidParameter;
+  return is_parameter ? Code::kInvalidParameter : Code::kInvalidState;
 }
 
 // Of a cancel that no leader has ordered yet: 4096, and what that means.
 HttpResponse not_ordered(const pb::Reply& reply) {
-  json::object told = state_change_answer(reply.return_value(), reply.job_state());
   const Error error{static_cast<Code>(reply.code()), reply.message(), reply.next()};
-  told["error"] = error_object(error);
-  return {http_status(error.code), json::serialize(told)};
+  return {http_status(error.code),
+          json::serialize(state_change_answer(reply.return_value(), reply.job_state(), &error))};
 }
 
 std::uint32_t state_number(const pb::Task* task) {
@@ -141,9 +150,9 @@ void Api::request_state_change(const CallPtr& call) {
   const auto period = parse_interval(timeout);
   if (!period) {
     // An answer of the job, not an error of the interface.
-    return with_job(call, [call](const pb::Task& task) {
-      answer(call,
-             state_change_answer(number(ReturnValue::kInvalidParameter), task.job().job_state()));
+    return with_job(call, [call, period](const pb::Task& task) {
+      answer(call, state_change_answer(number(ReturnValue::kInvalidParameter),
+                                       task.job().job_state(), &period.error()));
     });
   }
   pb::Request request;
@@ -162,7 +171,9 @@ void Api::request_state_change(const CallPtr& call) {
             if (has_period && reply.return_value() == 0) {
               return answer_when_done(once, job, requested, period);
             }
-            answer(once, state_change_answer(reply.return_value(), reply.job_state()));
+            const Error why{refusal_code(reply.return_value()), reply.message(), reply.next()};
+            answer(once, state_change_answer(reply.return_value(), reply.job_state(),
+                                             reply.message().empty() ? nullptr : &why));
           });
 }
 
@@ -207,7 +218,7 @@ void Api::control_vm(const CallPtr& call) {
   const std::string asked = arguments.required_scalar("code");
   const std::string target = arguments.text("to");
   const auto code = control_code_of(asked);
-  if (!code) arguments.refuse("The argument 'code' is no control code of migration.");
+  if (auto error = control_refused(asked, target)) arguments.refuse(std::move(*error));
   if (!accepts(call, arguments)) return;
   const auto returned = [call](std::uint32_t number, std::uint64_t task, const std::string& said) {
     json::value id = nullptr;

@@ -204,9 +204,12 @@ std::string Arguments::required_scalar(std::string_view name) {
 }
 
 void Arguments::refuse(std::string message) {
-  if (error_) return;
-  error_ = Error{Code::kInvalidParameter, std::move(message),
-                 "Correct the request; its arguments are listed in node/api/README.md."};
+  refuse(Error{Code::kInvalidParameter, std::move(message),
+               "Correct the request; its arguments are listed in node/api/README.md."});
+}
+
+void Arguments::refuse(Error error) {
+  if (!error_) error_ = std::move(error);
 }
 
 std::optional<Error> Arguments::finish() {

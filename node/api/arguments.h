@@ -47,6 +47,7 @@ class Arguments {
   std::string required_scalar(std::string_view name);
 
   void refuse(std::string message);
+  void refuse(Error error);
   std::optional<Error> finish();
 
  private:

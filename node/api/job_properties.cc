@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include <boost/json/array.hpp>
 
@@ -228,11 +229,13 @@ json::object job(const ClusterState& state, const pb::Task& task, const Live& li
 
 json::value job_error(const pb::Task& task) {
   if (task.error() == 0) return nullptr;
+  json::array actions;
+  if (!task.error_next().empty()) actions.push_back(text(task.error_next()));
   return json::object{{"error_source", text("vm/" + task.job().vm())},
                       {"owning_entity", "failsim"},
                       {"message_id", code_name(static_cast<Code>(task.error()))},
                       {"message", task.error_message()},
-                      {"recommended_actions", json::array{text(task.error_next())}}};
+                      {"recommended_actions", std::move(actions)}};
 }
 
 }  // namespace failsim::node::render

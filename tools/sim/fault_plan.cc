@@ -186,7 +186,7 @@ void FaultPlan::slow_link() {
       return order("link-hold " + link + any_class(), 20 * kMillisecond, 5 * kSecond);
     case 1:
       return order("link-rate " + link +
-                       " class=all rate=" + std::to_string(8 + random_.below(512)) + "KiB/s",
+                       " class=all rate=" + std::to_string(64 + random_.below(512)) + "KiB/s",
                    100 * kMillisecond, 5 * kSecond);
     default:
       return order("link-reset " + link, kSecond, 2 * kSecond);

@@ -53,6 +53,24 @@ TEST_F(LocalReports, NewsIsOnlyWhatHasChanged) {
   EXPECT_EQ(guests(work.report_news(state)), Names{"b"});
 }
 
+TEST_F(LocalReports, WhatAHostSaysOfAFailureIsMadeASentence) {
+  const auto told = [this](const std::string& said) {
+    GuestReport report;
+    report.vm = "a";
+    report.epoch = epoch_of(state.vm("a")->epoch());
+    report.boot_id = state.vm("a")->boot_id();
+    report.condition = pb::CONDITION_FAILED;
+    report.error = said;
+    work.take(report);
+    const pb::PeerMessage::Report news = work.report(state);
+    return news.guests_size() == 1 ? news.guests(0).error() : "nothing";
+  };
+  EXPECT_EQ(told("the connection broke"), "The connection broke.");
+  EXPECT_EQ(told("node-2 refused it"), "node-2 refused it.");
+  EXPECT_EQ(told("VM 'a' was fenced."), "VM 'a' was fenced.");
+  EXPECT_EQ(told("'a' is gone"), "'a' is gone.");
+}
+
 TEST_F(LocalReports, WhatWasSaidIsSaidAnewOfARowThatChanged) {
   guest_is("a", pb::CONDITION_RUNNING);
   guest_is("b", pb::CONDITION_RUNNING);

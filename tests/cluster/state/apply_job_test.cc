@@ -62,7 +62,9 @@ TEST_F(Request, InMoveNothingIsTakenAndTheDeadlineStays) {
   }
   EXPECT_EQ(of(job).phase_deadline_ns(), deadline);
   EXPECT_EQ(job_state(job), JobState::kRunning);
-  EXPECT_EQ(outcomes(job).front(), "Start: Refused: Invalid State.");
+  EXPECT_EQ(outcomes(job).front(),
+            "Start: Refused: The migration is in Move, where it can neither stand still nor be "
+            "called off.");
 }
 
 TEST_F(Request, TerminateEndsInOrderAndAStartCannotUndoIt) {
@@ -79,9 +81,63 @@ TEST_F(Request, TerminateEndsInOrderAndAStartCannotUndoIt) {
   EXPECT_EQ(job_state(job), JobState::kTerminated);
   EXPECT_EQ(phase("web"), MigrationState::kCanceled);
   EXPECT_EQ(task(job).result(), static_cast<std::uint32_t>(VMTaskResult::kCancelled));
-  EXPECT_EQ(outcomes(job),
-            (Texts{"Terminate: Done.", "Start: Refused: Invalid State.",
-                   "Suspend: Refused: Invalid State.", "Terminate: It was under way already."}));
+  EXPECT_EQ(
+      outcomes(job),
+      (Texts{"Terminate: Done.",
+             "Start: Refused: The job is ShuttingDown, and there is no way back to Start.",
+             "Suspend: Refused: The job is ShuttingDown, and there is no way back to Suspend.",
+             "Terminate: It was under way already."}));
+}
+
+TEST_F(Request, ARefusalSaysWhyAndWhatNext) {
+  const auto told = [this](RequestedState requested) {
+    const pb::Reply reply = request_state(job, requested, 0);
+    EXPECT_EQ(reply.code(), 0u) << "an answer of the job";
+    return reply.message() + " " + reply.next();
+  };
+  EXPECT_EQ(told(RequestedState::kSuspend),
+            "The migration is in Setup, and sends nothing yet that could stand still. Ask again in "
+            "Data Transfer, or call it off with Terminate.");
+  ASSERT_TRUE(begin_transfer(job));
+  EXPECT_EQ(told(RequestedState::kService),
+            "The job is Running, and only a Suspended one can be held in Service. Ask for Suspend "
+            "first.");
+  EXPECT_EQ(told(RequestedState::kKill), " ") << "it was not refused";
+  EXPECT_EQ(told(RequestedState::kKill),
+            "The job has ended: it is Killed. Begin another migration if one is wanted: 'failsim "
+            "migrate VM --to NODE'.");
+}
+
+TEST_F(Request, ACancelOfNothingSaysWhatMigrationStateIs) {
+  ASSERT_TRUE(begin_transfer(job));
+  ASSERT_EQ(asked(RequestedState::kKill), 0u);
+  const auto refusal = [this] {
+    const pb::Reply reply = cancel("web");
+    EXPECT_EQ(static_cast<Code>(reply.code()), Code::kInvalidState);
+    return reply.message();
+  };
+  EXPECT_EQ(refusal(),
+            "Cannot cancel the migration of VM 'web': there is none under way, and its "
+            "MigrationState is Canceled.");
+  ASSERT_EQ(set(ObjectKind::kVm, "web", "MigrationState", "2").code(), 0u);
+  EXPECT_NE(refusal().find("MigrationState is Data Transfer."), std::string::npos) << refusal();
+  ASSERT_EQ(set(ObjectKind::kVm, "web", "MigrationState", "3").code(), 0u);
+  EXPECT_NE(refusal().find("MigrationState is Move."), std::string::npos) << refusal();
+}
+
+TEST_F(Request, ABandwidthAtWhichTheSidesWouldThinkEachOtherDeadIsRefused) {
+  ASSERT_TRUE(begin_transfer(job));
+  ASSERT_EQ(asked(RequestedState::kKill), 0u);
+  pb::Request request;
+  request.mutable_migrate()->set_vm("web");
+  request.mutable_migrate()->set_target(2);
+  pb::MigrationParameters& parameters = *request.mutable_migrate()->mutable_parameters();
+  parameters.set_bandwidth_bytes_per_second(100);
+  const pb::Reply refused = ask(request);
+  EXPECT_EQ(static_cast<Code>(refused.code()), Code::kInvalidParameter);
+  EXPECT_NE(refused.message().find("64 KiB/s"), std::string::npos) << refused.message();
+  parameters.set_bandwidth_bytes_per_second(64 * 1024);
+  EXPECT_EQ(ask(request).code(), 0u);
 }
 
 TEST_F(Request, WhateverEndsAJobThatShutsDownItIsCanceled) {

@@ -406,6 +406,8 @@ TEST_F(ApiTest, AControlCodeReturnsANumber) {
   EXPECT_EQ(answer().at("return_value").at("value").to_number<int>(), 5023);
   EXPECT_EQ(answer().at("message"), "No.");
   EXPECT_EQ(send("POST", "/v1/vms/web/control", R"({"code":"EXPLODE"})"), 400u);
+  EXPECT_EQ(send("POST", "/v1/vms/web/control", R"({"code":"START_MIGRATION"})"), 400u)
+      << "to nowhere";
 }
 
 TEST_F(ApiTest, ACheckTellsAllThatFailsAndAsksForNothing) {
