@@ -9,15 +9,14 @@ struct Row {
   int exit;
 };
 
-// Exit codes: 1 refused or failed, 64 usage, 69 not reachable, 75 try again, 105 no such object,
-// 106 no quorum, 108 exists, 113 no possible owner, 124 timeout.
+// What each exit code means to people stands in tools/failsim/exit_codes.cc.
 constexpr Row kRows[] = {
     {Code::kOk, "ERROR_SUCCESS", 0},
     {Code::kAccessDenied, "ERROR_ACCESS_DENIED", 1},
     {Code::kInvalidData, "ERROR_INVALID_DATA", 1},
     {Code::kNotReady, "ERROR_NOT_READY", 75},
     {Code::kWriteFault, "ERROR_WRITE_FAULT", 1},
-    {Code::kInvalidParameter, "ERROR_INVALID_PARAMETER", 1},
+    {Code::kInvalidParameter, "ERROR_INVALID_PARAMETER", 64},
     {Code::kInsufficientBuffer, "ERROR_INSUFFICIENT_BUFFER", 1},
     {Code::kClusterBusy, "ERROR_BUSY", 1},
     {Code::kAlreadyExists, "ERROR_ALREADY_EXISTS", 108},

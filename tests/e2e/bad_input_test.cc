@@ -76,7 +76,7 @@ TEST_F(BadInput, TheInterfaceDoesNotTrustItsClients) {
 TEST_F(BadInput, SizesBeyondAnyNode) {
   expect_refused("vm create db --memory 8GiB", 113, Code::kNoPossibleOwner);
   expect_refused("vm create db --memory 8GiB --owner node-2", 1, Code::kNoSystemResources);
-  expect_refused("vm create db --memory 1000TiB", 1, Code::kInvalidParameter);
+  expect_refused("vm create db --memory 1000TiB", 64, Code::kInvalidParameter);
   expect_refused("vm create db --memory 2000TiB", 64, Code::kInvalidParameter);
   expect_refused("vm create db --memory -1", 64, Code::kInvalidParameter);
 }

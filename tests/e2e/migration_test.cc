@@ -206,10 +206,10 @@ TEST_F(Migration, ThatMustConvergeAndWillNotIsForecastAndFails) {
 
 TEST_F(Migration, WhatCannotBeIsRefusedAndChangesNothing) {
   create("web", "node-1");
-  expect_refused("migrate web --to node-2 --max-downtime 100ms", 1, Code::kInvalidParameter);
+  expect_refused("migrate web --to node-2 --max-downtime 100ms", 64, Code::kInvalidParameter);
   EXPECT_EQ(run("migrate web --to node-2 --streams 9").exit, 64);
   const std::uint64_t before = last_event();
-  expect_refused("migrate web --to node-1", 1, Code::kInvalidParameter);
+  expect_refused("migrate web --to node-1", 64, Code::kInvalidParameter);
   expect_refused("migrate web --to node-9", 105, Code::kNodeNotFound);
   expect_refused("migrate nope --to node-2", 105, Code::kGroupNotFound);
   expect_refused("migrate cancel web", 1, Code::kInvalidState);

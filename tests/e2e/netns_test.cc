@@ -152,7 +152,7 @@ TEST_F(Namespaces, WhatTheKernelCannotDoTheProcessesDoAndTheListSaysSo) {
   const json::object rate = inject("link-rate node-1->volume rate=1MiB/s");
   EXPECT_EQ(performer(rate), "launcher");
   EXPECT_EQ(performer(inject("link-hold node-1->node-2 --for 1s")), "node-1");
-  expect_refused("fault inject link-cut node-1->volume class=data", 1, Code::kInvalidParameter);
+  expect_refused("fault inject link-cut node-1->volume class=data", 64, Code::kInvalidParameter);
   EXPECT_GE(array("fault list").size(), 2u);
   EXPECT_GE(array("fault heal --all").size(), 2u);
   EXPECT_TRUE(array("fault list").empty());

@@ -36,7 +36,7 @@ TEST_F(PropertyTest, OutOfRangeIsRefusedAndTheStoredValueStays) {
   object("vm create web --memory 16MiB");
   object("property set web MigrationState 3");
   for (const char* value : {"6", "-1", "4294967296", "three"}) {
-    expect_refused(std::string("property set web MigrationState ") + value, 1, Code::kInvalidData);
+    expect_refused(std::string("property set web MigrationState ") + value, 64, Code::kInvalidData);
   }
   EXPECT_EQ(number_in(object("property get web MigrationState"), "value"), 3u);
 }

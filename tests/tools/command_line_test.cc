@@ -1,11 +1,13 @@
 // The program as a person meets it when no cluster runs.
 #include <algorithm>
 #include <fstream>
+#include <set>
 
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include "tests/tools/program.h"
+#include "tools/failsim/exit_codes.h"
 #include "tools/failsim/files.h"
 #include "tools/failsim/json.h"
 
@@ -68,6 +70,42 @@ TEST_F(CommandLineTest, HelpStartsWithExamplesAndSucceeds) {
   EXPECT_EQ(run("--version").out, "failsim 0.1.0\n");
 }
 
+TEST_F(CommandLineTest, HelpIsAVerbToo) {
+  EXPECT_EQ(run("help").out, run("--help").out);
+  EXPECT_EQ(run("help vm create").out, run("vm create --help").out);
+  EXPECT_EQ(run("help migrate").out, run("migrate --help").out);
+  expect_refused("help vm shwo", 64, "\"show\"");
+  expect_refused("job nonsense --help", 64, "nonsense");
+  EXPECT_EQ(run("migrate web --help").exit, 0);
+}
+
+// Whatever number an error has at the command line, people can look it up.
+TEST_F(CommandLineTest, EveryExitCodeIsExplained) {
+  const Outcome told = run("help exit-codes");
+  EXPECT_EQ(told.exit, 0);
+  std::set<int> explained;
+  for (const ExitCode& code : exit_codes()) {
+    EXPECT_TRUE(explained.empty() || *explained.rbegin() < code.number) << code.number;
+    explained.insert(code.number);
+    EXPECT_NE(told.out.find("\n" + std::to_string(code.number) + " "), std::string::npos);
+  }
+  for (const Code code :
+       {Code::kOk, Code::kAccessDenied, Code::kNotReady, Code::kInvalidParameter,
+        Code::kAlreadyExists, Code::kIoPending, Code::kNotFound, Code::kConnectionRefused,
+        Code::kTimeout, Code::kNoPossibleOwner, Code::kInvalidState, Code::kNodeNotFound,
+        Code::kNoQuorum, Code::kVmRunning}) {
+    EXPECT_TRUE(explained.contains(exit_code(code))) << code_name(code);
+  }
+  for (const int exit : {1, 2, 3, 4, 20, 21, 22, 64, 69, 70, 75, 124, 130}) {
+    EXPECT_TRUE(explained.contains(exit)) << exit;
+  }
+}
+
+TEST_F(CommandLineTest, PointsAreListedWhereTheErrorSendsOne) {
+  EXPECT_EQ(run("fault points").exit, 0);
+  EXPECT_NE(run("fault points").out.find("\nowner.flip\n"), std::string::npos);
+}
+
 TEST_F(CommandLineTest, AMistypedVerbOrOptionIsToldTheNearestOne) {
   expect_refused("staus", 64, "\"status\"");
   expect_refused("vm shwo web", 64, "\"show\"");
@@ -97,7 +135,11 @@ TEST_F(CommandLineTest, ValuesThatMakeNoSenseAreRefusedBeforeAClusterIsAsked) {
   expect_refused("vm create web --memory 4MiB --working-set 8MiB", 64, "--working-set");
   expect_refused("vm create web --dirty-rate fast", 64, "--dirty-rate");
   expect_refused("vm create web --pattern zigzag", 64, "hot-set");
+  expect_refused("vm create web --memory 1.5MiB", 64, "whole");
+  expect_refused("vm control web FOO", 64, "CANCEL_MIGRATION");
+  expect_refused("vm control web START_MIGRATION", 64, "--to");
   expect_refused("migrate web --to node-2 --bandwidth 0", 64, "--bandwidth");
+  expect_refused("migrate web --to node-2 --bandwidth 65535", 64, "64 KiB/s");
   expect_refused("migrate web --to node-2 --downtime-limit 300", 64, "--downtime-limit");
   expect_refused("migrate web --to node-2 --verify never", 64, "before-resume");
   expect_refused("property get pod/web X", 64, "vm/NAME");
@@ -135,7 +177,8 @@ TEST_F(CommandLineTest, WithoutAClusterTheNextStepIsSaid) {
 TEST_F(CommandLineTest, AnUnknownOrImpossiblePropertyStopsABirthBeforeAnythingIsWritten) {
   const std::string directory = (state_ / "cluster").string();
   expect_refused("up --dir " + directory + " --set NoSuchProperty=1", 105, "NoSuchProperty");
-  expect_refused("up --dir " + directory + " --set SameSubnetDelay=1", 1, "SameSubnetDelay");
+  expect_refused("up --dir " + directory + " --set SameSubnetDelay=1", 64, "SameSubnetDelay");
+  expect_refused("up --dir " + directory + " --set SameSubnetDelai=1", 105, "\"SameSubnetDelay\"");
   expect_refused("up --dir " + directory + " --set SameSubnetDelay", 64, "NAME=VALUE");
   EXPECT_FALSE(fs::exists(directory));
 }

@@ -32,8 +32,11 @@ constexpr char kVm[] = "web";
 
 // What `failsim migrate` may say of a migration that was disturbed, by its exit status.
 constexpr int kOnSource = 21;
-const std::map<int, std::string> kOutcomes = {
-    {0, "completed"}, {1, "refused"}, {kOnSource, "on_source"}, {22, "restarted_elsewhere"}};
+const std::map<int, std::string> kOutcomes = {{0, "completed"},
+                                              {1, "refused"},
+                                              {64, "refused"},  // it is there already
+                                              {kOnSource, "on_source"},
+                                              {22, "restarted_elsewhere"}};
 
 std::string outcome_name(int exit) {
   const auto known = kOutcomes.find(exit);

@@ -44,6 +44,7 @@ const std::vector<std::string> kVms = {kVm, "db", "mail"};
 // What `failsim migrate` says of its outcome, by its exit status.
 const std::map<int, std::string> kOutcomes = {{0, "completed"},
                                               {1, "refused"},
+                                              {64, "refused"},  // it is there already
                                               {20, "canceled"},
                                               {21, "failed, on the source"},
                                               {22, "failed, cold restart"}};

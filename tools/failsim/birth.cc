@@ -65,9 +65,9 @@ pb::Bootstrap::Property parse_property(const std::string& text) {
   const Result<const PropertySpec*> spec = lookup(ObjectKind::kCluster, text.substr(0, equals));
   if (!spec) fail(spec.error());
   const Result<Value> value = parse(*spec.value(), text.substr(equals + 1));
-  if (!value) fail(value.error());
+  if (!value) throw Failure{value.error(), kExitUsage};
   if (const std::optional<Error> refused = check_client_write(*spec.value(), value.value())) {
-    fail(*refused);
+    throw Failure{*refused, kExitUsage};
   }
   const Result<std::string> bytes = encode_value(value.value());
   if (!bytes) fail(bytes.error());

@@ -110,8 +110,8 @@ json::value Client::call(HttpRequest request, Milliseconds wait) {
     if (!round.any_connected) {
       fail(Code::kConnectionRefused,
            "No node of cluster " + description_.name + " answers at " + description_.subnet +
-               ".1 to ." + std::to_string(description_.nodes) + ", port " +
-               std::to_string(kApiPort) + ".",
+               (description_.nodes == 1 ? ".1" : ".1 to ." + std::to_string(description_.nodes)) +
+               ", port " + std::to_string(kApiPort) + ".",
            "Start it with: failsim up --dir " + directory_.path().string() +
                ", or a single node with: failsim node start NODE.");
     }

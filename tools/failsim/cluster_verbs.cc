@@ -62,14 +62,15 @@ LaunchOptions launch_options(const Context& context, const Arguments& arguments)
 
 void show_ready(Context& context, const json::object& endpoints) {
   if (context.json()) return context.output().data(endpoints);
-  context.output().table_of(array_in(endpoints, "nodes"), {"name", "address", "api_port", "pid"});
+  const json::array& nodes = array_in(endpoints, "nodes");
+  context.output().table_of(nodes, {"name", "address", "api_port", "pid"});
   const bool only = Registry(state_directory()).running().size() == 1;
   const std::string failsim =
       only ? "  failsim " : "  failsim --dir " + text_in(endpoints, "directory") + " ";
-  context.output().message("Cluster " + text_in(endpoints, "cluster") + " is ready in " +
-                           text_in(endpoints, "directory") + ". Next:\n" + failsim +
-                           "vm create web --start\n" + failsim + "migrate web --to node-2\n" +
-                           failsim + "status --watch");
+  context.output().message(
+      "Cluster " + text_in(endpoints, "cluster") + " is ready in " +
+      text_in(endpoints, "directory") + ". Next:\n" + failsim + "vm create web --start\n" +
+      (nodes.size() > 1 ? failsim + "migrate web --to node-2\n" : "") + failsim + "status --watch");
 }
 
 int up(Context& context, const Arguments& arguments) {

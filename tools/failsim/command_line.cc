@@ -11,6 +11,7 @@
 #include <CLI/CLI.hpp>
 
 #include "cluster/units.h"
+#include "tools/failsim/exit_codes.h"
 #include "tools/failsim/verb.h"
 
 namespace failsim::cli {
@@ -60,8 +61,16 @@ class CommandLine {
   Arguments arguments_of(const DeclaredVerb& declared) const;
   void refuse_strays(const DeclaredVerb& declared) const;
   GlobalOptions globals() const;
+  const CLI::App* meant(int count, const char* const* words, bool with_options) const;
   void explain(const CLI::ParseError& error, int count, const char* const* words) const;
+  int help(Context& context, const std::vector<std::string>& topic) const;
 
+  const Verb help_verb_{
+      "help",
+      "Help on a verb, or on exit-codes: what the exit status means",
+      {repeated_positional("TOPIC", "The words of a verb, or exit-codes")},
+      "  failsim help vm create\n  failsim help exit-codes\n",
+      nullptr};
   CLI::App root_{"failsim: a failover cluster you can break", "failsim"};
   std::vector<DeclaredVerb> verbs_;
   std::string directory_;
@@ -78,13 +87,15 @@ CommandLine::CommandLine() {
       "  failsim vm create web --start\n"
       "  failsim migrate web --to node-2\n"
       "  failsim node kill node-2\n"
-      "  failsim status --watch\n");
+      "  failsim status --watch\n"
+      "  failsim help exit-codes                 what the exit status says\n");
   root_.set_help_flag("-h,--help", "Print this help");
   root_.set_version_flag("--version", "failsim " FAILSIM_VERSION);
   root_.require_subcommand(1);
   root_.fallthrough();
   declare_globals();
   for (const Verb& verb : all_verbs()) declare(verb);
+  declare(help_verb_);
 }
 
 void CommandLine::declare_globals() {
@@ -117,7 +128,7 @@ void CommandLine::declare(const Verb& verb) {
   // A group needs one of its verbs; "migrate" is a verb and a group at once.
   CLI::App* group = app->get_parent();
   if (group != &root_ && group->get_require_subcommand_max() == 0) group->require_subcommand(0, 1);
-  if (!verb.run) app->require_subcommand(1);
+  if (!verb.run && &verb != &help_verb_) app->require_subcommand(1);
   verbs_.push_back({&verb, app});
 }
 
@@ -256,8 +267,8 @@ std::string path_of(const CLI::App* app) {
              near.empty() ? "See: failsim" + path + " --help" : "Did you mean \"" + near + "\"?");
 }
 
-// CLI11 tells that something is wrong; the words tell what a person meant.
-void CommandLine::explain(const CLI::ParseError& error, int count, const char* const* words) const {
+// The verb or group that the words name; a usage error for one that there is not.
+const CLI::App* CommandLine::meant(int count, const char* const* words, bool with_options) const {
   const CLI::App* app = &root_;
   for (int i = 1; i < count; ++i) {
     const std::string word = words[i];
@@ -265,7 +276,7 @@ void CommandLine::explain(const CLI::ParseError& error, int count, const char* c
     if (word.size() > 1 && word[0] == '-' && !(word[1] >= '0' && word[1] <= '9')) {
       const std::string name = word.substr(0, word.find('='));
       const std::vector<std::string> known = option_names(app);
-      if (std::find(known.begin(), known.end(), name) == known.end()) {
+      if (with_options && std::find(known.begin(), known.end(), name) == known.end()) {
         unknown_word("option", name, known, app);
       }
       if (name == word && takes_value(app, name)) ++i;
@@ -279,6 +290,12 @@ void CommandLine::explain(const CLI::ParseError& error, int count, const char* c
       unknown_word("verb", word, known, app);
     }
   }
+  return app;
+}
+
+// CLI11 tells that something is wrong; the words tell what a person meant.
+void CommandLine::explain(const CLI::ParseError& error, int count, const char* const* words) const {
+  const CLI::App* app = meant(count, words, true);
   for (const DeclaredVerb& declared : verbs_) {
     if (declared.app == app && declared.verb->run) arguments_of(declared);  // says what is missing
   }
@@ -291,10 +308,30 @@ void CommandLine::explain(const CLI::ParseError& error, int count, const char* c
   fail_usage(sentence, "See: failsim" + path_of(app) + " --help");
 }
 
+int CommandLine::help(Context& context, const std::vector<std::string>& topic) const {
+  if (topic == std::vector<std::string>{"exit-codes"}) {
+    show_exit_codes(context.output());
+    return 0;
+  }
+  const CLI::App* app = &root_;
+  for (const std::string& word : topic) {
+    const std::vector<std::string> known = verb_names(app);
+    if (std::find(known.begin(), known.end(), word) == known.end()) {
+      unknown_word("verb", word, known, app);
+    }
+    app = app->get_subcommand(word);
+  }
+  // Not app->help(): that of the program would be the help of the verb "help", which was typed.
+  std::cout << app->get_formatter()->make_help(app, "failsim" + path_of(app),
+                                               CLI::AppFormatMode::Normal);
+  return 0;
+}
+
 int CommandLine::run(int count, const char* const* words) {
   try {
     root_.parse(count, words);
   } catch (const CLI::CallForHelp&) {
+    meant(count, words, false);  // help is for what there is
     std::cout << root_.help();
     return 0;
   } catch (const CLI::CallForVersion&) {
@@ -310,6 +347,7 @@ int CommandLine::run(int count, const char* const* words) {
   Context context(globals());
   const DeclaredVerb& declared = chosen();
   refuse_strays(declared);
+  if (declared.verb == &help_verb_) return help(context, arguments_of(declared).all("TOPIC"));
   return declared.verb->run(context, arguments_of(declared));
 }
 

@@ -22,6 +22,7 @@ void fail_usage(std::string message, std::string next) {
 
 void fail_errno(const std::string& what, std::string next) {
   const int reason = errno;
+  if (reason == ENAMETOOLONG) next = "Give a shorter name.";
   const Code code = reason == EACCES || reason == EPERM ? Code::kAccessDenied : Code::kWriteFault;
   fail(code, what + ": " + std::strerror(reason) + ".", std::move(next));
 }

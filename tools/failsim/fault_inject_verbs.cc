@@ -4,6 +4,7 @@
 #include <random>
 #include <thread>
 
+#include "cluster/fault/describe.h"
 #include "cluster/fault/order.h"
 #include "cluster/units.h"
 #include "tools/failsim/fault_injector.h"
@@ -57,14 +58,17 @@ void show(Context& context, const InjectedFault& fault) {
                                        {"order", line},
                                        {"lease_ms", fault.order.lease / kMillisecond},
                                        {"weakened", fault.weakened},
+                                       {"is_over", fault::is_over_at_once(*fault.order.kind)},
                                        {"hits", std::move(hits)}});
     return;
   }
+  const bool is_over = fault::is_over_at_once(*fault.order.kind);
   const std::time_t until = std::time(nullptr) + fault.order.lease / kSecond;
-  context.output().line("fault " + std::to_string(fault.id) + ": " + line + ", until " +
-                        time_text(until));
+  context.output().line("fault " + std::to_string(fault.id) + ": " + line +
+                        (is_over ? ", done" : ", until " + time_text(until)));
   context.output().table_of(hits, {"node", "order"});
   if (!fault.weakened.empty()) context.output().message(fault.weakened);
+  if (is_over) return context.output().message("It has happened; there is nothing to heal.");
   context.output().message("Heal it with: failsim fault heal " + std::to_string(fault.id));
 }
 
@@ -88,7 +92,7 @@ int inject(Context& context, const Arguments& arguments) {
   InjectedFault fault = faults.inject(order);
   fault.order.lease = whole;
   show(context, fault);
-  if (is_held) hold(faults, fault, whole);
+  if (is_held && !fault::is_over_at_once(*order.kind)) hold(faults, fault, whole);
   return 0;
 }
 

@@ -10,6 +10,7 @@
 #include "cluster/fault/selector.h"
 #include "tools/failsim/control.h"
 #include "tools/failsim/nodes.h"
+#include "tools/failsim/output.h"
 #include "tools/failsim/process_faults.h"
 
 namespace failsim::cli {
@@ -293,12 +294,13 @@ std::vector<NodeId> FaultInjector::survivable(std::vector<NodeId> nodes, Injecte
   if (hit.empty()) {
     fail(Code::kInvalidState,
          "The quorum cannot take " + std::string(fault.order.kind->name) + " of " + spared +
-             ": of " + std::to_string(client_.description().nodes) + " nodes only " +
-             std::to_string(whole.size()) + " are whole.",
+             ": of " + counted(client_.description().nodes, "node") + " only " +
+             std::to_string(whole.size()) + (whole.size() == 1 ? " is whole." : " are whole."),
          "Heal a fault or start a node first, or leave --survivable out.");
   }
   if (!spared.empty()) {
-    fault.weakened = "Weakened to what the quorum can take: " + spared + " is spared.";
+    fault.weakened = "Weakened to what the quorum can take: " + spared +
+                     (spared.find(',') == std::string::npos ? " is spared." : " are spared.");
   }
   return hit;
 }

@@ -1,7 +1,8 @@
-// fault kinds: what can be broken.
+// fault kinds and points: what can be broken, and where.
 #include <iostream>
 
 #include "cluster/fault/describe.h"
+#include "cluster/fault/failpoint.h"
 #include "cluster/fault/kind.h"
 #include "cluster/fault/value.h"
 #include "tools/failsim/verb.h"
@@ -50,11 +51,22 @@ int kinds(Context& context, const Arguments& arguments) {
   return 0;
 }
 
+int points(Context& context, const Arguments&) {
+  json::array all;
+  for (const std::string& name : fault::point_names()) all.push_back(json::value(name));
+  if (context.json()) {
+    context.output().data(all);
+  } else {
+    for (const std::string& name : fault::point_names()) context.output().line(name);
+  }
+  return 0;
+}
+
 }  // namespace
 
 std::vector<Verb> fault_verbs() {
   return {{"fault",
-           "Break the cluster on purpose: kinds, inject, list, heal",
+           "Break the cluster on purpose: kinds, points, inject, list, heal",
            {},
            "  failsim fault kinds\n",
            nullptr},
@@ -62,7 +74,12 @@ std::vector<Verb> fault_verbs() {
            "List the kinds of faults with their parameters",
            {flag("--markdown", "As the page docs/faults.md")},
            "  failsim fault kinds --output json\n",
-           kinds}};
+           kinds},
+          {"fault points",
+           "List the named points of a migration at which a failpoint can be placed",
+           {},
+           "  failsim fault points\n  failsim fault inject failpoint owner.flip terms=1*kill\n",
+           points}};
 }
 
 }  // namespace failsim::cli

@@ -97,13 +97,17 @@ int request_state_change(Context& context, const Arguments& arguments) {
   const json::object body = {{"requested_state", requested_state(arguments)},
                              {"timeout", timeout_period(arguments)}};
   const json::value answer = context.client().write("POST", target, body);
-  const json::object result = answer.is_object() ? answer.get_object() : json::object{};
+  json::object result = answer.is_object() ? answer.get_object() : json::object{};
+  const int exit = enum_value_in(result, "return_value") == 0 ? 0 : kExitFailed;
   if (context.json()) {
     context.output().data(result);
-  } else {
-    context.output().fields(result);
+    return exit;
   }
-  return enum_value_in(result, "return_value") == 0 ? 0 : kExitFailed;
+  const Error error = error_from_json(object_in(result, "error"));
+  result.erase("error");
+  context.output().fields(result);
+  if (!error.message.empty()) throw Failure{error, exit};
+  return exit;
 }
 
 }  // namespace

@@ -57,7 +57,7 @@ void refuse_contradiction(const LaunchOptions& options, const ClusterDescription
     fail_usage(there + " is named " + found.name + ", not " + options.birth.name + ".", next);
   }
   if (options.nodes_given && options.birth.nodes != found.nodes) {
-    fail_usage(there + " has " + std::to_string(found.nodes) + " nodes, not " +
+    fail_usage(there + " has " + counted(found.nodes, "node") + ", not " +
                    std::to_string(options.birth.nodes) + ".",
                next);
   }

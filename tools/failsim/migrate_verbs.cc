@@ -3,6 +3,7 @@
 #include <array>
 #include <functional>
 
+#include "cluster/migration/bandwidth.h"
 #include "cluster/migration/precopy.h"
 #include "cluster/migration/precopy_policy.h"
 #include "cluster/units.h"
@@ -29,9 +30,8 @@ json::object parameters(const Arguments& arguments) {
   json::object body = {{"to", arguments.text("--to")}};
   if (arguments.given("--bandwidth")) {
     const std::uint64_t rate = arguments.rate("--bandwidth");
-    if (rate == 0) {
-      fail_usage("--bandwidth: nothing would ever arrive at 0 bytes a second.",
-                 "Leave it out for an unlimited migration.");
+    if (const auto error = bandwidth_refused(rate)) {
+      fail_usage("--bandwidth: " + error->message, error->next);
     }
     body["bandwidth_bytes_per_second"] = rate;
   }
@@ -77,7 +77,7 @@ int conclude(Context& context, const json::object& migration) {
   return 0;
 }
 
-std::string forecast_sentence(const json::object& told) {
+std::string forecast_sentence(const json::object& told, bool may_post_copy) {
   const std::string route =
       text_in(told, "vm") + " from " + text_in(told, "from") + " to " + text_in(told, "to");
   const std::string reason = text_in(told, "not_converging");
@@ -93,7 +93,11 @@ std::string forecast_sentence(const json::object& told) {
          (number_in(told, "throttle_percent") == 0
               ? ""
               : ", after it was throttled by " + plain_in(told, "throttle_percent") + " %") +
-         (flag_in(told, "converges") ? "." : "; it would not converge: " + reason + ".");
+         (flag_in(told, "converges") ? "."
+          : may_post_copy
+              ? "; it would not converge, and so it would go on in post-copy, the guest at " +
+                    text_in(told, "to") + " and the rest of its pages after it: " + reason + "."
+              : "; it would not converge: " + reason + ".");
 }
 
 int dry_run(Context& context, const std::string& vm, const json::object& body) {
@@ -102,7 +106,8 @@ int dry_run(Context& context, const std::string& vm, const json::object& body) {
   if (context.json() || !told.is_object()) {
     context.output().data(told);
   } else {
-    context.output().line(forecast_sentence(told.get_object()));
+    const bool may_post_copy = text_in(body, "on_no_convergence") == "post-copy";
+    context.output().line(forecast_sentence(told.get_object(), may_post_copy));
   }
   return 0;
 }

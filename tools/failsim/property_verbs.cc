@@ -35,7 +35,12 @@ int get(Context& context, const Arguments& arguments) {
 
 int set(Context& context, const Arguments& arguments) {
   const std::string target = property_target(arguments);
-  show(context, context.client().write("PUT", target, {{"value", arguments.text("VALUE")}}));
+  try {
+    show(context, context.client().write("PUT", target, {{"value", arguments.text("VALUE")}}));
+  } catch (Failure& refused) {  // a value that is out of its range is as wrong as an option's
+    if (refused.error.code == Code::kInvalidData) refused.exit = kExitUsage;
+    throw;
+  }
   return 0;
 }
 

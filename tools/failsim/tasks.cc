@@ -285,7 +285,7 @@ std::string migration_sentence(const json::object& migration) {
       return "The migration of " + vm + " from " + route +
              (flag_in(migration, "post_copy")
                   ? " failed in post-copy: what it had in memory is lost, and it was started again."
-                  : " failed, and it was restarted on another node.");
+                  : " failed, and it was started again.");
     default:
       return "The migration of " + vm + " from " + route + " failed (" +
              enum_name_in(migration, "result") + "); it is on " + text_in(migration, "from") + ".";
@@ -300,7 +300,9 @@ Error migration_error(const json::object& migration) {
   }
   const std::string reason = error.message;
   error.message = migration_sentence(migration);
-  if (!reason.empty()) error.message += " " + reason;
+  // That it was canceled is said already.
+  const bool adds = migration_exit(migration) != kExitCanceled;
+  if (adds && !reason.empty()) error.message += " " + reason;
   if (error.next.empty()) error.next = "See: failsim migrate show " + text_in(migration, "vm");
   return error;
 }

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <iostream>
 
+#include "cluster/state/control_code.h"
 #include "cluster/units.h"
 #include "tools/failsim/tasks.h"
 #include "tools/failsim/verb.h"
@@ -115,6 +116,9 @@ int remove(Context& context, const Arguments& arguments) {
 
 // A control code answers with a number, which is the exit status' affair as any other error's.
 int control(Context& context, const Arguments& arguments) {
+  if (const auto error = control_refused(arguments.text("CODE"), arguments.text("--to"))) {
+    fail_usage(error->message, error->next);
+  }
   json::object body = {{"code", arguments.text("CODE")}};
   if (arguments.given("--to")) body["to"] = arguments.text("--to");
   const json::value answer =
