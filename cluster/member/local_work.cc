@@ -100,14 +100,12 @@ void LocalWork::share_bandwidth(const ClusterState& state, Effects& out) {
   const std::uint64_t limit =
       state.property(ObjectKind::kNode, state.node(self_)->name(), "MigrationBandwidthLimit")
           .number();
-  const std::uint64_t share =
-      limit == 0 ? 0 : std::max(limit / static_cast<std::uint64_t>(senders), kLeastBandwidth);
+  const std::uint64_t share = bandwidth_share(limit, static_cast<std::uint64_t>(senders));
   for (auto& transfer : transfers_) {
     const pb::Task* task = state.task(transfer.first.first);
     if (!sends(transfer) || task == nullptr) continue;
-    const std::uint64_t own = task->job().parameters().bandwidth_bytes_per_second();
     const std::uint64_t wanted =
-        own == 0 || share == 0 ? std::max(own, share) : std::min(own, share);
+        smaller_bandwidth(task->job().parameters().bandwidth_bytes_per_second(), share);
     TransferOrder& last = transfer.second;
     if (last.parameters.bandwidth_bytes_per_second() == wanted) continue;
     last.parameters.set_bandwidth_bytes_per_second(wanted);

@@ -13,6 +13,11 @@ namespace failsim {
 // at a small part of this rate the other side would take it for dead.
 inline constexpr std::uint64_t kLeastBandwidth = 64 * 1024;
 
+// What each of so many transfers may use of a node's limit; 0 is no limit.
+std::uint64_t bandwidth_share(std::uint64_t limit, std::uint64_t senders);
+// The smaller of two limits, of which 0 is none.
+std::uint64_t smaller_bandwidth(std::uint64_t one, std::uint64_t other);
+
 // Why a migration cannot be limited to this rate.
 std::optional<Error> bandwidth_refused(std::uint64_t bytes_per_second);
 

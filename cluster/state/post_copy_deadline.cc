@@ -1,8 +1,8 @@
 #include "cluster/state/post_copy_deadline.h"
 
-#include <algorithm>
 #include <utility>
 
+#include "cluster/migration/bandwidth.h"
 #include "cluster/migration/post_copy.h"
 #include "cluster/migration/transfer_rate.h"
 
@@ -15,18 +15,15 @@ std::uint64_t least_share(const ClusterState& state, NodeId source) {
   if (node == nullptr) return 0;
   const std::uint64_t limit =
       state.property(ObjectKind::kNode, node->name(), "MigrationBandwidthLimit").number();
-  const std::uint64_t most = state.cluster_dword("MaximumParallelMigrations");
-  return limit == 0 ? 0 : std::max<std::uint64_t>(limit / std::max<std::uint64_t>(most, 1), 1);
+  return bandwidth_share(limit, state.cluster_dword("MaximumParallelMigrations"));
 }
 
 }  // namespace
 
 Duration post_copy_limit(const ClusterState& state, const pb::Vm& vm, const pb::MigrationJob& job) {
   pb::MigrationParameters parameters = job.parameters();
-  const std::uint64_t own = parameters.bandwidth_bytes_per_second();
-  const std::uint64_t share = least_share(state, job.source());
-  parameters.set_bandwidth_bytes_per_second(own == 0 || share == 0 ? std::max(own, share)
-                                                                   : std::min(own, share));
+  parameters.set_bandwidth_bytes_per_second(
+      smaller_bandwidth(parameters.bandwidth_bytes_per_second(), least_share(state, job.source())));
   return post_copy_limit(vm.config(), parameters);
 }
 
