@@ -136,7 +136,6 @@ function messageTip(message) {
 }
 
 const lasted = (span) => ((Math.min(span.to, data.end) - span.from) / SECOND).toFixed(3) + ' s';
-const covers = (time) => (span) => span.from <= time && time < span.to;
 
 function tipAt(x, y) {
   const time = timeOf(x);

@@ -60,7 +60,12 @@ function firstNotBefore(list, at, timeOf) {
   return low;
 }
 
-const at = (spans, time) => spans.filter((span) => span.from <= time && time < span.to);
+// Spans are half-open, but nothing follows the end of the run: what reaches it still holds there.
+const covers = (time) => (span) =>
+    span.from <= time && (time < span.to || (time === data.end && span.to >= data.end));
+const at = (spans, time) => spans.filter(covers(time));
+// Of spans that touch each other at the end of the run the later one.
+const last = (spans, isWanted) => spans.filter(isWanted).pop();
 
 // Everything that holds at one time.
 function stateAt(time) {
@@ -70,14 +75,14 @@ function stateAt(time) {
     leader: leading,
     nodes: data.nodes.map((node) => ({
       node,
-      process: running.find((process) => process.node === node),
+      process: last(running, (process) => process.node === node),
       faults: at(faults, time).filter((fault) => fault.nodes.includes(node)),
     })),
     vms: data.vms.map((name, vm) => ({
       name,
-      owner: at(owners, time).find((owner) => owner.vm === vm),
+      owner: last(at(owners, time), (owner) => owner.vm === vm),
       executes: at(executions, time).filter((execution) => execution.vm === vm),
-      phase: at(phases, time).find((phase) => phase.vm === vm),
+      phase: last(at(phases, time), (phase) => phase.vm === vm),
     })),
   };
 }

@@ -125,7 +125,7 @@ function showRules() {
   table.append(head);
   for (const [label, says, times] of data.rules) {
     const broken = violations.filter((violation) => violation.rule === label).length;
-    const made = row([label, times ? times.toLocaleString('en') : 'never', says + (broken ? ' \u2014 broken ' + broken + ' times' : '')],
+    const made = row([label, times ? times.toLocaleString('en') : 'never', says + (broken ? ' \u2014 broken ' + (broken === 1 ? 'once' : broken + ' times') : '')],
                      broken ? 'broken' : times ? '' : 'unseen');
     made.children[1].className = 'n';
     table.append(made);
