@@ -15,6 +15,7 @@
 #include "tools/failsim/process_skip.h"
 #include "tools/failsim/side_by_side.h"
 #include "tools/report/run_recorder.h"
+#include "tools/report/wording.h"
 #include "tools/scenario/folder.h"
 #include "tools/scenario/virtual_run.h"
 
@@ -50,27 +51,34 @@ json::object to_json(const Scenario& run, const Outcome& outcome) {
           {"evaluations", counts(outcome.evaluations)}};
 }
 
-// `tell` tells the facts of the run once more: recording changes nothing of it.
-void write_report(const Scenario& run, const Outcome& outcome, const char* world,
-                  const char* replay_options, const std::string& runs,
-                  const std::function<void(history::Sink&)>& tell) {
+// `tell` tells the facts of the run once more: recording changes nothing of it. Nothing if the
+// report is written.
+std::optional<Error> write_report(const Scenario& run, const Outcome& outcome, const char* world,
+                                  const char* replay_options, const std::string& runs,
+                                  const std::function<void(history::Sink&)>& tell) {
   history::RunRecorder::About about;
   about.run.title = run.name;
   about.run.world = world;
-  about.run.replay = "failsim scenario run " + run.file;
+  about.run.replay = "failsim scenario run " + history::shell_word(run.file);
   about.run.replay += replay_options;
   about.options = json::serialize(json::object{
       {"world", world}, {"scenario", run.name}, {"seed", run.seed}, {"nodes", run.topology.nodes}});
   about.scenario = read_file(run.file).value_or("");
   auto created =
       history::RunRecorder::create(runs, std::chrono::system_clock::now(), std::move(about));
-  if (!created) fail(created.error());
+  if (!created) return created.error();
   const std::unique_ptr<history::RunRecorder> recorder = created.take();
   tell(*recorder);
   const auto page = recorder->finish(outcome.violations, outcome.evaluations);
-  if (!page) fail(page.error());
+  if (!page) return page.error();
   std::cerr << "The report of " << run.name << " is " << page.value().string()
             << ": open it in a browser.\n";
+  return std::nullopt;
+}
+
+// What failsim itself could not do is told beside the result, and hides nothing of it.
+void add_error(json::object& result, const std::optional<Error>& error) {
+  if (error) result["error"] = cli::to_json(*error);
 }
 
 // Where a report is wanted: asked for, or because the run has failed. Empty: nowhere.
@@ -80,27 +88,41 @@ std::string report_place(const Arguments& arguments, const Outcome& outcome) {
   return chosen.empty() ? "runs" : chosen;
 }
 
+// Renews the expected events, or compares with them. Returns a note where there are none.
+std::optional<std::string> look_at_events(const Scenario& run, const Arguments& arguments,
+                                          Outcome& outcome, std::optional<Error>& error) {
+  if (arguments.flag("--rewrite")) {
+    const auto written = scenario::rewrite_events(run.file, outcome);
+    if (!written) error = written.error();
+    return std::nullopt;
+  }
+  const std::optional<std::string> note = scenario::check_events(run.file, outcome);
+  if (!note || !arguments.flag("--require-events")) return note;
+  outcome.add("events", *note);
+  return std::nullopt;
+}
+
 json::object run_virtual(const Scenario& run, const Arguments& arguments) {
   scenario::VirtualRunOptions options;
   if (arguments.flag("--verbose")) options.trace_lines = &std::cerr;
   Outcome outcome = scenario::run_virtual_twice(run, options);
-  if (outcome.verdict == Verdict::kPass) {  // otherwise its events tell nothing more
-    if (!arguments.flag("--rewrite")) {
-      scenario::check_events(run.file, outcome);
-    } else if (const auto written = scenario::rewrite_events(run.file, outcome); !written) {
-      fail(written.error());
-    }
-  }
+  std::optional<std::string> note;
+  std::optional<Error> error;
+  // The events of what fails tell nothing more.
+  if (outcome.verdict == Verdict::kPass) note = look_at_events(run, arguments, outcome, error);
   if (const std::string runs = report_place(arguments, outcome); !runs.empty()) {
-    write_report(run, outcome, "virtual", "", runs, [&run](history::Sink& sink) {
+    const auto failed = write_report(run, outcome, "virtual", "", runs, [&run](auto& sink) {
       scenario::VirtualRunOptions recorded;
       recorded.sink = &sink;
       scenario::run_virtual(run, recorded);
     });
+    if (failed) error = failed;
   }
   json::object result = to_json(run, outcome);
   result["virtual_ms"] = outcome.duration / kMillisecond;
   result["trace_hash"] = std::to_string(outcome.trace_hash);
+  if (note) result["note"] = *note;
+  add_error(result, error);
   return result;
 }
 
@@ -125,12 +147,14 @@ json::object run_in_directory(const Scenario& run, const Arguments& arguments) {
   const ProcessStory story =
       run_on_processes(run, directory, timeout_of(arguments), arguments.flag("--netns"));
   const Outcome outcome = judge_process_run(directory, story, nullptr);
+  json::object result = to_json(run, outcome);
   if (const std::string runs = report_place(arguments, outcome); !runs.empty()) {
     const bool netns = arguments.flag("--netns");
-    write_report(run, outcome, "processes", netns ? " --on processes --netns" : " --on processes",
-                 runs, [&](history::Sink& sink) { judge_process_run(directory, story, &sink); });
+    add_error(result,
+              write_report(
+                  run, outcome, "processes", netns ? " --on processes --netns" : " --on processes",
+                  runs, [&](history::Sink& sink) { judge_process_run(directory, story, &sink); }));
   }
-  json::object result = to_json(run, outcome);
   result["real_ms"] = outcome.duration / kMillisecond;
   if (outcome.verdict == Verdict::kPass) {
     fs::remove_all(place);

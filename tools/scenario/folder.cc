@@ -85,9 +85,9 @@ Loaded load(const std::string& file) {
   Scenario& scenario = *reading.scenario;
   const fs::path folder = fs::absolute(file).parent_path();
   scenario.file = file;
-  scenario.name = folder.filename().string();
+  scenario.name = pins_events(file) ? folder.filename().string() : fs::path(file).stem().string();
   for (const Problem& problem : lint(scenario)) loaded.problems.push_back(to_line(file, problem));
-  if (fs::path(file).filename() == kFile) {
+  if (pins_events(file)) {
     scenario.sentence = sentence_of(contents(folder / "README.md").value_or(""));
     if (!scenario.sentence.ends_with(".")) {
       loaded.problems.push_back((fs::path(file).parent_path() / "README.md").string() +
@@ -99,21 +99,35 @@ Loaded load(const std::string& file) {
   return loaded;
 }
 
-void check_events(const std::string& file, Outcome& outcome) {
+bool pins_events(const std::string& file) {
+  return fs::path(file).filename() == kFile;
+}
+
+std::optional<std::string> check_events(const std::string& file, Outcome& outcome) {
+  if (!pins_events(file)) return std::nullopt;
   const fs::path path = expected_path(file);
+  std::error_code error;
+  if (!fs::exists(path, error)) {
+    return path.string() +
+           ": There are no expected events, so none were compared. Pin them with "
+           "--rewrite.";
+  }
   const std::optional<std::string> text = contents(path);
-  const std::string renew = "Look at the difference with --rewrite and git diff.";
   if (!text) {
-    return outcome.add("events", path.string() + ": There are no expected events. " + renew);
+    outcome.add("events", path.string() + ": The file cannot be read. Check its permissions.");
+    return std::nullopt;
   }
   const std::vector<std::string> expected = lines_of(*text);
   for (std::size_t i = 0; i < std::max(expected.size(), outcome.events.size()); ++i) {
     const std::string wanted = i < expected.size() ? expected[i] : "the end";
     const std::string happened = i < outcome.events.size() ? outcome.events[i] : "the end";
     if (wanted == happened) continue;
-    return outcome.add("events", path.string() + ":" + std::to_string(i + 1) + ":1: Expected was " +
-                                     wanted + ", and there came " + happened + ". " + renew);
+    outcome.add("events", path.string() + ":" + std::to_string(i + 1) + ":1: Expected was " +
+                              wanted + ", and there came " + happened +
+                              ". Look at the difference with --rewrite and git diff.");
+    break;
   }
+  return std::nullopt;
 }
 
 Result<bool> rewrite_events(const std::string& file, const Outcome& outcome) {

@@ -9,6 +9,7 @@
 #include "cluster/mistakes.h"
 #include "cluster/state/object_name.h"
 #include "cluster/units.h"
+#include "tools/report/wording.h"
 #include "tools/scenario/contradictions.h"
 #include "tools/scenario/down_nodes.h"
 #include "tools/scenario/field.h"
@@ -255,7 +256,8 @@ void Linter::check_members(const fault::Kind& kind, const fault::Members& member
   const bool hits_nobody = (members.role == Role::kMinority && nodes < 3) ||
                            (members.role == Role::kMinorityThird && nodes < 4);
   if (hits_nobody) {
-    add(position, "Of " + std::to_string(nodes) + " nodes that is none, so the fault hits nothing.",
+    add(position,
+        "Of " + history::counted(nodes, "node") + " that is none, so the fault hits nothing.",
         "Choose another selector, or more nodes.");
   }
 }

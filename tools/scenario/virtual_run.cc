@@ -231,6 +231,7 @@ bool VirtualRun::act(const Do& done, const Position& position) {
 
 bool VirtualRun::inject(const Inject& inject, const Position& position) {
   const auto injected = faults_.inject(inject);
+  if (options_.faults != nullptr) (*options_.faults)[&inject].push_back(injected.ok());
   if (injected) return true;
   ++outcome_.coverage["refused " + std::string(inject.order.kind->name)];
   if (options_.skips_refused_faults) return true;

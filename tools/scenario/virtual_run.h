@@ -1,13 +1,19 @@
 // Runs a scenario in the virtual world.
 #pragma once
 
+#include <map>
 #include <ostream>
+#include <vector>
 
 #include "tools/report/fact.h"
 #include "tools/scenario/outcome.h"
 #include "tools/scenario/scenario.h"
 
 namespace failsim::scenario {
+
+// What became of the faults of a run, by their place in the scenario that was run: of each, time
+// after time, whether it was injected.
+using FaultCourse = std::map<const Inject*, std::vector<bool>>;
 
 struct VirtualRunOptions {
   std::ostream* trace_lines = nullptr;  // every line of the trace, if somebody reads
@@ -16,6 +22,7 @@ struct VirtualRunOptions {
   // counted.
   bool skips_refused_faults = false;
   bool stops_at_violation = false;  // of an invariant: ends with the first
+  FaultCourse* faults = nullptr;    // is told, if somebody asks
 };
 
 // The scenario has passed lint. The invariants are checked at every step; the same scenario gives

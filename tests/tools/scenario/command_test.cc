@@ -63,10 +63,14 @@ TEST_F(ScenarioCommand, ExitsWithTheVerdict) {
 TEST_F(ScenarioCommand, PinsTheEventsAndShowsTheFirstDifference) {
   write_scenario("one", "  - do: vm pause web\n  - pause: 1s\n");
   const Outcome without = run({"run"}, "one");
-  EXPECT_EQ(without.exit, 1);
+  EXPECT_EQ(without.exit, 0) << without.err;
   EXPECT_NE(without.err.find("There are no expected events"), std::string::npos) << without.err;
+  EXPECT_NE(without.err.find("Pin them with --rewrite"), std::string::npos) << without.err;
+  EXPECT_EQ(run({"run", "--require-events"}, "one").exit, 1);
   EXPECT_EQ(run({"run", "--rewrite"}, "one").exit, 0);
-  EXPECT_EQ(run({"run"}, "one").exit, 0);
+  const Outcome pinned = run({"run", "--require-events"}, "one");
+  EXPECT_EQ(pinned.exit, 0);
+  EXPECT_EQ(pinned.err, "");
   EXPECT_NE(text_of("one/events.expected").find("vm-state vm/web Running -> Paused @node-1\n"),
             std::string::npos);
   write("one/events.expected", "something else\n");
@@ -74,6 +78,57 @@ TEST_F(ScenarioCommand, PinsTheEventsAndShowsTheFirstDifference) {
   EXPECT_EQ(changed.exit, 1);
   EXPECT_NE(changed.err.find("events.expected:1:1: Expected was something else"), std::string::npos)
       << changed.err;
+}
+
+TEST_F(ScenarioCommand, ALoneFileHasItsOwnNameAndNoExpectedEvents) {
+  write("box/solo.yaml", std::string(kHead) + "  - do: vm pause web\n");
+  write("box/other.yaml", std::string(kHead) + "  - pause: 1s\n");
+  write("box/events.expected", "of nobody\n");
+  const Outcome solo = run({"run"}, "box/solo.yaml");
+  EXPECT_EQ(solo.exit, 0) << solo.err;
+  EXPECT_TRUE(solo.out.starts_with("pass  solo  ")) << solo.out;
+  EXPECT_EQ(solo.err, "");
+  const Outcome pinned = run({"run", "--rewrite"}, "box/solo.yaml");
+  EXPECT_EQ(pinned.exit, 64);
+  EXPECT_NE(pinned.err.find("of a scenario.yaml in a folder of its own"), std::string::npos);
+  EXPECT_EQ(text_of("box/events.expected"), "of nobody\n");
+}
+
+// Below a file no directory can be created, whoever asks.
+TEST_F(ScenarioCommand, AReportThatCannotBeWrittenHidesNoVerdict) {
+  write("file", "in the way\n");
+  const std::string report = "--report=" + (root_ / "file/runs").string();
+  write_scenario("late", "  - expect: vm(web).state == Saved\n    within: 1s\n");
+  const Outcome late = run({"run", report}, "late");
+  EXPECT_EQ(late.exit, 2) << late.err;
+  EXPECT_NE(late.out.find("liveness  late"), std::string::npos) << late.out;
+  EXPECT_NE(late.err.find("failsim: "), std::string::npos) << late.err;
+  write_scenario("good", "  - do: vm pause web\n");
+  const Outcome good = run({"run", report}, "good");
+  EXPECT_EQ(good.exit, 70) << good.err;
+  EXPECT_NE(good.out.find("pass  good"), std::string::npos) << good.out;
+}
+
+TEST_F(ScenarioCommand, TheLineThatReplaysItIsOneThatAShellReads) {
+  write_scenario("my dir", "  - do: vm resume web\n");
+  run({"run", "--report=" + (root_ / "runs").string()}, "my dir");
+  EXPECT_EQ(text_of("runs/latest/replay.txt"),
+            "failsim scenario run '" + (root_ / "my dir/scenario.yaml").string() + "'\n");
+}
+
+TEST_F(ScenarioCommand, LintTellsProgramsWhatIsWrong) {
+  write_scenario("good", "  - do: vm pause web\n");
+  write_scenario("wrong", "  - do: vm puase web\n");
+  const Outcome both = run({"lint", "--output", "json"}, "");
+  EXPECT_EQ(both.exit, 64);
+  const std::optional<json::object> answer = parse_object(both.out);
+  ASSERT_TRUE(answer) << both.out;
+  EXPECT_EQ(number_in(*answer, "scenarios"), 2u);
+  EXPECT_EQ(number_in(*answer, "ready"), 1u);
+  EXPECT_EQ(array_in(*answer, "problems").size(), 1u);
+  const Outcome good = run({"lint", "--output", "json"}, "good");
+  EXPECT_EQ(good.exit, 0);
+  EXPECT_EQ(good.out, "{\"scenarios\":1,\"ready\":1,\"problems\":[]}\n");
 }
 
 TEST_F(ScenarioCommand, DoesNotRenewTheEventsOfWhatFails) {
@@ -128,6 +183,9 @@ TEST_F(ScenarioCommand, RefusesOptionsOfTheOtherWorld) {
   write_scenario("one", "  - do: vm pause web\n");
   EXPECT_EQ(run({"run", "--on", "paper"}, "one").exit, 64);
   EXPECT_EQ(run({"run", "--on", "processes", "--rewrite"}, "one").exit, 64);
+  EXPECT_EQ(run({"run", "--on", "processes", "--require-events"}, "one").exit, 64);
+  EXPECT_EQ(run({"run", "--rewrite", "--require-events"}, "one").exit, 64);
+  EXPECT_EQ(run({"list", "--markdown", "--output", "json"}, "one").exit, 64);
 }
 
 TEST_F(ScenarioCommand, RefusesAPathWithoutScenarios) {
