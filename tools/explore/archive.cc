@@ -10,6 +10,7 @@
 #include <system_error>
 #include <utility>
 
+#include "tools/report/wording.h"
 #include "tools/scenario/folder.h"
 #include "tools/scenario/yaml.h"
 
@@ -80,7 +81,7 @@ Result<std::vector<std::uint64_t>> read_seeds(const fs::path& file) {
 std::string readme_of(const Minimised& smallest, const Failure& failure) {
   std::string text = smallest.scenario.sentence + "\n\nFound by " +
                      (failure.replay.empty() ? failure.name : "`" + failure.replay + "`") +
-                     " and made smaller in " + std::to_string(smallest.runs) + " runs";
+                     " and made smaller in " + history::counted(smallest.runs, "run");
   text += smallest.is_minimal ? "; nothing of it can be left out.\n" : "; the time ran out.\n";
   if (smallest.scenario.virtual_only) {
     text += "\nVirtual only: what fails here depends on delays that the seed of the world draws.\n";

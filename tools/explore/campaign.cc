@@ -28,7 +28,11 @@ class Campaign {
   Campaign(const CampaignOptions& options, const std::vector<scenario::Scenario>& corpus,
            const Worlds& worlds, std::ostream& err)
       : options_(options), corpus_(corpus), worlds_(worlds), err_(err) {
-    report_.first_seed = options.first_seed;
+    report_.campaign.first_seed = options.first_seed;
+    report_.campaign.seeds = options.seeds;
+    if (options.budget) report_.campaign.budget = options.budget->count();
+    report_.campaign.shards = options.shards;
+    report_.parts = {options.shard};
   }
 
   Report run();

@@ -4,6 +4,7 @@
 
 #include "cluster/fault/failpoint.h"
 #include "cluster/fault/kind.h"
+#include "tools/report/judge.h"
 
 namespace failsim::explore {
 namespace {
@@ -75,11 +76,6 @@ constexpr std::array kSometimes = {
     Sometimes{"nodes and the log", "reaction", "a moment that was lain in wait for came"},
 };
 
-constexpr std::array<std::string_view, 31> kLabels = {
-    "raft",     "S1",  "S2",  "S3",  "S4",  "S5",  "S6",  "S7",  "S8",   "S9",  "S10",
-    "S11",      "S12", "S13", "S14", "S15", "S16", "S17", "S19", "S20",  "S22", "S23",
-    "handover", "L1",  "L2",  "L3",  "L4",  "L5",  "L8",  "L9",  "slots"};
-
 // Only called while sometimes() begins: the keys last as long as the process.
 std::string_view fault_key(std::string_view kind) {
   static std::map<std::string_view, std::string> keys;
@@ -106,8 +102,13 @@ const std::vector<Sometimes>& sometimes() {
   return all;
 }
 
-std::span<const std::string_view> invariant_labels() {
-  return kLabels;
+const std::vector<std::string_view>& invariant_labels() {
+  static const std::vector<std::string_view> labels = [] {
+    std::vector<std::string_view> all;
+    for (const history::Rule& rule : history::rules()) all.push_back(rule.label);
+    return all;
+  }();
+  return labels;
 }
 
 std::string point_key(std::string_view point) {
@@ -133,7 +134,7 @@ Gaps gaps(const Counts& coverage, const Counts& evaluations) {
   for (const std::string& point : points_to_pass()) {
     if (!coverage.contains(point_key(point))) missing.never_happened.push_back(point_key(point));
   }
-  for (const std::string_view label : kLabels) {
+  for (const std::string_view label : invariant_labels()) {
     if (!evaluations.contains(std::string(label))) missing.never_evaluated.emplace_back(label);
   }
   return missing;

@@ -6,7 +6,6 @@
 
 #include <cstdint>
 #include <map>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,8 +27,9 @@ const std::vector<Sometimes>& sometimes();
 const std::vector<std::string>& points_to_pass();
 // The key of a point in Outcome::coverage.
 std::string point_key(std::string_view point);
-// The labels of the invariants, each of which has to be evaluated.
-std::span<const std::string_view> invariant_labels();
+// The labels of the rules that the judge knows: the virtual world can put each of them to the test,
+// so each has to be evaluated.
+const std::vector<std::string_view>& invariant_labels();
 
 struct Gaps {
   std::vector<std::string> never_happened;   // keys

@@ -7,12 +7,15 @@
 
 #include <boost/json.hpp>
 
+#include "tools/report/wording.h"
+
 namespace failsim::explore {
 namespace {
 
 namespace json = boost::json;
+using history::counted;
 
-constexpr std::int64_t kVersion = 1;
+constexpr std::int64_t kVersion = 2;
 
 json::object object_of(const Counts& counts) {
   json::object object;
@@ -62,11 +65,72 @@ Failure failure_of(const json::object& object) {
   return failure;
 }
 
+template <typename Number>
+json::value optional_number(const std::optional<Number>& number) {
+  return number ? json::value(*number) : json::value(nullptr);
+}
+
+template <typename Number>
+std::optional<Number> optional_number_of(const json::value& value) {
+  if (value.is_null()) return std::nullopt;
+  return value.to_number<Number>();
+}
+
+// A part says which it is; a merged report, which ones are in it.
+void put_campaign(json::object& object, const Report& report) {
+  object["first_seed"] = report.campaign.first_seed;
+  object["wanted_seeds"] = optional_number(report.campaign.seeds);
+  object["budget_ns"] = optional_number(report.campaign.budget);
+  object["plant"] = report.campaign.plant;
+  object["shards"] = report.campaign.shards;
+  if (!report.is_merged && report.parts.size() == 1) {
+    object["shard"] = *report.parts.begin();
+    return;
+  }
+  object["merged_shards"] = json::value_from(report.parts);
+  object["missing_shards"] = json::value_from(missing_parts(report));
+}
+
+void take_campaign(const json::object& object, Report& report) {
+  report.campaign.first_seed = object.at("first_seed").to_number<std::uint64_t>();
+  report.campaign.seeds = optional_number_of<std::uint64_t>(object.at("wanted_seeds"));
+  report.campaign.budget = optional_number_of<Duration>(object.at("budget_ns"));
+  report.campaign.plant = text_of(object.at("plant"));
+  report.campaign.shards = object.at("shards").to_number<std::uint64_t>();
+  report.is_merged = object.contains("merged_shards");
+  if (!report.is_merged) {
+    report.parts = {object.at("shard").to_number<std::uint64_t>()};
+    return;
+  }
+  for (const json::value& part : object.at("merged_shards").as_array()) {
+    report.parts.insert(part.to_number<std::uint64_t>());
+  }
+}
+
+bool are_parts_valid(const Report& report) {
+  return report.campaign.shards <= kShardsMost && !report.parts.empty() &&
+         *report.parts.begin() >= 1 && *report.parts.rbegin() <= report.campaign.shards;
+}
+
+// "2/8", as --shard takes it.
+std::string part_name(std::uint64_t part, const Identity& campaign) {
+  return std::to_string(part) + "/" + std::to_string(campaign.shards);
+}
+
 std::string seconds(Duration duration) {
   char text[32];
   std::snprintf(text, sizeof text, "%lld.%03lld", static_cast<long long>(duration / kSecond),
                 static_cast<long long>(duration % kSecond / kMillisecond));
   return text;
+}
+
+// "seeds from 1, 100 of them, in 4 parts".
+std::string show(const Identity& campaign) {
+  std::string text = "seeds from " + std::to_string(campaign.first_seed);
+  if (campaign.seeds) text += ", " + std::to_string(*campaign.seeds) + " of them";
+  if (campaign.budget) text += ", for " + seconds(*campaign.budget) + " s";
+  if (!campaign.plant.empty()) text += ", with " + campaign.plant;
+  return text + ", in " + counted(campaign.shards, "part");
 }
 
 // "12.3", of a second of wall time.
@@ -79,9 +143,7 @@ std::string rate(std::uint64_t count, Duration wall) {
 void print_failure(const Failure& failure, std::ostream& err) {
   err << failure.name << ": " << failure.label << " at " << seconds(failure.at)
       << " s: " << failure.text << "\n  " << failure.replay << '\n';
-  if (failure.saved.empty()) return;
-  err << "  smallest scenario: " << failure.steps << " steps and reactions, after "
-      << failure.minimising << " runs: " << failure.saved << '\n';
+  print_smallest(failure, err);
 }
 
 std::uint64_t count_of(const Counts& counts, std::string_view key) {
@@ -139,8 +201,16 @@ void print_coverage(const Report& report, std::ostream& out) {
 
 }  // namespace
 
+void print_smallest(const Failure& failure, std::ostream& err) {
+  if (failure.saved.empty()) return;
+  err << "  smallest scenario: " << failure.steps
+      << (failure.steps == 1 ? " step or reaction" : " steps and reactions") << ", after "
+      << counted(failure.minimising, "run") << ": " << failure.saved << '\n';
+}
+
 scenario::Verdict verdict(const Report& report) {
-  scenario::Verdict worst = scenario::Verdict::kPass;
+  scenario::Verdict worst =
+      missing_parts(report).empty() ? scenario::Verdict::kPass : scenario::Verdict::kInconclusive;
   for (const Failure& failure : report.failures) worst = scenario::worse(worst, failure.verdict);
   return worst;
 }
@@ -154,8 +224,30 @@ int exit_status(const Report& report, bool requires_coverage) {
   return static_cast<int>(worst);
 }
 
-void merge(Report& into, const Report& more) {
-  into.first_seed = std::min(into.first_seed, more.first_seed);
+std::vector<std::uint64_t> missing_parts(const Report& report) {
+  std::vector<std::uint64_t> missing;
+  for (std::uint64_t part = 1; report.is_merged && part <= report.campaign.shards; ++part) {
+    if (!report.parts.contains(part)) missing.push_back(part);
+  }
+  return missing;
+}
+
+std::optional<Error> merge(Report& into, const Report& more, const std::string& source) {
+  if (into.parts.empty()) into.campaign = more.campaign;
+  if (into.campaign != more.campaign) {
+    return Error{Code::kInvalidData,
+                 source + " is of another campaign: " + show(more.campaign) + ", and before it " +
+                     show(into.campaign) + ".",
+                 "Merge the parts of one campaign, all run with the same options."};
+  }
+  for (const std::uint64_t part : more.parts) {
+    if (into.parts.insert(part).second) continue;
+    return Error{
+        Code::kAlreadyExists,
+        "Part " + part_name(part, into.campaign) + " is in " + source + " and in a file before it.",
+        "Give the result of each part once."};
+  }
+  into.is_merged = true;
   into.seeds += more.seeds;
   into.corpus += more.corpus;
   into.twice += more.twice;
@@ -164,6 +256,7 @@ void merge(Report& into, const Report& more) {
   into.failures.insert(into.failures.end(), more.failures.begin(), more.failures.end());
   add(into.coverage, more.coverage);
   add(into.evaluations, more.evaluations);
+  return std::nullopt;
 }
 
 std::string to_json(const Report& report) {
@@ -173,7 +266,7 @@ std::string to_json(const Report& report) {
   json::object object;
   object["version"] = kVersion;
   object["verdict"] = static_cast<int>(verdict(report));
-  object["first_seed"] = report.first_seed;
+  put_campaign(object, report);
   object["seeds"] = report.seeds;
   object["corpus"] = report.corpus;
   object["twice"] = report.twice;
@@ -195,7 +288,7 @@ Result<Report> report_from_json(const std::string& text, const std::string& sour
                    "Run all shards with the same version."};
     }
     Report report;
-    report.first_seed = object.at("first_seed").to_number<std::uint64_t>();
+    take_campaign(object, report);
     report.seeds = object.at("seeds").to_number<std::uint64_t>();
     report.corpus = object.at("corpus").to_number<std::uint64_t>();
     report.twice = object.at("twice").to_number<std::uint64_t>();
@@ -206,25 +299,29 @@ Result<Report> report_from_json(const std::string& text, const std::string& sour
     }
     report.coverage = counts_of(object.at("coverage"));
     report.evaluations = counts_of(object.at("evaluations"));
-    return report;
-  } catch (const std::exception& problem) {
-    return Error{
-        Code::kInvalidData,
-        source + " is no result of `failsim explore --output json`: " + problem.what() + ".",
-        "Give the files that the shards have printed."};
+    if (are_parts_valid(report)) return report;
+  } catch (const std::exception&) {
+    // What the library says of it names a place in the library, which helps nobody.
   }
+  return Error{Code::kInvalidData,
+               source + " is no whole result of `failsim explore --output json`.",
+               "Give the files that the shards have printed."};
 }
 
 void print(const Report& report, bool requires_coverage, std::ostream& out, std::ostream& err) {
   for (const Failure& failure : report.failures) print_failure(failure, err);
   print_coverage(report, out);
   const std::uint64_t runs = report.corpus + report.seeds + report.twice;
-  out << report.seeds << " seeds from " << report.first_seed << ", " << report.corpus
-      << " of the corpus, " << report.twice << " run twice: " << report.failures.size()
-      << " failed. " << seconds(report.wall_time) << " s, " << rate(runs, report.wall_time)
-      << " runs a second, "
+  out << counted(report.seeds, "seed") << " from " << report.campaign.first_seed << ", "
+      << report.corpus << " of the corpus, " << report.twice
+      << " run twice: " << report.failures.size() << " failed. " << seconds(report.wall_time)
+      << " s, " << rate(runs, report.wall_time) << " runs a second, "
       << rate(static_cast<std::uint64_t>(report.virtual_time / kSecond), report.wall_time)
       << " virtual seconds a second\n";
+  for (const std::uint64_t part : missing_parts(report)) {
+    err << "Part " << part_name(part, report.campaign)
+        << " is missing: what its seeds have shown is not known.\n";
+  }
   const Gaps missing = gaps(report.coverage, report.evaluations);
   if (!requires_coverage || missing.empty()) return;
   for (const std::string& key : missing.never_happened) err << "never happened: " << key << '\n';

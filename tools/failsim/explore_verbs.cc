@@ -23,8 +23,12 @@ void set_shard(const std::string& text, explore::CampaignOptions& campaign) {
   };
   const bool is_understood = slash != std::string::npos && number(0, slash, campaign.shard) &&
                              number(slash + 1, text.size(), campaign.shards);
-  if (is_understood && campaign.shard >= 1 && campaign.shard <= campaign.shards) return;
-  fail_usage("--shard \"" + text + "\" does not name a part of a campaign.",
+  if (is_understood && campaign.shard >= 1 && campaign.shard <= campaign.shards &&
+      campaign.shards <= explore::kShardsMost) {
+    return;
+  }
+  fail_usage("--shard \"" + text + "\" does not name a part of a campaign, which has at most " +
+                 std::to_string(explore::kShardsMost) + ".",
              "Write it like: --shard 2/8");
 }
 
@@ -43,18 +47,42 @@ std::string plant_of(const Arguments& arguments) {
 }
 #endif
 
+void refuse_contradictions(const Arguments& arguments) {
+  const bool is_one = arguments.given("--seed");
+  for (const char* of_one : {"--write", "--verbose"}) {
+    if (is_one || !arguments.given(of_one)) continue;
+    fail_usage(std::string(of_one) + " is of one seed.",
+               std::string("Write it like: failsim explore --seed 7 ") + of_one +
+                   (std::string(of_one) == "--write" ? " drawn" : ""));
+  }
+  for (const char* of_many : {"--seeds", "--first-seed", "--budget", "--jobs", "--corpus",
+                              "--shard", "--stop", "--require-coverage"}) {
+    if (!is_one || !arguments.given(of_many)) continue;
+    fail_usage(std::string(of_many) + " is of a search through many seeds, and --seed replays one.",
+               "Leave out one of them.");
+  }
+}
+
+std::chrono::nanoseconds budget_of(const Arguments& arguments) {
+  const Duration budget = arguments.duration("--budget");
+  if (budget > 0) return std::chrono::nanoseconds(budget);
+  fail_usage("A search for --budget " + arguments.text("--budget") + " would run nothing.",
+             "Give it time, for example --budget 60s.");
+}
+
+explore::Tell teller(const Context& context) {
+  return [is_json = context.json()](const Error& error) { print_error(error, is_json); };
+}
+
 int run_explore(Context& context, const Arguments& arguments) {
+  refuse_contradictions(arguments);
   explore::ExploreOptions options;
   explore::CampaignOptions& campaign = options.campaign;
   if (arguments.given("--seed")) options.seed = arguments.count("--seed", 0, kMost);
-  if (!options.seed && !arguments.text("--write").empty()) {
-    fail_usage("--write needs a seed to draw from.",
-               "Write it like: failsim explore --seed 7 --write drawn");
-  }
   campaign.first_seed = arguments.count("--first-seed", 0, kMost / 2);
   if (arguments.given("--seeds")) campaign.seeds = arguments.count("--seeds", 1, 1'000'000'000);
   if (arguments.given("--budget") || !campaign.seeds) {
-    campaign.budget = std::chrono::nanoseconds(arguments.duration("--budget"));
+    campaign.budget = budget_of(arguments);
   }
   campaign.jobs = static_cast<std::uint32_t>(arguments.count("--jobs", 1, 256));
   campaign.minimise_budget = std::chrono::nanoseconds(arguments.duration("--smaller-for"));
@@ -67,12 +95,12 @@ int run_explore(Context& context, const Arguments& arguments) {
   options.requires_coverage = arguments.flag("--require-coverage");
   options.json = context.json();
   options.verbose = arguments.flag("--verbose");
-  return explore::explore_main(options, std::cout, std::cerr);
+  return explore::explore_main(options, teller(context), std::cout, std::cerr);
 }
 
 int run_merge(Context& context, const Arguments& arguments) {
   return explore::merge_main(arguments.all("FILE"), arguments.flag("--require-coverage"),
-                             context.json(), std::cout, std::cerr);
+                             context.json(), teller(context), std::cout, std::cerr);
 }
 
 }  // namespace
@@ -90,11 +118,13 @@ std::vector<Verb> explore_verbs() {
         option("--corpus", "DIR", "Scenarios, and a file of seeds, that are run first"),
         option("--keep", "DIR", "Where failures are saved, each made as small as it gets",
                "failures"),
-        option("--smaller-for", "DURATION", "Make each failure smaller for so long at most", "120s"),
+        option("--smaller-for", "DURATION", "Make each failure smaller for so long at most",
+               "120s"),
         option("--shard", "I/N", "Take only every N-th seed, the I-th of them first"),
         option("--plant", "NAME", "Make this mistake on purpose (preset planted only)"),
         option("--seed", "SEED", "Replay this seed, twice"),
-        option("--write", "DIR", "With --seed: write the scenario that it draws"),
+        option("--write", "DIR",
+               "With --seed: write the scenario that it draws into this new folder"),
         flag("--stop", "Stop at the first failure"), require_coverage,
         flag("--verbose", "With --seed: print every line of its trace")},
        "  failsim explore --budget 10m\n"

@@ -2,6 +2,7 @@
 
 #include "tools/explore/explore.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -10,6 +11,7 @@
 
 #include "tools/explore/archive.h"
 #include "tools/explore/draw.h"
+#include "tools/scenario/folder.h"
 #include "tools/scenario/virtual_run.h"
 
 namespace failsim::explore {
@@ -26,11 +28,12 @@ class Explore : public testing::Test {
   }
   ~Explore() override { fs::remove_all(folder_); }
 
-  int explore(const ExploreOptions& options) { return explore_main(options, out_, err_); }
+  int explore(const ExploreOptions& options) { return explore_main(options, tell_, out_, err_); }
 
   const fs::path folder_;
   std::ostringstream out_;
   std::ostringstream err_;
+  const Tell tell_ = [this](const Error& error) { err_ << error.message << '\n'; };
 };
 
 TEST_F(Explore, FindsNothingInTheCodeAsItIs) {
@@ -51,6 +54,62 @@ TEST_F(Explore, ASeedIsReplayedAndWritten) {
   EXPECT_EQ(corpus.value().scenarios.size(), 1u);
 }
 
+// A drawn fault may hit nothing, of which a scenario makes a failure.
+bool has_refused_faults(std::uint64_t seed) {
+  const scenario::Scenario drawn = draw(seed);
+  scenario::FaultCourse course;
+  scenario::VirtualRunOptions options;
+  options.skips_refused_faults = true;
+  options.faults = &course;
+  scenario::run_virtual(drawn, options);
+  return std::any_of(course.begin(), course.end(), [](const auto& fault) {
+    return std::find(fault.second.begin(), fault.second.end(), false) != fault.second.end();
+  });
+}
+
+TEST_F(Explore, WhatIsWrittenPassesAsTheSeedDoes) {
+  std::size_t refused = 0;
+  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+    ExploreOptions options;
+    options.seed = seed;
+    options.write = (folder_ / std::to_string(seed)).string();
+    ASSERT_EQ(explore(options), 0) << seed << ": " << err_.str();
+    if (has_refused_faults(seed)) ++refused;
+    const std::string file = options.write + "/scenario.yaml";
+    const scenario::Loaded loaded = scenario::load(file);
+    ASSERT_TRUE(loaded.scenario) << seed << ": " << loaded.problems.front();
+    scenario::Outcome outcome = scenario::run_virtual_twice(*loaded.scenario);
+    ASSERT_TRUE(fs::exists(options.write + "/events.expected")) << seed;
+    scenario::check_events(file, outcome);
+    EXPECT_EQ(outcome.verdict, scenario::Verdict::kPass)
+        << seed << ": " << (outcome.violations.empty() ? "" : outcome.violations.front().text);
+  }
+  EXPECT_GT(refused, 0u) << "no seed drew a fault that hits nothing: this test shows nothing";
+}
+
+TEST_F(Explore, WritesOverNoScenario) {
+  ExploreOptions options;
+  options.seed = 4;
+  options.write = folder_.string();
+  fs::create_directories(folder_);
+  std::ofstream(folder_ / "scenario.yaml") << "mine\n";
+  EXPECT_EQ(explore(options), 64);
+  EXPECT_NE(err_.str().find("exists already"), std::string::npos) << err_.str();
+  std::ifstream kept(folder_ / "scenario.yaml");
+  std::string line;
+  EXPECT_TRUE(std::getline(kept, line) && line == "mine");
+}
+
+TEST_F(Explore, OneSeedIsAnObjectForPrograms) {
+  ExploreOptions options;
+  options.seed = 4;
+  options.json = true;
+  EXPECT_EQ(explore(options), 0);
+  EXPECT_TRUE(out_.str().starts_with("{\"seed\":4,\"name\":\"seed-4\",\"verdict\":0,"))
+      << out_.str();
+  EXPECT_EQ(err_.str(), "");
+}
+
 TEST_F(Explore, ShardsMergedAreTheWhole) {
   ExploreOptions options;
   options.campaign.seeds = 12;
@@ -63,12 +122,12 @@ TEST_F(Explore, ShardsMergedAreTheWhole) {
     options.campaign.shard = shard;
     options.campaign.shards = 3;
     std::ostringstream result;
-    explore_main(options, result, err_);
+    explore_main(options, tell_, result, err_);
     files.push_back((folder_ / std::to_string(shard)).string());
     std::ofstream(files.back()) << result.str();
   }
   std::ostringstream result;
-  EXPECT_EQ(merge_main(files, false, true, result, err_), 0);
+  EXPECT_EQ(merge_main(files, false, true, tell_, result, err_), 0);
   const Report merged = report_from_json(result.str(), "merged").take();
   EXPECT_EQ(merged.seeds, whole.seeds);
   EXPECT_EQ(merged.coverage, whole.coverage);
