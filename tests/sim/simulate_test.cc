@@ -15,6 +15,7 @@ namespace {
 TEST(Simulate, OneSeedPrintsAnObject) {
   SimulateOptions options;
   options.seed = 3;
+  options.json = true;
   std::ostringstream out;
   std::ostringstream err;
   EXPECT_EQ(simulate_main(options, out, err), 0) << err.str();
@@ -23,6 +24,29 @@ TEST(Simulate, OneSeedPrintsAnObject) {
                             "\"virtual_seconds\":60", "\"wall_seconds\":"}) {
     EXPECT_NE(text.find(field), std::string::npos) << field << " in " << text;
   }
+}
+
+TEST(Simulate, OneSeedIsASentenceForPeople) {
+  SimulateOptions options;
+  options.seed = 3;
+  options.nodes = 1;
+  std::ostringstream out;
+  std::ostringstream err;
+  EXPECT_EQ(simulate_main(options, out, err), 0) << err.str();
+  EXPECT_TRUE(out.str().starts_with("seed 3 of 1 node: 0 violations; ")) << out.str();
+}
+
+// /dev/null is a file: no directory can be created below it, whoever asks.
+TEST(Simulate, AReportThatCannotBeWrittenIsNoSuccess) {
+  SimulateOptions options;
+  options.seed = 3;
+  options.report = true;
+  options.runs = "/dev/null/runs";
+  std::ostringstream out;
+  std::ostringstream err;
+  EXPECT_EQ(simulate_main(options, out, err), 70);
+  EXPECT_NE(out.str().find("0 violations"), std::string::npos) << out.str();
+  EXPECT_TRUE(err.str().starts_with("failsim: ")) << err.str();
 }
 
 TEST(Simulate, SeveralSeedsAreSummarised) {

@@ -89,6 +89,10 @@ int simulate(Context& context, const Arguments& arguments) {
     fail_usage("`failsim simulate` needs either --seeds N or --seed S.",
                "Write it like: failsim simulate --seeds 100");
   }
+  if (arguments.given("--seeds") && arguments.given("--report")) {
+    fail_usage("--report is of one seed; of many, those that fail get a report in any case.",
+               "Leave it out, or give --seed S instead of --seeds.");
+  }
   sim::SimulateOptions options;
   if (arguments.given("--seed")) {
     options.seed = arguments.count("--seed", 0, std::numeric_limits<std::uint64_t>::max());
@@ -117,7 +121,8 @@ std::vector<Verb> simulate_verbs() {
                 optional_option("--report", "DIR",
                                 "With --seed: write a report into DIR [runs], as --report=DIR; a "
                                 "seed that fails gets one in any case"),
-                flag("--verbose", "With --seed: print every line of its trace")}),
+                flag("--verbose",
+                     "With --seed: print every line of its trace; with --seeds: what happened")}),
            "  failsim simulate --seeds 100\n  failsim simulate --seed 42 --report\n  failsim "
            "simulate --seed 42 --output json\n",
            simulate}};

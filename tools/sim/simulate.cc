@@ -14,6 +14,7 @@
 
 #include "tools/report/run_recorder.h"
 #include "tools/report/verdict.h"
+#include "tools/report/wording.h"
 #include "tools/sim/chaos.h"
 
 namespace failsim::sim {
@@ -21,6 +22,9 @@ namespace {
 
 constexpr std::uint32_t kNodesMax = 7;
 constexpr int kUsage = 64;
+constexpr int kInternal = 70;
+
+using history::counted;
 
 std::string hexadecimal(std::uint64_t number) {
   char text[20];
@@ -83,35 +87,36 @@ std::string violations_json(const std::vector<invariants::Violation>& violations
 
 constexpr std::size_t kReportsMost = 3;  // of a campaign: more would be read by nobody
 
-// Runs the seed again, recorded: recording changes nothing of a run.
-void write_report(const SimulateOptions& options, std::uint64_t seed, std::ostream& err) {
+// As the command line tells every error.
+bool report_failed(const Error& error, std::ostream& err) {
+  err << "failsim: " << error.message << ' ' << error.next << '\n';
+  return false;
+}
+
+// Runs the seed again, recorded: recording changes nothing of a run. False if it could not be
+// written.
+bool write_report(const SimulateOptions& options, std::uint64_t seed, std::ostream& err) {
   ChaosConfig config;
   config.seed = seed;
   config.nodes = options.nodes;
   config.mistakes = options.mistakes;
   history::RunRecorder::About about;
-  about.run.title =
-      "seed " + std::to_string(seed) + ", " + std::to_string(options.nodes) + " nodes";
+  about.run.title = "seed " + std::to_string(seed) + ", " + counted(options.nodes, "node");
   about.run.replay = replay_line(seed, options);
   about.options = "{\"world\":\"virtual\",\"seed\":" + std::to_string(seed) +
                   ",\"nodes\":" + std::to_string(options.nodes) +
                   ",\"duration_ns\":" + std::to_string(config.duration) + "}";
   auto recorder = history::RunRecorder::create(options.runs, std::chrono::system_clock::now(),
                                                std::move(about));
-  if (!recorder) {
-    err << recorder.error().message << ' ' << recorder.error().next << '\n';
-    return;
-  }
+  if (!recorder) return report_failed(recorder.error(), err);
   const std::unique_ptr<history::RunRecorder> recording = recorder.take();
   config.sink = recording.get();
   const ChaosResult result = run_chaos(config);
   const auto page = recording->finish(result.violations, result.evaluations);
-  if (page) {
-    err << "The report of seed " << seed << " is " << page.value().string()
-        << ": open it in a browser.\n";
-  } else {
-    err << page.error().message << ' ' << page.error().next << '\n';
-  }
+  if (!page) return report_failed(page.error(), err);
+  err << "The report of seed " << seed << " is " << page.value().string()
+      << ": open it in a browser.\n";
+  return true;
 }
 
 // ---- One seed -----------------------------------------------------------------------------------
@@ -125,16 +130,25 @@ int simulate_one(const SimulateOptions& options, std::ostream& out, std::ostream
   if (options.verbose) config.trace_lines = &err;
   const Stopwatch stopwatch;
   const ChaosResult result = run_chaos(config);
-  out << "{\"seed\":" << config.seed << ",\"nodes\":" << config.nodes << ",\"trace_hash\":\""
-      << hexadecimal(result.trace_hash)
-      << "\",\"violations\":" << violations_json(result.violations)
-      << ",\"virtual_seconds\":" << config.duration / kSecond
-      << ",\"wall_seconds\":" << seconds_text(stopwatch.seconds()) << "}\n";
+  const std::string wall = seconds_text(stopwatch.seconds());
+  if (options.json) {
+    out << "{\"seed\":" << config.seed << ",\"nodes\":" << config.nodes << ",\"trace_hash\":\""
+        << hexadecimal(result.trace_hash)
+        << "\",\"violations\":" << violations_json(result.violations)
+        << ",\"virtual_seconds\":" << config.duration / kSecond << ",\"wall_seconds\":" << wall
+        << "}\n";
+  } else {
+    out << "seed " << config.seed << " of " << counted(config.nodes, "node") << ": "
+        << counted(result.violations.size(), "violation") << "; " << config.duration / kSecond
+        << " virtual seconds in " << wall << " s, trace " << hexadecimal(result.trace_hash) << '\n';
+  }
   for (const invariants::Violation& violation : result.violations) {
     err << violation_line(violation) << '\n';
   }
-  if (options.report || !result.violations.empty()) write_report(options, config.seed, err);
-  return static_cast<int>(history::verdict_of(result.violations));
+  const bool wants_report = options.report || !result.violations.empty();
+  const bool is_reported = !wants_report || write_report(options, config.seed, err);
+  const history::Verdict verdict = history::verdict_of(result.violations);
+  return verdict == history::Verdict::kPass && !is_reported ? kInternal : static_cast<int>(verdict);
 }
 
 // ---- Many seeds ---------------------------------------------------------------------------------
@@ -217,8 +231,8 @@ int simulate_many(const SimulateOptions& options, std::ostream& out, std::ostrea
     out << "],\"virtual_seconds\":" << virtual_seconds
         << ",\"wall_seconds\":" << seconds_text(stopwatch.seconds()) << "}\n";
   } else {
-    out << options.seeds << " seeds of " << options.nodes
-        << " nodes, each twice: " << campaign.failures.size() << " failed; " << virtual_seconds
+    out << counted(options.seeds, "seed") << " of " << counted(options.nodes, "node")
+        << ", each twice: " << campaign.failures.size() << " failed; " << virtual_seconds
         << " virtual seconds in " << seconds_text(stopwatch.seconds()) << " s\n";
     if (options.verbose) {
       for (const auto& [label, count] : campaign.evaluations) {
