@@ -32,8 +32,11 @@ class CheckTest : public testing::Test {
 TEST_F(CheckTest, ShowsHowOftenEachRuleWasPutToTheTest) {
   const Outcome check = failsim({"check", runs_.path() + "/latest"});
   // 0, or 3 if the run says nothing about some rule; then it is named.
-  EXPECT_EQ(check.exit == 3, check.err.find("Never put to the test") != std::string::npos)
-      << check.err;
+  std::string last = check.out.substr(0, check.out.size() - 1);
+  last = last.substr(last.rfind('\n') + 1);
+  EXPECT_EQ(check.exit == 3, last.starts_with("inconclusive: ")) << last;
+  EXPECT_EQ(check.exit == 3, last.find(" never put to the test; ") != std::string::npos) << last;
+  EXPECT_EQ(check.exit == 0, last.starts_with("pass: ")) << last;
   EXPECT_TRUE(check.exit == 0 || check.exit == 3) << check.err;
   EXPECT_NE(check.out.find("S12"), std::string::npos) << check.out;
   EXPECT_NE(check.out.find("0 violations"), std::string::npos) << check.out;
@@ -47,6 +50,18 @@ TEST_F(CheckTest, FindsAPlantedFactAndSaysThatTheRunDidNot) {
   EXPECT_EQ(check.exit, 1);
   EXPECT_NE(check.out.find("S10 at 60.000 s"), std::string::npos) << check.out;
   EXPECT_NE(check.err.find("The run itself had found 0"), std::string::npos) << check.err;
+}
+
+TEST_F(CheckTest, TheLastLineSaysWhyARunIsInconclusive) {
+  // Nothing happened but the end.
+  const fs::path empty = fs::path(runs_.path()) / "empty.jsonl";
+  const std::string first = read_file(history()).value_or("");
+  std::ofstream(empty) << first.substr(0, first.find('\n') + 1);
+  const Outcome check = failsim({"check", empty.string()});
+  EXPECT_EQ(check.exit, 3) << check.out;
+  EXPECT_NE(check.out.find("\ninconclusive: raft, S1, "), std::string::npos) << check.out;
+  const Outcome told = failsim({"check", empty.string(), "--output", "json"});
+  EXPECT_NE(told.out.find("\"verdict\":\"inconclusive\""), std::string::npos) << told.out;
 }
 
 TEST_F(CheckTest, ALivenessViolationHasItsOwnStatus) {

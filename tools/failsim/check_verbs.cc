@@ -16,6 +16,7 @@
 #include "tools/report/judge.h"
 #include "tools/report/run_recorder.h"
 #include "tools/report/verdict.h"
+#include "tools/report/wording.h"
 
 namespace failsim::cli {
 namespace {
@@ -89,7 +90,8 @@ class Counting : public history::Sink {
 
 history::RunIdentity identity_of(const ClusterDirectory& directory,
                                  const RecordedCluster& cluster) {
-  return {cluster.description.name, "failsim check " + directory.path().string(), "processes"};
+  return {cluster.description.name,
+          "failsim check " + history::shell_word(directory.path().string()), "processes"};
 }
 
 Looked look_at_cluster(const ClusterDirectory& directory, const RecordedCluster& cluster,
@@ -153,15 +155,46 @@ json::array table_of_rules(const Looked& looked) {
   return rows;
 }
 
-int verdict(const Looked& looked) {
+std::vector<std::string_view> never_evaluated(const Looked& looked) {
+  std::vector<std::string_view> labels;
+  for (const history::Rule& rule : history::rules()) {
+    if (times(looked, rule.label) == 0) labels.push_back(rule.label);
+  }
+  return labels;
+}
+
+history::Verdict verdict(const Looked& looked) {
   const history::Verdict worst = history::verdict_of(looked.violations);
-  if (worst != history::Verdict::kPass) return static_cast<int>(worst);
-  const auto rules = history::rules();
-  const bool all_evaluated = std::all_of(
-      rules.begin(), rules.end(), [&](const auto& rule) { return times(looked, rule.label) > 0; });
-  return static_cast<int>(all_evaluated && looked.known_until.empty()
-                              ? history::Verdict::kPass
-                              : history::Verdict::kInconclusive);
+  if (worst != history::Verdict::kPass) return worst;
+  return never_evaluated(looked).empty() && looked.known_until.empty()
+             ? history::Verdict::kPass
+             : history::Verdict::kInconclusive;
+}
+
+// "inconclusive: L5, S8 were never put to the test; ".
+std::string verdict_text(const Looked& looked) {
+  const history::Verdict found = verdict(looked);
+  std::string text = std::string(name(found)) + ": ";
+  if (found != history::Verdict::kInconclusive) return text;
+  if (!looked.known_until.empty()) text += "not everything that happened is known; ";
+  const std::vector<std::string_view> unseen = never_evaluated(looked);
+  for (const std::string_view label : unseen) {
+    text += (label == unseen.front() ? "" : ", ") + std::string(label);
+  }
+  if (unseen.empty()) return text;
+  return text + (unseen.size() == 1 ? " was" : " were") + " never put to the test; ";
+}
+
+void tell_what_is_odd(Output& output, const Looked& looked) {
+  if (looked.is_torn) {
+    output.message("The last line of the history is torn: the run was ended while it wrote.");
+  }
+  if (!looked.known_until.empty()) output.message(looked.known_until);
+  if (looked.recorded && *looked.recorded != looked.violations.size()) {
+    output.message("The run itself had found " + counted(*looked.recorded, "violation") +
+                   ": these rules are not the ones it was held to, or its history is not "
+                   "complete.");
+  }
 }
 
 void show(Context& context, const Looked& looked) {
@@ -176,6 +209,7 @@ void show(Context& context, const Looked& looked) {
         json::object{{"title", looked.run.title},
                      {"world", looked.run.world},
                      {"replay", looked.run.replay},
+                     {"verdict", json::string(name(verdict(looked)))},
                      {"facts", looked.facts},
                      {"torn", looked.is_torn},
                      {"known_until", looked.known_until},
@@ -190,28 +224,10 @@ void show(Context& context, const Looked& looked) {
     context.output().line(violation.label + " at " + seconds_text(violation.at) + ": " +
                           violation.text);
   }
-  context.output().line(looked.run.title + ": " + std::to_string(looked.facts) + " facts, " +
-                        std::to_string(looked.violations.size()) +
-                        " violations; replay: " + looked.run.replay);
-}
-
-void tell_what_is_odd(Context& context, const Looked& looked) {
-  Output& output = context.output();
-  if (looked.is_torn) {
-    output.message("The last line of the history is torn: the run was ended while it wrote.");
-  }
-  if (!looked.known_until.empty()) output.message(looked.known_until);
-  if (looked.recorded && *looked.recorded != looked.violations.size()) {
-    output.message("The run itself had found " + std::to_string(*looked.recorded) +
-                   " violations: these rules are not the ones it was held to, or its history is "
-                   "not complete.");
-  }
-  std::string unseen;
-  for (const history::Rule& rule : history::rules()) {
-    if (times(looked, rule.label) > 0) continue;
-    unseen += (unseen.empty() ? "" : ", ") + std::string(rule.label);
-  }
-  if (!unseen.empty()) output.message("Never put to the test by this run: " + unseen + ".");
+  tell_what_is_odd(context.output(), looked);
+  context.output().line(
+      verdict_text(looked) + looked.run.title + ", " + counted(looked.facts, "fact") + ", " +
+      counted(looked.violations.size(), "violation") + "; replay: " + looked.run.replay);
 }
 
 int check(Context& context, const Arguments& arguments) {
@@ -233,8 +249,7 @@ int check(Context& context, const Arguments& arguments) {
     }
   }
   show(context, looked);
-  tell_what_is_odd(context, looked);
-  return verdict(looked);
+  return static_cast<int>(verdict(looked));
 }
 
 }  // namespace
