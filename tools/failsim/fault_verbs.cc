@@ -29,6 +29,9 @@ json::value parameters(const fault::Kind& kind) {
 
 int kinds(Context& context, const Arguments& arguments) {
   if (arguments.flag("--markdown")) {
+    if (context.json()) {
+      fail_usage("--markdown and --output json are two forms of one list.", "Give one of them.");
+    }
     std::cout << fault::markdown();
     return 0;
   }

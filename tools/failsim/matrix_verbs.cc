@@ -50,12 +50,32 @@ void print_wrong(const matrix::Judged& one, std::ostream& out) {
       << matrix::name(one.what) << "'\n";
 }
 
-int run_matrix(Context& context, const Arguments& arguments) {
-  const std::vector<matrix::Case> cases = chosen(arguments);
-  if (arguments.flag("--list")) {
-    for (const matrix::Case& one : cases) std::cout << matrix::name(one) << '\n';
-    return 0;
+int list(Context& context, const std::vector<matrix::Case>& cases) {
+  json::array rows;
+  for (const matrix::Case& one : cases) {
+    if (!context.json()) std::cout << matrix::name(one) << '\n';
+    rows.push_back(
+        json::object{{"case", matrix::name(one)}, {"phase", matrix::name(matrix::phase_of(one))}});
   }
+  if (context.json()) context.output().data(rows);
+  return 0;
+}
+
+void refuse_contradictions(const Context& context, const Arguments& arguments) {
+  for (const char* of_a_run : {"--markdown", "--verbose", "--jobs"}) {
+    if (!arguments.flag("--list") || !arguments.given(of_a_run)) continue;
+    fail_usage("--list runs no case, and " + std::string(of_a_run) + " is of runs.",
+               "Give one of them.");
+  }
+  if (arguments.flag("--markdown") && context.json()) {
+    fail_usage("--markdown and --output json are two forms of one result.", "Give one of them.");
+  }
+}
+
+int run_matrix(Context& context, const Arguments& arguments) {
+  refuse_contradictions(context, arguments);
+  const std::vector<matrix::Case> cases = chosen(arguments);
+  if (arguments.flag("--list")) return list(context, cases);
   const auto threads = static_cast<unsigned>(arguments.count("--jobs", 1, 64));
   const std::vector<matrix::Judged> all = matrix::judge_cases(cases, threads);
   if (arguments.flag("--markdown")) std::cout << matrix::page(all);
@@ -66,10 +86,11 @@ int run_matrix(Context& context, const Arguments& arguments) {
     if (arguments.flag("--verbose")) print_case(one, std::cerr);
     if (one.wrong.empty()) continue;
     ++wrong;
-    print_wrong(one, std::cerr);
+    if (!context.json()) print_wrong(one, std::cerr);
   }
-  if (context.json()) std::cout << rows << '\n';
-  std::cerr << all.size() << " cases, " << wrong << " otherwise than documented\n";
+  if (context.json()) context.output().data(rows);
+  context.output().message(counted(all.size(), "case") + ", " + std::to_string(wrong) +
+                           " otherwise than documented");
   return wrong == 0 ? 0 : kExitFailed;
 }
 
