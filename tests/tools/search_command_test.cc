@@ -58,8 +58,8 @@ TEST(SearchCommand, ErrorsAreOneSentenceOfFailsimOrOneObject) {
   const std::string file = folder.path() + "/1.json";
   std::ofstream(file) << "{";
   for (const std::string& words :
-       {"explore merge " + file, "explore merge /nowhere", std::string("explore merge"),
-        std::string("explore --seeds 1 --corpus /nowhere")}) {
+       std::vector<std::string>{"explore merge " + file, "explore merge /nowhere", "explore merge",
+                                "explore --seeds 1 --corpus /nowhere"}) {
     const Outcome text = failsim(words);
     EXPECT_EQ(text.exit, 64) << words;
     EXPECT_TRUE(text.err.starts_with("failsim: ")) << words << ": " << text.err;
