@@ -46,7 +46,7 @@ constexpr Case kCases[] = {
     {pb::PATTERN_UNIFORM, 4, 4, 32, 40, 20 * kMillisecond},
     {pb::PATTERN_UNIFORM, 8, 2, 64, 60, 26 * kMillisecond},
     {pb::PATTERN_UNIFORM, 8, 8, 64, 80, 75 * kMillisecond},
-    {pb::PATTERN_UNIFORM, 8, 4, 32, 120, 40 * kMillisecond},
+    {pb::PATTERN_UNIFORM, 8, 4, 32, 120, 20 * kMillisecond},
     {pb::PATTERN_UNIFORM, 4, 4, 32, 200, 60 * kMillisecond},
     {pb::PATTERN_UNIFORM, 4, 1, 32, 300, 100 * kMillisecond},
     {pb::PATTERN_UNIFORM, 4, 3, 16, 100, 200 * kMillisecond},

@@ -11,6 +11,7 @@
 #include "tests/storage/temporary_directory.h"
 #include "tests/tools/program.h"
 #include "tools/failsim/replay_text.h"
+#include "tools/report/wording.h"
 
 namespace failsim::cli {
 namespace {
@@ -51,12 +52,12 @@ TEST(Replay, TheSameStepsLeadToTheSameState) {
   const json::object outcome = replay_bytes(run.bytes());
   EXPECT_EQ(text_in(outcome, "verdict"), "same");
   EXPECT_EQ(number_in(outcome, "steps"), run.steps());
-  EXPECT_EQ(text_in(outcome, "effects_hash"), hash_text(run.hash()));
+  EXPECT_EQ(text_in(outcome, "effects_hash"), history::hexadecimal(run.hash()));
   const json::object& end = object_in(outcome, "end");
   EXPECT_EQ(text_in(end, "role"), "leader");
   EXPECT_EQ(number_in(end, "term"), run.member().log().term());
   EXPECT_EQ(number_in(end, "applied_index"), run.member().log().commit_index());
-  EXPECT_EQ(text_in(end, "state_hash"), hash_text(run.member().state().hash()));
+  EXPECT_EQ(text_in(end, "state_hash"), history::hexadecimal(run.member().state().hash()));
   ASSERT_EQ(array_in(end, "vms").size(), 1u);
   EXPECT_EQ(text_in(array_in(end, "vms")[0].as_object(), "name"), "web");
 }
@@ -90,7 +91,7 @@ TEST(Replay, NamesTheFirstStepThatDiffers) {
   const json::object& divergence = object_in(outcome, "divergence");
   EXPECT_EQ(number_in(divergence, "step"), differing);
   EXPECT_EQ(text_in(divergence, "event"), "client 77 reads");
-  EXPECT_EQ(text_in(divergence, "recorded_hash"), hash_text(run.hash() + 1));
+  EXPECT_EQ(text_in(divergence, "recorded_hash"), history::hexadecimal(run.hash() + 1));
   EXPECT_NE(text_in(divergence, "replayed_hash"), text_in(divergence, "recorded_hash"));
 }
 

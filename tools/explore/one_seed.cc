@@ -22,15 +22,10 @@ namespace {
 namespace fs = std::filesystem;
 namespace json = boost::json;
 using history::counted;
+using history::hexadecimal;
 using scenario::Outcome;
 using scenario::Scenario;
 using scenario::Verdict;
-
-std::string hexadecimal(std::uint64_t number) {
-  char text[20];
-  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(number));
-  return text;
-}
 
 std::string violation_line(const invariants::Violation& violation) {
   char at[32];

@@ -96,10 +96,6 @@ std::string format_table(const std::vector<std::string>& headings,
   return text;
 }
 
-std::string counted(std::uint64_t count, const std::string& thing) {
-  return std::to_string(count) + " " + thing + (count == 1 ? "" : "s");
-}
-
 void print_error(const Error& error, bool json) {
   if (json) {
     std::cerr << json::serialize(json::object{{"error", to_json(error)}}) << "\n";

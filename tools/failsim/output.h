@@ -9,6 +9,7 @@
 
 #include "tools/failsim/errors.h"
 #include "tools/failsim/json.h"
+#include "tools/report/wording.h"
 
 namespace failsim::cli {
 
@@ -40,8 +41,7 @@ class Output {
 std::string format_table(const std::vector<std::string>& headings,
                          const std::vector<std::vector<std::string>>& rows);
 
-// "1 round", "2 rounds".
-std::string counted(std::uint64_t count, const std::string& thing);
+using history::counted;  // "1 round", "2 rounds"
 
 // One sentence on standard error, or {error: {...}}.
 void print_error(const Error& error, bool json);

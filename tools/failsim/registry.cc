@@ -1,7 +1,6 @@
 #include "tools/failsim/registry.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <cstdlib>
 #include <tuple>
 
@@ -10,6 +9,7 @@
 #include <unistd.h>
 
 #include "tools/failsim/errors.h"
+#include "tools/report/wording.h"
 
 namespace failsim::cli {
 namespace {
@@ -41,10 +41,7 @@ std::uint64_t stable_hash(const std::string& text) {
 }
 
 fs::path Registry::entry(const fs::path& cluster_directory) const {
-  char name[32];
-  std::snprintf(name, sizeof name, "%016llx.json",
-                static_cast<unsigned long long>(stable_hash(cluster_directory.string())));
-  return directory_ / name;
+  return directory_ / (history::hexadecimal(stable_hash(cluster_directory.string())) + ".json");
 }
 
 void Registry::note(const RunningCluster& cluster) const {

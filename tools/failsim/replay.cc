@@ -8,6 +8,7 @@
 #include "cluster/state/field_hash.h"
 #include "cluster/vm/vm_state.h"
 #include "tools/failsim/replay_text.h"
+#include "tools/report/wording.h"
 
 namespace failsim::cli {
 namespace {
@@ -46,7 +47,7 @@ json::object state_of(const Member& member) {
           {"last_index", member.log().last_index()},
           {"commit_index", member.log().commit_index()},
           {"disk_failed", member.is_failed()},
-          {"state_hash", hash_text(member.state().hash())},
+          {"state_hash", history::hexadecimal(member.state().hash())},
           {"vms", std::move(vms)}};
 }
 
@@ -87,8 +88,8 @@ json::object replay(const Recording& recording, const ReplayOptions& options,
     divergence = json::object{{"step", taken},
                               {"now_ns", now},
                               {"event", event_text(step.event)},
-                              {"recorded_hash", hash_text(*step.effects_hash)},
-                              {"replayed_hash", hash_text(hash)},
+                              {"recorded_hash", history::hexadecimal(*step.effects_hash)},
+                              {"replayed_hash", history::hexadecimal(hash)},
                               {"replayed_effects", lines_of(effects)}};
   }
   if (options.lines != nullptr) *options.lines << std::flush;
@@ -97,7 +98,7 @@ json::object replay(const Recording& recording, const ReplayOptions& options,
   return {{"verdict", divergence.is_null() ? "same" : "diverged"},
           {"steps", taken},
           {"span_ns", now - recording.started_at()},
-          {"effects_hash", hash_text(hash)},
+          {"effects_hash", history::hexadecimal(hash)},
           {"divergence", std::move(divergence)},
           {"crash", nullptr},
           {"end", std::move(end)}};

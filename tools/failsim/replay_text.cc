@@ -1,6 +1,5 @@
 #include "tools/failsim/replay_text.h"
 
-#include <cstdio>
 
 #include "cluster/proto/command.pb.h"
 
@@ -178,12 +177,6 @@ std::string seconds_text(Duration duration) {
   const std::string nanoseconds = std::to_string(duration % kSecond);
   return std::to_string(duration / kSecond) + "." + std::string(9 - nanoseconds.size(), '0') +
          nanoseconds + " s";
-}
-
-std::string hash_text(std::uint64_t hash) {
-  char text[17];
-  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(hash));
-  return text;
 }
 
 }  // namespace failsim::cli

@@ -17,7 +17,5 @@ std::string effects_summary(const Effects& effects);
 std::vector<std::string> effects_lines(const Effects& effects);
 // "12.345678901 s".
 std::string seconds_text(Duration duration);
-// "00c0ffee00c0ffee": how hashes are shown.
-std::string hash_text(std::uint64_t hash);
 
 }  // namespace failsim::cli

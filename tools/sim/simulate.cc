@@ -25,12 +25,7 @@ constexpr int kUsage = 64;
 constexpr int kInternal = 70;
 
 using history::counted;
-
-std::string hexadecimal(std::uint64_t number) {
-  char text[20];
-  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(number));
-  return text;
-}
+using history::hexadecimal;
 
 std::string quoted(const std::string& text) {
   std::string result = "\"";
