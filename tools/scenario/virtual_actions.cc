@@ -124,13 +124,11 @@ void VirtualActions::wait_for_state(const pb::Request::RequestStateChange& chang
 void VirtualActions::control(const Action& action, const pb::Request& request,
                              const Operator::Done& done) {
   const ControlCode code = *control_code_of(action.words[1]);
-  const auto returned = [done](std::uint32_t number) {
-    pb::Reply reply;
-    reply.set_return_value(number);
-    done(reply);
-  };
-  operator_.ask(
-      request, [code, returned](const pb::Reply& reply) { returned(control_return(code, reply)); });
+  operator_.ask(request, [code, done](const pb::Reply& reply) {
+    pb::Reply returned;
+    returned.set_return_value(control_return(code, reply));
+    done(returned);
+  });
 }
 
 void VirtualActions::start(const Action& action, const Operator::Done& done) {

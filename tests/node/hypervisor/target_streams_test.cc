@@ -101,6 +101,11 @@ class TargetOfStreams : public testing::Test {
   bool receive(std::vector<std::uint32_t> kept_counts = {}) {
     return streams->receive(std::move(kept_counts), failure);
   }
+  void expect_refused_after_state(const pb::TransferRelease& release) {
+    say(0, state_frame());
+    say_release(release);
+    expect_refused("contains a release of something else");
+  }
   void expect_refused(const std::string& what,
                       VMTaskResult result = VMTaskResult::kIllegalValueError) {
     EXPECT_FALSE(receive());
@@ -224,19 +229,15 @@ TEST_F(TargetOfStreams, RefusesAReleaseBeforeTheState) {
 }
 
 TEST_F(TargetOfStreams, RefusesTheReleaseOfAnotherAttempt) {
-  say(0, state_frame());
   pb::TransferRelease another = release();
   another.set_attempt(order.attempt + 1);
-  say_release(another);
-  expect_refused("contains a release of something else");
+  expect_refused_after_state(another);
 }
 
 TEST_F(TargetOfStreams, RefusesTheReleaseOfAnotherJob) {
-  say(0, state_frame());
   pb::TransferRelease another = release();
   another.set_job(order.job + 1);
-  say_release(another);
-  expect_refused("contains a release of something else");
+  expect_refused_after_state(another);
 }
 
 TEST_F(TargetOfStreams, RefusesAReleaseThatIsTooLargeBeforeItIsRead) {
