@@ -83,12 +83,32 @@ _count_results() {
     /<testcase / {
       name = attribute("name"); status = attribute("status")
       if (status == "run") passed++
-      if (status == "fail") failed++
+      if (status == "fail") { failed++; print "failed: " name }
       if (status == "disabled") print "disabled: " name
     }
     /<skipped / && status == "notrun" {
       if (attribute("message") ~ /^SKIP_/) print "skipped: " name
-      else failed++
+      else { failed++; print "failed, not run: " name }
     }
     END { printf "%d passed, %d failed\n", passed, failed }' "$1"
+}
+
+# what_failed PRESET: the end of the output of each test that failed in the last run of build/PRESET, so
+# that it can be read at the end of a long log; nothing where nothing failed.
+what_failed() {
+  local report=$root/build/$1/junit.xml
+  [[ -f $report ]] || return 0
+  awk -v preset="$1" -v most=60 '
+    /<testcase / && / status="fail"/ {
+      failed = 1; count = 0
+      match($0, /name="[^"]*"/)
+      print "== failed in " preset ": " substr($0, RSTART + 6, RLENGTH - 7)
+      next
+    }
+    /<\/testcase>/ && failed {
+      for (i = count > most ? count - most : 0; i < count; i++) print lines[i]
+      failed = 0
+    }
+    failed { sub(/^\t*<system-out>/, ""); sub(/<\/system-out>$/, ""); lines[count++] = $0 }' "$report" |
+    sed 's/&quot;/"/g; s/&apos;/\x27/g; s/&lt;/</g; s/&gt;/>/g; s/&amp;/\&/g'
 }
