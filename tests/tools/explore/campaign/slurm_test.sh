@@ -1,14 +1,11 @@
 #!/usr/bin/env bash
 # A campaign as an array job of a Slurm cluster that is started for it: munged, slurmctld and slurmd
-# as processes of this test on the loopback, with a directory of their own, and gone with it.
+# as processes of this test, with a directory and a network of their own, and gone with it.
 #
 #   slurm_test.sh FAILSIM SOURCE_FOLDER
 #
 # Without Slurm, or not as root, it says so and ends with 77: skipped.
 set -euo pipefail
-failsim=$(realpath "$1")
-source=$2
-campaign=$source/tools/explore/campaign
 
 for program in munged slurmctld slurmd sbatch squeue sinfo; do
   if [[ -z $(PATH=$PATH:/usr/sbin type -P "$program") ]]; then
@@ -21,6 +18,18 @@ if ((EUID != 0)); then
   exit 77
 fi
 export PATH=$PATH:/usr/sbin
+
+# The daemons bind their ports on every address: beside others, somebody's connection may have one.
+if [[ -z ${IN_OWN_NETWORK:-} ]]; then
+  unshare --net true || { echo "SKIPPED: no network namespace can be made here."; exit 77; }
+  IN_OWN_NETWORK=1 exec unshare --net "${BASH_SOURCE[0]}" "$@"
+fi
+ip link set lo up
+ip address add 192.0.2.1/32 dev lo  # Slurm resolves no name where there is only the loopback's own address
+
+failsim=$(realpath "$1")
+source=$2
+campaign=$source/tools/explore/campaign
 
 work=$(mktemp -d)
 chmod 755 "$work"
@@ -49,16 +58,6 @@ until_true() {
   done
 }
 
-# Two ports that nobody has at the moment.
-free_port() {
-  local port
-  for ((port = 20000 + RANDOM % 20000; ; ++port)); do
-    (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || { echo "$port"; return; }
-  done
-}
-controller_port=$(free_port)
-node_port=$(free_port)
-
 mkdir "$work"/{munge,state,spool,out}
 chmod 711 "$work/munge"
 head -c 1024 /dev/urandom >"$work/munge/key"
@@ -66,8 +65,8 @@ chmod 400 "$work/munge/key"
 cat >"$work/slurm.conf" <<CONF
 ClusterName=campaign
 SlurmctldHost=$(hostname -s)(127.0.0.1)
-SlurmctldPort=$controller_port
-SlurmdPort=$node_port
+SlurmctldPort=6817
+SlurmdPort=6818
 SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
@@ -84,7 +83,7 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU
 ReturnToService=2
 MpiDefault=none
-NodeName=here NodeHostname=$(hostname -s) NodeAddr=127.0.0.1 Port=$node_port CPUs=$(nproc) State=UNKNOWN
+NodeName=here NodeHostname=$(hostname -s) NodeAddr=127.0.0.1 CPUs=$(nproc) State=UNKNOWN
 PartitionName=all Nodes=ALL Default=YES State=UP
 CONF
 export SLURM_CONF=$work/slurm.conf
