@@ -16,15 +16,15 @@ constexpr std::uint64_t kFramesPerSecond = 100;
 constexpr std::uint64_t kModelledLinkBytesPerSecond = std::uint64_t{1} << 30;
 constexpr Duration kModelledSlice = 20 * kMillisecond;
 
-std::uint64_t budget_of(std::uint64_t bandwidth) {
-  if (bandwidth == 0) return kFramePageBytesMax;
-  return std::clamp(bandwidth / kFramesPerSecond, kSmallestBudget, kFramePageBytesMax);
-}
-
 }  // namespace
 
-PageSender::PageSender(Channel& channel, SharedLink& link)
-    : channel_(channel), link_(link), frame_budget_(budget_of(link.bytes_per_second)) {}
+PageSender::PageSender(Channel& channel, SharedLink& link) : channel_(channel), link_(link) {}
+
+std::uint64_t PageSender::frame_budget() const {
+  const std::uint64_t rate = link_.bandwidth.rate();
+  if (rate == 0) return kFramePageBytesMax;
+  return std::clamp(rate / kFramesPerSecond, kSmallestBudget, kFramePageBytesMax);
+}
 
 Io PageSender::send_pages(GuestMemory& memory, const PageRuns& runs) {
   const std::uint64_t page_bytes = runs.pages * kPageBytes;

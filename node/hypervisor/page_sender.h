@@ -16,10 +16,9 @@ namespace failsim::node {
 
 // What the streams of one transfer share; any thread.
 struct SharedLink {
-  explicit SharedLink(std::uint64_t limit) : bytes_per_second(limit), bandwidth(limit) {}
+  explicit SharedLink(std::uint64_t bytes_per_second) : bandwidth(bytes_per_second) {}
 
-  const std::uint64_t bytes_per_second;  // at most; 0 = unlimited
-  SharedBucket bandwidth;
+  SharedBucket bandwidth;                     // at most; it may change meanwhile
   std::atomic<std::uint64_t> bytes_sent = 0;  // frames and all
   std::atomic<std::uint64_t> zero_pages = 0;
   std::atomic<std::uint64_t> copied_pages = 0;
@@ -31,8 +30,8 @@ class PageSender {
   // Both must outlive it.
   PageSender(Channel& channel, SharedLink& link);
 
-  // At most frame_budget() of pages: one header, the runs as they lie in memory. Their seals follow
-  // with the next frame, or with flush().
+  // At most kFramePageBytesMax of pages: one header, the runs as they lie in memory. Their seals
+  // follow with the next frame, or with flush().
   Io send_pages(GuestMemory& memory, const PageRuns& runs);
   // `compressed` is what became of the pages, whose seals are `seals`.
   Io send_compressed(const PageRuns& runs, std::span<const std::byte> compressed,
@@ -50,8 +49,9 @@ class PageSender {
 
   // Of the pages that send_pages() sent last, in their order.
   const std::vector<std::uint64_t>& seals() const { return seals_; }
-  // Small enough that a slow stream notices an abort and shows progress.
-  std::uint64_t frame_budget() const { return frame_budget_; }
+  // How much of pages to send at once at the rate of the moment: so little that a slow stream
+  // notices an abort and shows progress.
+  std::uint64_t frame_budget() const;
 
  private:
   Io wait_for_bandwidth(std::uint64_t bytes);
@@ -62,7 +62,6 @@ class PageSender {
 
   Channel& channel_;
   SharedLink& link_;
-  std::uint64_t frame_budget_;
   // Reused.
   std::vector<std::byte> head_;
   std::vector<std::byte> body_;

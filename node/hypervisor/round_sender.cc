@@ -42,7 +42,7 @@ void for_each_page(const PageRuns& runs, Each each) {
 RoundSender::RoundSender(PageSender& sender, SharedLink& link, GuestMemory& memory, Place place)
     : sender_(sender), link_(link), memory_(memory), place_(place) {
   if (place_.compress) {
-    gauge_.emplace(link_.bytes_per_second / place_.streams);
+    gauge_.emplace(link_.bandwidth.rate() / place_.streams);
     compressor_.emplace();
   }
 }

@@ -13,14 +13,17 @@ namespace failsim::node {
 
 class TokenBucket {
  public:
-  // 0 = no limit.
-  explicit TokenBucket(std::uint64_t bytes_per_second) : rate_(bytes_per_second) {}
+  static constexpr Duration kQuickWakeUp = 2 * kMillisecond;
 
-  // The time from which `bytes` may go; they count as gone then. What was not used in the last
-  // kSlack is lost, so that a pause is not followed by a burst.
+  // 0 = no limit. `lateness` is how late whoever sends may wake up without losing from the rate.
+  explicit TokenBucket(std::uint64_t bytes_per_second, Duration lateness = kQuickWakeUp)
+      : rate_(bytes_per_second), lateness_(lateness) {}
+
+  // The time from which `bytes` may go; they count as gone then. What was not used earlier than
+  // the lateness that is allowed is lost, so that a pause is not followed by a burst.
   Time take(std::uint64_t bytes, Time now) {
     if (rate_ == 0) return now;
-    free_at_ = std::max(free_at_, now - kSlack);
+    free_at_ = std::max(free_at_, now - lateness_);
     const Time start = free_at_;
     free_at_ += time_to_send(bytes, rate_);
     return std::max(start, now);
@@ -45,17 +48,19 @@ class TokenBucket {
   }
 
  private:
-  static constexpr Duration kSlack = 2 * kMillisecond;
-
   std::uint64_t rate_;
+  Duration lateness_;
   Time free_at_ = 0;
 };
 
-// The same for several streams that share one rate; any thread.
+// The same for several streams that share one rate; any thread. Their threads are modest: on a busy
+// machine one wakes several milliseconds late.
 class SharedBucket {
  public:
+  static constexpr Duration kModestWakeUp = 10 * kMillisecond;
+
   explicit SharedBucket(std::uint64_t bytes_per_second)
-      : rate_(bytes_per_second), bucket_(bytes_per_second) {}
+      : rate_(bytes_per_second), bucket_(bytes_per_second, kModestWakeUp) {}
 
   Time take(std::uint64_t bytes, Time now) {
     if (!is_limited()) return now;

@@ -46,7 +46,7 @@ inline std::vector<Bench> all_benches() {
       {"startup", "start-up time and memory of a node process", false, bench_startup},
       {"migrations", "200 live migrations back to back, all checked", true, bench_migrations},
       {"kills", "100 migrations with a node killed at a random moment", true, bench_kills},
-      {"cancel", "300 cancels in each of six situations, how soon they are answered", true,
+      {"cancel", "300 cancels in each of five situations, how soon they are answered", true,
        bench_cancel},
       {"parallel", "200 modelled and 8 real migrations at once: suspicions, shares", true,
        bench_parallel},

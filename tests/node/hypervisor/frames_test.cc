@@ -128,6 +128,20 @@ TEST(TokenBucket, KeepsTheRateAndSavesNothingUp) {
   EXPECT_GT(bucket.take(10'000, now + kSecond), now + kSecond + 7 * kMillisecond);
 }
 
+TEST(TokenBucket, WhoWakesLateKeepsTheRateUpToTheLatenessThatIsAllowed) {
+  TokenBucket bucket(1'000'000, 10 * kMillisecond);
+  const Time start = 10 * kSecond;
+  Time now = start;
+  for (int i = 0; i < 1000; ++i) {  // 1 ms each
+    const Time go_at = bucket.take(1000, now);
+    if (go_at > now) now = go_at + 8 * kMillisecond;
+  }
+  EXPECT_NEAR(static_cast<double>(now - start), 1e9, 20e6);
+  now += kSecond;
+  EXPECT_EQ(bucket.take(20'000, now), now) << "10 ms of it were free";
+  EXPECT_EQ(bucket.take(1000, now), now + 10 * kMillisecond);
+}
+
 TEST(TokenBucket, WhatIsOwedIsPaidAtAHigherRateAndNoLaterAtALowerOne) {
   const Time now = 10 * kSecond;
   TokenBucket bucket(1000);

@@ -206,6 +206,16 @@ TEST_F(PageStreams, WhatDoesNotCompressGoesAsItIs) {
   EXPECT_EQ(link->compressed_pages.load(), 0u);
 }
 
+TEST_F(PageStreams, AFrameIsAsLongAsTheRateOfTheMomentAllows) {
+  EXPECT_EQ(sender->frame_budget(), kFramePageBytesMax);
+  link->bandwidth.set_rate(20 * kMiB, 0);
+  EXPECT_EQ(sender->frame_budget(), 20 * kMiB / 100);
+  link->bandwidth.set_rate(1, 0);
+  EXPECT_EQ(sender->frame_budget(), 64u * 1024);
+  link->bandwidth.set_rate(0, 0);
+  EXPECT_EQ(sender->frame_budget(), kFramePageBytesMax);
+}
+
 // What a hostile or broken source could send.
 class HostileStream : public PageStreams {
  protected:
