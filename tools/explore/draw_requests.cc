@@ -9,6 +9,22 @@ namespace failsim::explore {
 namespace {
 
 constexpr std::uint64_t kMebibyte = std::uint64_t{1} << 20;
+constexpr std::uint64_t kMostHalfMebibytes = 3;  // of a VM with real pages
+
+// A slow one can be interrupted, but one that is asked for as late as can be and never converges,
+// which sends all of its pages in each round and once more at the end, ends well within the 20 s
+// that are given to recover.
+struct SlowMigration {
+  std::uint64_t slowest_bytes_per_second;
+  std::uint64_t most_rounds;
+
+  constexpr std::uint64_t longest_seconds() const {
+    return kMostHalfMebibytes * kMebibyte / 2 * (most_rounds + 1) / slowest_bytes_per_second;
+  }
+};
+constexpr SlowMigration kPrecopy{2 * kMebibyte, 20};
+constexpr SlowMigration kPostCopy{kMebibyte / 2, 4};
+static_assert(kPrecopy.longest_seconds() <= 15 && kPostCopy.longest_seconds() <= 15);
 
 bool is_modelled(const Plan& plan, const std::string& vm) {
   return plan.vms > 1 && vm == vm_of(plan.vms);
@@ -18,7 +34,7 @@ pb::VmConfig draw_config(const Plan& plan, const std::string& vm, Dice& dice) {
   pb::VmConfig config;
   config.set_modelled(is_modelled(plan, vm));
   config.set_memory_bytes(config.modelled() ? dice.between(1, 5) * 128 * kMebibyte
-                                            : dice.between(1, 3) * kMebibyte / 2);
+                                            : dice.between(1, kMostHalfMebibytes) * kMebibyte / 2);
   config.set_working_set_bytes(config.memory_bytes() / (std::uint64_t{1} << dice.between(0, 2)));
   config.set_dirty_bytes_per_second(config.working_set_bytes() / 8 * dice.between(0, 8));
   config.set_pattern(static_cast<pb::DirtyPattern>(dice.between(0, 2)));
@@ -48,20 +64,21 @@ std::string create(const Plan& plan, const std::string& vm, Dice& dice) {
 std::string migrate(const Plan& plan, const std::string& vm, Dice& dice) {
   std::string text = "migrate " + vm + " --to " + any_node(plan, dice);
   const bool is_large = is_modelled(plan, vm);
-  // Slow enough to be interrupted, fast enough to end within the time given to recover.
   const bool is_post_copy = dice.chance(25);
+  const SlowMigration& slow = is_post_copy ? kPostCopy : kPrecopy;
   if (is_post_copy) {
     // So slow that most guests do not converge.
-    if (!is_large) text += " --bandwidth " + bytes(dice.between(1, 8) * kMebibyte / 4) + "/s";
+    if (!is_large) {
+      text += " --bandwidth " + bytes(dice.between(1, 4) * slow.slowest_bytes_per_second) + "/s";
+    }
     text += " --downtime-limit 20ms --on-no-convergence post-copy";
   } else {
     if (!is_large && dice.chance(60)) {
-      text += " --bandwidth " + bytes(dice.between(1, 32) * kMebibyte) + "/s";
+      text += " --bandwidth " + bytes(dice.between(1, 16) * slow.slowest_bytes_per_second) + "/s";
     }
     text += " --downtime-limit " + in_text(dice.time(20 * kMillisecond, 500 * kMillisecond));
   }
-  const std::uint64_t rounds = is_post_copy ? 4 : 20;
-  text += " --max-rounds " + std::to_string(dice.between(1, is_large ? 2 : rounds));
+  text += " --max-rounds " + std::to_string(dice.between(1, is_large ? 2 : slow.most_rounds));
   if (dice.chance(12)) text += " --timeout " + in_text(dice.time(kSecond, 20 * kSecond));
   if (dice.chance(50)) text += " --verify before-resume";
   return text;
