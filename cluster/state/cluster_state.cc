@@ -243,21 +243,25 @@ std::vector<RowChange> ClusterState::rows() const {
 }
 
 std::uint64_t ClusterState::hash() const {
-  std::uint64_t hash = hash_fields(*cluster_, kHashSeed);
-  for (const auto& [id, row] : nodes_) hash = hash_fields(*row, hash);
-  for (const auto& [name, row] : vms_) hash = hash_fields(*row, hash);
-  for (const auto& [id, row] : tasks_) hash = hash_fields(*row, hash);
-  for (const auto& [number, row] : events_) hash = hash_fields(*row, hash);
-  for (const auto& [key, row] : replies_) hash = hash_fields(*row, hash);
+  std::uint64_t hash = cluster_.hash();
+  const auto add = [&hash](const auto& rows) {
+    for (const auto& [key, row] : rows) hash = hash_number(row.hash(), hash);
+  };
+  add(nodes_);
+  add(vms_);
+  add(tasks_);
+  add(events_);
+  add(replies_);
   for (const auto& [key, value] : properties_) {
-    hash = hash_bytes(encode_value(*value).value(), hash_bytes(key, hash));
+    hash = hash_number(value.hash(), hash_bytes(key, hash));
   }
   return hash;
 }
 
 void ClusterState::put(pb::Cluster row) {
-  cluster_ = share(std::move(row));
-  touched_[cluster_key()] = {cluster_, nullptr};
+  RowPtr<pb::Cluster> shared = share(std::move(row));
+  touched_[cluster_key()] = {shared, nullptr};
+  cluster_ = std::move(shared);
 }
 
 void ClusterState::put(pb::Node row) {
@@ -271,8 +275,8 @@ void ClusterState::put(pb::Vm row) {
   const std::string name = row.name();
   RowPtr<pb::Vm> shared = share(std::move(row));
   touched_[vm_key(name)] = {shared, nullptr};
-  RowPtr<pb::Vm>& place = vms_[name];
-  if (place != nullptr) release_memory(*place);
+  HeldRow<pb::Vm>& place = vms_[name];
+  if (place.get() != nullptr) release_memory(*place);
   place = std::move(shared);
   hold_memory(*place);
 }

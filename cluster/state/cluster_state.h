@@ -20,12 +20,10 @@
 #include "cluster/property/clusprop.h"
 #include "cluster/property/property_table.h"
 #include "cluster/proto/state.pb.h"
+#include "cluster/state/held_row.h"
 #include "cluster/time.h"
 
 namespace failsim {
-
-template <typename Row>
-using RowPtr = std::shared_ptr<const Row>;
 
 class ClusterState {
  public:
@@ -37,10 +35,10 @@ class ClusterState {
   static ClusterState from_rows(const std::vector<RowChange>& rows);
 
   const pb::Cluster& cluster() const { return *cluster_; }
-  const std::map<NodeId, RowPtr<pb::Node>>& nodes() const { return nodes_; }
-  const std::map<std::string, RowPtr<pb::Vm>>& vms() const { return vms_; }
-  const std::map<TaskId, RowPtr<pb::Task>>& tasks() const { return tasks_; }
-  const std::map<std::uint64_t, RowPtr<pb::EventRecord>>& events() const { return events_; }
+  const std::map<NodeId, HeldRow<pb::Node>>& nodes() const { return nodes_; }
+  const std::map<std::string, HeldRow<pb::Vm>>& vms() const { return vms_; }
+  const std::map<TaskId, HeldRow<pb::Task>>& tasks() const { return tasks_; }
+  const std::map<std::uint64_t, HeldRow<pb::EventRecord>>& events() const { return events_; }
 
   // Null if there is none.
   const pb::Node* node(NodeId id) const;
@@ -72,7 +70,8 @@ class ClusterState {
 
   // Every row, ordered by key: what a snapshot carries.
   std::vector<RowChange> rows() const;
-  // A hash over the decoded fields of every row: equal states have equal hashes.
+  // A hash over the decoded fields of every row: equal states have equal hashes. Rows that have not
+  // changed since it was asked for last cost nothing but the walk.
   std::uint64_t hash() const;
 
   // ---- editing: only by apply ----
@@ -97,15 +96,15 @@ class ClusterState {
   void hold_memory(const pb::Vm& vm);
   void release_memory(const pb::Vm& vm);
 
-  RowPtr<pb::Cluster> cluster_ = std::make_shared<pb::Cluster>();
-  std::map<NodeId, RowPtr<pb::Node>> nodes_;
-  std::map<std::string, RowPtr<pb::Vm>> vms_;
-  std::map<TaskId, RowPtr<pb::Task>> tasks_;
+  HeldRow<pb::Cluster> cluster_ = RowPtr<pb::Cluster>(std::make_shared<pb::Cluster>());
+  std::map<NodeId, HeldRow<pb::Node>> nodes_;
+  std::map<std::string, HeldRow<pb::Vm>> vms_;
+  std::map<TaskId, HeldRow<pb::Task>> tasks_;
   std::set<TaskId> waiting_jobs_;
-  std::map<std::uint64_t, RowPtr<pb::EventRecord>> events_;
-  std::map<std::string, RowPtr<pb::StoredReply>> replies_;  // by row key
-  std::map<std::uint64_t, std::string> replies_by_order_;   // oldest first
-  std::map<std::string, RowPtr<Value>> properties_;         // by row key; default = no row
+  std::map<std::uint64_t, HeldRow<pb::EventRecord>> events_;
+  std::map<std::string, HeldRow<pb::StoredReply>> replies_;  // by row key
+  std::map<std::uint64_t, std::string> replies_by_order_;    // oldest first
+  std::map<std::string, HeldRow<Value>> properties_;         // by row key; default = no row
 
   // Follow from the rows above, and change with them: asked for too often to be looked up.
   Duration heartbeat_interval_ = 0;

@@ -12,11 +12,12 @@ namespace failsim::history {
 namespace {
 
 // A state is hashed when it has moved on by so many entries, and by more the larger it is: hashing
-// costs the whole state.
+// walks over all of its rows.
 Index hash_every(const ClusterState& state) {
   constexpr Index kAtLeast = 32;
-  constexpr Index kRowsAnEntry = 16;
-  return std::max(kAtLeast, Index{state.vms().size() + state.tasks().size()} / kRowsAnEntry);
+  constexpr Index kRowsAnEntry = 64;
+  const std::size_t rows = state.vms().size() + state.tasks().size() + state.events().size();
+  return std::max(kAtLeast, Index{rows} / kRowsAnEntry);
 }
 
 constexpr std::string_view kVmRow = "vm/";
@@ -38,9 +39,9 @@ Duration patience(Duration detection_time) {
 }
 
 template <typename Key, typename Row>
-history::RowPtr<Row> row_in(const std::map<Key, RowPtr<Row>>& rows, const Key& key) {
+history::RowPtr<Row> row_in(const std::map<Key, HeldRow<Row>>& rows, const Key& key) {
   const auto found = rows.find(key);
-  return found == rows.end() ? nullptr : found->second;
+  return found == rows.end() ? nullptr : found->second.shared();
 }
 
 pb::LogStart position_of(const pb::LogEntry& entry) {
@@ -305,8 +306,8 @@ void Checker::guest_stops(const handover::Process& process, const std::string& v
   coverage_.guest_stops(process.node, vm);
 }
 
-void Checker::job_step(handover::Step step, const handover::Process& process,
-                       const std::string& vm, TaskId job) {
+void Checker::job_step(handover::Step step, const handover::Process& process, const std::string& vm,
+                       TaskId job) {
   handover::Action action;
   action.step = step;
   action.process = process;
@@ -389,7 +390,7 @@ void Checker::compare_state(const Member& member) {
 void Checker::check_leaks(const invariants::Holdings& holdings, const ClusterState& state) {
   history::Held held;
   held.holdings = holdings;
-  for (const auto& [name, vm] : state.vms()) held.vms.push_back(vm);
+  for (const auto& [name, vm] : state.vms()) held.vms.push_back(vm.shared());
   for (const auto& [id, task] : state.tasks()) {
     if (task->has_job() && !task->complete()) held.in_flight.push_back(id);
   }
