@@ -1,5 +1,7 @@
 #include "node/runtime/live_queries.h"
 
+#include "cluster/wire/frame.h"
+
 namespace failsim::node {
 
 void LiveQueries::ask(NodeId owner, const std::string& vm, NodeId target,
@@ -15,6 +17,7 @@ void LiveQueries::ask(NodeId owner, const std::string& vm, NodeId target,
 }
 
 bool LiveQueries::handle(const pb::PeerMessage& message) {
+  if (message.version() != kWireVersion) return false;
   if (message.has_live_query()) {
     pb::PeerMessage reply = config_.envelope(message.from());
     *reply.mutable_live_reply() =

@@ -33,7 +33,8 @@ class LiveQueries {
   // `target` may be kNoNode.
   void ask(NodeId owner, const std::string& vm, NodeId target, std::function<void(Answer)> answer);
 
-  // True if the message was a query or a reply, and is dealt with.
+  // True if the message was a query or a reply, and is dealt with. One of another version is
+  // neither.
   bool handle(const pb::PeerMessage& message);
 
   static constexpr Duration kAnswerLimit = 150 * kMillisecond;

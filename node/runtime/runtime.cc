@@ -15,14 +15,10 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include "cluster/fault/value.h"
 #include "node/api/api.h"
 #include "node/api/http_server.h"
 #include "node/api/service.h"
-#include "node/faults/failpoints.h"
-#include "node/faults/fault_desk.h"
-#include "node/faults/faulty_links.h"
-#include "node/faults/hypervisor_faults.h"
+#include "node/faults/node_faults.h"
 #include "node/hypervisor/hypervisor.h"
 #include "node/runtime/live_queries.h"
 #include "node/runtime/log.h"
@@ -90,20 +86,17 @@ class Runtime final : public NodeService {
     loop_.post(ProcessDied{node, instance});
   }
   void call_after(Duration delay, std::function<void()> call) override;
-  FaultDesk* fault_desk() override { return fault_desk_.get(); }
+  FaultDesk* fault_desk() override { return faults_ == nullptr ? nullptr : &faults_->desk(); }
 
  private:
   const Member& member() const { return loop_.member(); }
   MemberConfig member_config() const;
   Recorder recorder(const Recovered& recovered) const;
   std::unique_ptr<ObservationLog> observation_log() const;
+  std::unique_ptr<NodeFaults> node_faults();
   MemberLoop::Outside outside();
-  FailpointsOutside outside_of_failpoints();
   LiveQueries::Config live_config();
   std::optional<Error> open_transport();
-  void put_faults_around_transport();
-  void open_fault_desk();
-  void faults_changed();
   std::optional<Error> open_hypervisor();
   std::optional<Error> open_api();
   pb::PeerMessage envelope(NodeId to) const;
@@ -123,17 +116,10 @@ class Runtime final : public NodeService {
   boost::asio::io_context io_{1};
   Admission admission_;
   const std::unique_ptr<ObservationLog> observations_;  // null: not recorded
-  std::unique_ptr<HypervisorFaults> hypervisor_faults_;
+  const std::unique_ptr<NodeFaults> faults_;            // null: none can be injected
   std::unique_ptr<Hypervisor> hypervisor_;
   std::unique_ptr<PeerLinks> links_;
   std::unique_ptr<HeartbeatSocket> heartbeats_;
-  // With faults: the same two objects, and who speaks for all faults.
-  FaultyLinks* faulty_links_ = nullptr;
-  FaultyHeartbeats* faulty_heartbeats_ = nullptr;
-  std::unique_ptr<FaultDesk> fault_desk_;
-  std::unique_ptr<StepPoints> step_points_;
-  std::int64_t clock_drift_ppm_ = 0;
-  std::uint64_t failpoint_requests_ = 0;
   std::unique_ptr<Api> api_;
   std::unique_ptr<HttpServer> http_;
   LiveQueries live_queries_;
@@ -154,6 +140,7 @@ Runtime::Runtime(const RuntimeConfig& config, Store& store, const Recovered& rec
       admission_(self_, identity_.bootstrap,
                  [this] { return member().state().cluster().recovery_epoch(); }),
       observations_(observation_log()),
+      faults_(node_faults()),
       live_queries_(live_config()),
       member_config_(member_config()),
       started_at_(boottime_now()),
@@ -188,6 +175,25 @@ std::unique_ptr<ObservationLog> Runtime::observation_log() const {
   return nullptr;
 }
 
+std::unique_ptr<NodeFaults> Runtime::node_faults() {
+  if (config_.faults == nullptr) return nullptr;
+  NodeFaults::Config config;
+  config.self = self_;
+  config.incarnation = config_.incarnation;
+  config.bootstrap = identity_.bootstrap;
+  config.observations = observations_.get();
+  config.ask = [this](pb::Request request, std::function<void(pb::Reply)> answer) {
+    ask(std::move(request), std::move(answer));
+  };
+  config.call_after = [this](Duration delay, std::function<void()> call) {
+    call_after(delay, std::move(call));
+  };
+  config.set_memory_pressure = [this](std::uint64_t bytes) {
+    hypervisor_->set_memory_pressure(bytes);
+  };
+  return std::make_unique<NodeFaults>(io_, *config_.faults, *config_.failpoints, std::move(config));
+}
+
 MemberLoop::Outside Runtime::outside() {
   MemberLoop::Outside outside;
   outside.send = [this](const pb::PeerMessage& message) { send(message); };
@@ -202,11 +208,7 @@ MemberLoop::Outside Runtime::outside() {
   outside.call_after = [this](Duration delay, std::function<void()> call) {
     call_after(delay, std::move(call));
   };
-  if (config_.faults != nullptr) {
-    outside.timer_lateness = [this] { return config_.faults->timer_lateness(); };
-    step_points_ = failpoints(self_, *config_.failpoints, *config_.faults, outside_of_failpoints());
-    outside.points = step_points_.get();
-  }
+  if (faults_ != nullptr) faults_->enter(outside);
   return outside;
 }
 
@@ -217,31 +219,6 @@ void Runtime::drop_pages_of_the_gone() {
     const pb::Vm* vm = member().state().vm(name);
     return vm != nullptr && vm->boot_id() == boot_id;
   });
-}
-
-FailpointsOutside Runtime::outside_of_failpoints() {
-  FailpointsOutside outside;
-  outside.reset = [this](NodeId from, NodeId to) { links_->reset(from, to); };
-  outside.isolate = [this](Duration duration) {
-    const std::string order =
-        "isolate " + node_name(self_) + " for=" + fault::exact_duration(duration);
-    const auto isolated = fault_desk_->inject(order, 0, "failpoint");
-    if (!isolated) log(Level::kError, "failpoint: " + isolated.error().message);
-  };
-  // Behind the step that passes the point.
-  outside.cancel = [this](const std::string& vm) {
-    boost::asio::post(io_, [this, vm] {
-      pb::Request request;
-      request.set_client("failpoint-" + std::to_string(self_) + "-" +
-                         std::to_string(config_.incarnation));
-      request.set_sequence(++failpoint_requests_);
-      request.mutable_cancel_migration()->set_vm(vm);
-      ask(std::move(request), [](const pb::Reply& reply) {
-        if (reply.code() != 0) log(Level::kInfo, "failpoint: cancel: " + reply.message());
-      });
-    });
-  };
-  return outside;
 }
 
 LiveQueries::Config Runtime::live_config() {
@@ -262,7 +239,6 @@ LiveQueries::Config Runtime::live_config() {
 std::optional<Error> Runtime::open() {
   if (auto error = open_transport()) return error;
   if (auto error = open_hypervisor()) return error;
-  if (config_.faults != nullptr) open_fault_desk();
   return open_api();
 }
 
@@ -277,55 +253,16 @@ std::optional<Error> Runtime::open_transport() {
   config.link_changed = [](NodeId peer, bool is_up) {
     log(Level::kInfo, "link: to " + node_name(peer) + (is_up ? " is up" : " is down"));
   };
-  if (config_.faults != nullptr) {
-    config.is_passable = [this](NodeId from, NodeId to) {
-      return !config_.faults->is_cut(from, to, Traffic::kControl);
-    };
-  }
-  auto links = PeerLinks::open(io_, std::move(config), admission_);
+  if (faults_ != nullptr) faults_->enter(config);
+  auto links = PeerLinks::open(io_, config, admission_);
   if (!links) return links.error();
   links_ = links.take();
   auto heartbeats =
-      HeartbeatSocket::open(io_, self_, identity_.bootstrap, kPeerPort, admission_,
-                            [this](pb::PeerMessage message) { receive(std::move(message)); });
+      HeartbeatSocket::open(io_, self_, identity_.bootstrap, kPeerPort, admission_, config.receive);
   if (!heartbeats) return heartbeats.error();
   heartbeats_ = heartbeats.take();
-  if (config_.faults != nullptr) put_faults_around_transport();
+  if (faults_ != nullptr) faults_->put_around(links_, heartbeats_);
   return std::nullopt;
-}
-
-void Runtime::put_faults_around_transport() {
-  auto links =
-      FaultyLinks::around(std::move(links_), self_, identity_.bootstrap, io_, *config_.faults);
-  faulty_links_ = links.get();
-  links_ = std::move(links);
-  auto heartbeats = FaultyHeartbeats::around(std::move(heartbeats_), self_, io_, *config_.faults);
-  faulty_heartbeats_ = heartbeats.get();
-  heartbeats_ = std::move(heartbeats);
-}
-
-void Runtime::open_fault_desk() {
-  FaultDesk::Outside outside;
-  outside.observations = observations_.get();
-  outside.ask = [this](pb::Request request, std::function<void(pb::Reply)> answer) {
-    ask(std::move(request), std::move(answer));
-  };
-  outside.call_after = [this](Duration delay, std::function<void()> call) {
-    call_after(delay, std::move(call));
-  };
-  outside.changed = [this] { faults_changed(); };
-  fault_desk_ =
-      std::make_unique<FaultDesk>(self_, config_.incarnation, *config_.faults, std::move(outside));
-}
-
-// The decorators ask by themselves whenever something passes; this is for what has to be done at
-// once.
-void Runtime::faults_changed() {
-  faulty_links_->faults_changed();
-  faulty_heartbeats_->faults_changed();
-  hypervisor_->set_memory_pressure(config_.faults->memory_pressure_bytes());
-  const std::int64_t ppm = config_.faults->clock_drift_ppm();
-  if (std::exchange(clock_drift_ppm_, ppm) != ppm) set_clock_drift(ppm);
 }
 
 std::optional<Error> Runtime::open_hypervisor() {
@@ -343,10 +280,7 @@ std::optional<Error> Runtime::open_hypervisor() {
   config.memory_bytes = own.memory_bytes();
   config.incarnation = config_.incarnation;
   config.observations = observations_.get();
-  if (config_.faults != nullptr) {
-    hypervisor_faults_ = hypervisor_faults(self_, *config_.faults);
-    config.faults = hypervisor_faults_.get();
-  }
+  if (faults_ != nullptr) faults_->enter(config);
   auto hypervisor =
       Hypervisor::open(config, [this](std::variant<GuestReport, TransferReport> report) {
         boost::asio::post(io_, [this, report = std::move(report)] {
@@ -426,14 +360,6 @@ void Runtime::send(const pb::PeerMessage& message) {
 }
 
 void Runtime::receive(pb::PeerMessage message) {
-  // A fault of a link acts at its sender; but who is isolated hears nothing either.
-  const Traffic traffic = message.has_heartbeat() ? Traffic::kHeartbeat : Traffic::kControl;
-  if (config_.faults != nullptr && config_.faults->is_cut(message.from(), self_, traffic)) return;
-  if (config_.faults != nullptr && config_.faults->speaks_another_version()) {
-    // As this node sees it the others do.
-    message.set_version(message.version() + 1);
-    return loop_.post(MessageReceived{std::move(message)});
-  }
   if (!live_queries_.handle(message)) loop_.post(MessageReceived{std::move(message)});
 }
 
@@ -462,7 +388,7 @@ void Runtime::leave() {
 void Runtime::await_farewell(Time until) {
   const bool is_said = loop_.is_idle() && links_->is_flushed();
   if (is_said || boottime_now() >= until) {
-    const Duration longer = config_.faults == nullptr ? 0 : config_.faults->stop_delay();
+    const Duration longer = faults_ == nullptr ? 0 : faults_->stop_delay();
     return longer == 0 ? end(kExitDone) : call_after(longer, [this] { end(kExitDone); });
   }
   call_after(kFarewellCheck, [this, until] { await_farewell(until); });
@@ -483,7 +409,7 @@ void Runtime::await_lease_end() {
 
 void Runtime::end(int exit_code) {
   exit_code_ = exit_code;
-  if (config_.faults != nullptr) config_.faults->close();  // nobody waits for a stalled disk
+  if (faults_ != nullptr) faults_->close();
   log(Level::kInfo,
       "end: " + node_name(self_) + " ends with exit code " + std::to_string(exit_code));
   http_->close();
