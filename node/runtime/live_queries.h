@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "cluster/ids.h"
+#include "cluster/member.h"
 #include "cluster/proto/message.pb.h"
 #include "cluster/time.h"
 #include "node/runtime/answers.h"
@@ -20,18 +21,18 @@ class LiveQueries {
   using Answer = std::optional<pb::PeerMessage::LiveReply>;
 
   struct Config {
-    Incarnation incarnation = 0;
+    std::uint64_t cluster_id = 0;
     std::function<pb::PeerMessage::LiveReply(const std::string& vm, NodeId target)> own_guest;
-    std::function<pb::PeerMessage(NodeId to)> envelope;
     std::function<void(const pb::PeerMessage&)> send;
     std::function<void(Duration, std::function<void()>)> call_after;
   };
 
-  explicit LiveQueries(Config config) : config_(std::move(config)) {}
+  // The member, of which node and whose process this is, outlives it.
+  LiveQueries(const Member& member, Config config) : member_(member), config_(std::move(config)) {}
 
-  // Nothing is answered when the owner does not answer within kAnswerLimit.
-  // `target` may be kNoNode.
-  void ask(NodeId owner, const std::string& vm, NodeId target, std::function<void(Answer)> answer);
+  // Nothing is answered when the VM has no owner, or one that is not heard or does not answer
+  // within kAnswerLimit. `target` may be kNoNode.
+  void ask(const std::string& vm, NodeId target, Time now, std::function<void(Answer)> answer);
 
   // True if the message was a query or a reply, and is dealt with. One of another version is
   // neither.
@@ -40,6 +41,9 @@ class LiveQueries {
   static constexpr Duration kAnswerLimit = 150 * kMillisecond;
 
  private:
+  pb::PeerMessage envelope(NodeId to) const;
+
+  const Member& member_;
   const Config config_;
   // Tokens hold the instance, so that a reply to a former process of this node finds nobody.
   std::uint32_t last_query_ = 0;

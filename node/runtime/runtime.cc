@@ -4,7 +4,6 @@
 #include <chrono>
 #include <memory>
 #include <optional>
-#include <random>
 #include <utility>
 #include <variant>
 
@@ -24,11 +23,9 @@
 #include "node/runtime/log.h"
 #include "node/runtime/member_loop.h"
 #include "node/runtime/node_files.h"
-#include "node/runtime/recorder.h"
+#include "node/runtime/node_start.h"
 #include "node/transport/heartbeat_socket.h"
 #include "node/transport/peer_links.h"
-#include "storage/observations.h"
-#include "storage/recording.h"
 
 namespace failsim::node {
 namespace {
@@ -37,16 +34,6 @@ using boost::system::error_code;
 
 constexpr Duration kFarewellLimit = kSecond;
 constexpr Duration kFarewellCheck = 5 * kMillisecond;
-
-std::uint64_t random_number() {
-  std::random_device device;
-  return (static_cast<std::uint64_t>(device()) << 32) | device();
-}
-
-std::int64_t wall_time_origin() {
-  const auto unix_time = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(unix_time).count() - boottime_now();
-}
 
 const pb::Bootstrap::Node& node_of(const pb::Bootstrap& bootstrap, NodeId id) {
   return *std::find_if(bootstrap.nodes().begin(), bootstrap.nodes().end(),
@@ -81,7 +68,9 @@ class Runtime final : public NodeService {
   }
   void read(std::function<void(Code)> answer) override { loop_.read(std::move(answer)); }
   void live(const std::string& vm, NodeId target,
-            std::function<void(std::optional<pb::PeerMessage::LiveReply>)> answer) override;
+            std::function<void(std::optional<pb::PeerMessage::LiveReply>)> answer) override {
+    live_queries_.ask(vm, target, boottime_now(), std::move(answer));
+  }
   void process_died(NodeId node, std::uint32_t instance) override {
     loop_.post(ProcessDied{node, instance});
   }
@@ -90,16 +79,12 @@ class Runtime final : public NodeService {
 
  private:
   const Member& member() const { return loop_.member(); }
-  MemberConfig member_config() const;
-  Recorder recorder(const Recovered& recovered) const;
-  std::unique_ptr<ObservationLog> observation_log() const;
   std::unique_ptr<NodeFaults> node_faults();
   MemberLoop::Outside outside();
   LiveQueries::Config live_config();
   std::optional<Error> open_transport();
   std::optional<Error> open_hypervisor();
   std::optional<Error> open_api();
-  pb::PeerMessage envelope(NodeId to) const;
   void send(const pb::PeerMessage& message);
   void receive(pb::PeerMessage message);
   void await_signal();
@@ -115,19 +100,15 @@ class Runtime final : public NodeService {
   const NodeId self_;
   boost::asio::io_context io_{1};
   Admission admission_;
-  const std::unique_ptr<ObservationLog> observations_;  // null: not recorded
-  const std::unique_ptr<NodeFaults> faults_;            // null: none can be injected
+  NodeStart start_;
+  const std::unique_ptr<NodeFaults> faults_;  // null: none can be injected
   std::unique_ptr<Hypervisor> hypervisor_;
   std::unique_ptr<PeerLinks> links_;
   std::unique_ptr<HeartbeatSocket> heartbeats_;
   std::unique_ptr<Api> api_;
   std::unique_ptr<HttpServer> http_;
-  LiveQueries live_queries_;
-  // What the member is made of; nothing else and nobody's clock but the loop's is told to it.
-  const MemberConfig member_config_;
-  const Time started_at_;
-  Recorder recorder_;
   MemberLoop loop_;
+  LiveQueries live_queries_;
   boost::asio::signal_set signals_;
   bool is_leaving_ = false;
   int exit_code_ = kExitDone;
@@ -139,41 +120,12 @@ Runtime::Runtime(const RuntimeConfig& config, Store& store, const Recovered& rec
       self_(identity_.node),
       admission_(self_, identity_.bootstrap,
                  [this] { return member().state().cluster().recovery_epoch(); }),
-      observations_(observation_log()),
+      start_(identity_, config_.incarnation, recovered, config_.directory,
+             config_.record_limit_bytes),
       faults_(node_faults()),
-      live_queries_(live_config()),
-      member_config_(member_config()),
-      started_at_(boottime_now()),
-      recorder_(recorder(recovered)),
-      loop_(io_, member_config_, recovered, started_at_, store, recorder_, outside()),
+      loop_(io_, start_.member(), recovered, start_.at(), store, start_.recorder(), outside()),
+      live_queries_(member(), live_config()),
       signals_(io_, SIGTERM, SIGINT) {}
-
-MemberConfig Runtime::member_config() const {
-  MemberConfig config;
-  config.self = self_;
-  config.store_id = identity_.store_id;
-  config.incarnation = config_.incarnation;
-  config.bootstrap = identity_.bootstrap;
-  config.random_seed = random_number();
-  config.wall_time_origin_ns = wall_time_origin();
-  return config;
-}
-
-Recorder Runtime::recorder(const Recovered& recovered) const {
-  if (config_.record_limit_bytes == 0) return {};
-  return Recorder(config_.directory + "/" + recording_name(identity_.starts),
-                  config_.record_limit_bytes, member_config_, recovered, started_at_);
-}
-
-std::unique_ptr<ObservationLog> Runtime::observation_log() const {
-  if (config_.record_limit_bytes == 0) return nullptr;
-  auto created =
-      ObservationLog::create(config_.directory + "/" + observations_name(identity_.starts),
-                             config_.record_limit_bytes, self_, config_.incarnation);
-  if (created) return created.take();
-  log(Level::kWarning, "record: what guests do is not written down: " + created.error().message);
-  return nullptr;
-}
 
 std::unique_ptr<NodeFaults> Runtime::node_faults() {
   if (config_.faults == nullptr) return nullptr;
@@ -181,7 +133,7 @@ std::unique_ptr<NodeFaults> Runtime::node_faults() {
   config.self = self_;
   config.incarnation = config_.incarnation;
   config.bootstrap = identity_.bootstrap;
-  config.observations = observations_.get();
+  config.observations = start_.observations();
   config.ask = [this](pb::Request request, std::function<void(pb::Reply)> answer) {
     ask(std::move(request), std::move(answer));
   };
@@ -223,11 +175,10 @@ void Runtime::drop_pages_of_the_gone() {
 
 LiveQueries::Config Runtime::live_config() {
   LiveQueries::Config config;
-  config.incarnation = config_.incarnation;
+  config.cluster_id = identity_.bootstrap.cluster_id();
   config.own_guest = [this](const std::string& vm, NodeId target) {
     return hypervisor_->live(vm, target);
   };
-  config.envelope = [this](NodeId to) { return envelope(to); };
   config.send = [this](const pb::PeerMessage& message) { send(message); };
   config.call_after = [this](Duration delay, std::function<void()> call) {
     call_after(delay, std::move(call));
@@ -279,7 +230,7 @@ std::optional<Error> Runtime::open_hypervisor() {
   config.volume_port = config_.volume_port;
   config.memory_bytes = own.memory_bytes();
   config.incarnation = config_.incarnation;
-  config.observations = observations_.get();
+  config.observations = start_.observations();
   if (faults_ != nullptr) faults_->enter(config);
   auto hypervisor =
       Hypervisor::open(config, [this](std::variant<GuestReport, TransferReport> report) {
@@ -323,32 +274,12 @@ int Runtime::run() {
   return exit_code_;
 }
 
-void Runtime::live(const std::string& vm, NodeId target,
-                   std::function<void(std::optional<pb::PeerMessage::LiveReply>)> answer) {
-  const pb::Vm* const found = state().vm(vm);
-  const NodeId owner = found != nullptr ? found->owner() : kNoNode;
-  if (owner == self_) return answer(hypervisor_->live(vm, target));
-  if (owner == kNoNode || !member().hears(owner, boottime_now())) return answer(std::nullopt);
-  live_queries_.ask(owner, vm, target, std::move(answer));
-}
-
 void Runtime::call_after(Duration delay, std::function<void()> call) {
   const auto timer = std::make_shared<boost::asio::steady_timer>(io_);
   timer->expires_after(std::chrono::nanoseconds(delay));
   timer->async_wait([timer, call = std::move(call)](const error_code& canceled) {
     if (!canceled) call();
   });
-}
-
-pb::PeerMessage Runtime::envelope(NodeId to) const {
-  pb::PeerMessage message;
-  message.set_version(kWireVersion);
-  message.set_cluster_id(identity_.bootstrap.cluster_id());
-  message.set_recovery_epoch(state().cluster().recovery_epoch());
-  message.set_from(self_);
-  message.set_to(to);
-  message.set_incarnation(config_.incarnation);
-  return message;
 }
 
 void Runtime::send(const pb::PeerMessage& message) {
