@@ -1,13 +1,10 @@
-// The faults in force in one node process, and what they mean for whoever asks.
+// What the faults in force in one node process mean for whoever asks.
 //
 // Decorators at the seams of the node (faulty_*.h beside this file) ask it before they pass
-// anything on. It exists only in a process that was started with `--faults`. Every fault has a
-// lease, counted by CLOCK_BOOTTIME as the kernel has it, whatever clock-drift does to this node's
-// own clock; when the lease is over the fault is over, whether or not anybody looks.
-//
-// A fault of a link acts at its sender. `isolate` is the exception: it acts at the isolated nodes,
-// in both directions, so that it begins and ends at one place. The volume's ends of links are
-// performed by the node at the other end.
+// anything on. It exists only in a process that was started with `--faults`. Which of a fault is
+// this node's affair stands in reach.h, how it begins and ends in leased_faults.h. Leases are
+// counted by CLOCK_BOOTTIME as the kernel has it, whatever clock-drift does to this node's own
+// clock.
 //
 // Thread-safe.
 #pragma once
@@ -17,7 +14,6 @@
 #include <functional>
 #include <mutex>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,19 +23,13 @@
 #include "cluster/ids.h"
 #include "cluster/random.h"
 #include "cluster/time.h"
+#include "node/faults/leased_faults.h"
+#include "node/faults/reach.h"
 
 namespace failsim::node {
 
 // Values of the parameter `class`.
 enum class Traffic { kHeartbeat = 1, kControl = 2, kData = 3 };
-
-struct FaultInForce {
-  std::uint64_t id = 0;
-  fault::Order order;
-  std::string by;
-  Time since = 0;
-  Time until = 0;
-};
 
 // What becomes of one message on a directed link; chances are drawn.
 struct Passage {
@@ -64,11 +54,8 @@ class Switchboard {
   void set_place(NodeId self, std::vector<NodeId> nodes);
 
   // ---- what is in force ----
-  // Puts a fault in force from now for its lease; the order of the same number again, from whoever
-  // is still alive to say so, begins a new lease. The selector has to name nodes (or be "all" or
-  // "volume") and to concern this node. Errors: kInvalidParameter, kNodeNotFound; kInvalidState: a
-  // node process does not perform this fault, or another one has the number; kOperationAborted: it
-  // was healed, so its injector may not renew it.
+  // Puts a fault in force from now for its lease, or renews it; refused for the reasons of
+  // reach_of() and LeasedFaults::inject().
   Result<FaultInForce> inject(std::uint64_t id, const fault::Order& order, const std::string& by);
   // Ends the fault; nothing if there is none of this number.
   std::optional<FaultInForce> heal(std::uint64_t id);
@@ -111,49 +98,28 @@ class Switchboard {
   std::optional<std::uint64_t> dirty_rate(const std::string& vm) const;
 
   std::uint64_t random_below(std::uint64_t n);
-  Time now() const { return clock_(); }
+  Time now() const { return faults_.now(); }
 
  private:
-  struct Link {
-    NodeId from;
-    NodeId to;
-  };
-  struct Rule {
-    FaultInForce fault;
-    std::vector<Link> links;
-    std::vector<std::string> vms;  // not yet hit, of a guest-crash
-    std::uint64_t written_bytes = 0;
-    bool is_used_up = false;
-  };
+  using Rule = LeasedFaults::Rule;
   struct Reset {
-    Link link;
+    DirectedLink link;
     std::int64_t traffic;
-    std::uint64_t number;
   };
 
-  std::optional<Error> resolve(Rule& rule) const;
-  bool is_in_force(const Rule& rule) const;
-  static bool names_vm(const Rule& rule, const std::string& vm);
+  void reset_links(Rule& rule);
   bool hits(const Rule& rule, NodeId from, NodeId to, Traffic traffic) const;
-  const Rule* find(std::string_view kind) const;
-  Rule* find(std::string_view kind) {
-    return const_cast<Rule*>(static_cast<const Switchboard*>(this)->find(kind));
-  }
   Time stalled_until(std::string_view kind) const;
   Duration draw(Duration minimum, Duration maximum);
   bool happens(std::int64_t per_mille);
 
-  const std::function<Time()> clock_;
   NodeId self_ = kNoNode;
   std::vector<NodeId> nodes_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
+  LeasedFaults faults_;
   Random random_;
-  std::vector<Rule> rules_;
   std::vector<Reset> resets_;
-  std::set<std::uint64_t> healed_;
-  std::uint64_t highest_id_ = 0;
-  bool is_closed_ = false;
   std::optional<DiskError> writes_fail_;
   bool refuses_memory_ = false;
 };

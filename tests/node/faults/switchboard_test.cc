@@ -1,7 +1,6 @@
-// Which faults are in force, for how long, and what they mean.
+// What the faults in force mean for whoever asks.
 #include "node/faults/switchboard.h"
 
-#include <set>
 #include <thread>
 
 #include <gtest/gtest.h>
@@ -19,10 +18,6 @@ class SwitchboardTest : public testing::Test {
     if (!order) return order.error();
     return faults.inject(id == 0 ? ++last_id : id, order.value(), "the test");
   }
-  Code refusal(const std::string& line) {
-    const Result<FaultInForce> fault = inject(line);
-    return fault ? Code::kOk : fault.error().code;
-  }
 
   Time now = 1000 * kSecond;
   Switchboard faults;
@@ -37,24 +32,6 @@ TEST_F(SwitchboardTest, AFaultIsOverWithItsLeaseAndToldOnce) {
   EXPECT_FALSE(faults.is_cut(2, 1, Traffic::kControl)) << "nobody had to look";
   ASSERT_EQ(faults.take_ended().size(), 1u);
   EXPECT_TRUE(faults.take_ended().empty());
-}
-
-TEST_F(SwitchboardTest, TheSameOrderAgainBeginsANewLease) {
-  ASSERT_TRUE(inject("link-cut node-2->node-1 for=3s", 4));
-  now += 2 * kSecond;
-  ASSERT_TRUE(inject("link-cut node-2->node-1 for=3s", 4));
-  now += 2 * kSecond;
-  EXPECT_TRUE(faults.is_cut(2, 1, Traffic::kControl));
-  EXPECT_EQ(faults.in_force().size(), 1u);
-  EXPECT_EQ(inject("link-hold node-2->node-1", 4).error().code, Code::kInvalidState)
-      << "another fault under its number";
-}
-
-TEST_F(SwitchboardTest, AHealedFaultIsNotRenewed) {
-  ASSERT_TRUE(inject("link-cut node-2->node-1", 4));
-  ASSERT_TRUE(faults.heal(4));
-  EXPECT_EQ(inject("link-cut node-2->node-1", 4).error().code, Code::kOperationAborted);
-  EXPECT_TRUE(faults.in_force().empty());
 }
 
 TEST_F(SwitchboardTest, AFaultOfALinkHitsThatDirectionAndClassOnly) {
@@ -107,6 +84,12 @@ TEST_F(SwitchboardTest, AResetHappensOnceAndIsNotInForce) {
   EXPECT_TRUE(faults.in_force().empty());
 }
 
+TEST_F(SwitchboardTest, TheSameResetAgainIsNoOther) {
+  ASSERT_TRUE(inject("link-reset node-2->node-1", 4));
+  ASSERT_TRUE(inject("link-reset node-2->node-1", 4));
+  EXPECT_EQ(faults.resets(2, 1, Traffic::kControl), 1u);
+}
+
 TEST_F(SwitchboardTest, AFailingDiskTakesTheBytesItWasAllowed) {
   ASSERT_TRUE(inject("disk-fail node-2 error=ENOSPC after=1000B"));
   EXPECT_FALSE(faults.write_error(600).has_value());
@@ -148,37 +131,6 @@ TEST_F(SwitchboardTest, TheLinkToTheVolumeHasTwoDirections) {
   ASSERT_TRUE(inject("link-hold volume->node-2"));
   EXPECT_TRUE(faults.is_held(fault::kVolumeEnd, 2, Traffic::kControl));
   EXPECT_FALSE(faults.is_held(2, fault::kVolumeEnd, Traffic::kControl));
-}
-
-TEST_F(SwitchboardTest, WhatItDoesNotPerformIsRefused) {
-  EXPECT_EQ(refusal("kill node-2"), Code::kInvalidState) << "the launcher does";
-  EXPECT_EQ(refusal("clock-jump node-2 by=3s"), Code::kInvalidState);
-  EXPECT_EQ(refusal("link-corrupt node-2->volume share=5%"), Code::kInvalidState);
-  EXPECT_EQ(refusal("link-cut node-2->volume class=data"), Code::kInvalidParameter);
-  EXPECT_EQ(refusal("isolate leader"), Code::kInvalidParameter) << "roles are resolved elsewhere";
-  EXPECT_EQ(refusal("isolate node-1"), Code::kInvalidParameter) << "that is another node";
-  EXPECT_EQ(refusal("link-cut node-1->node-2"), Code::kInvalidParameter) << "node-1 sends";
-  EXPECT_EQ(refusal("link-cut node-2->node-9"), Code::kNodeNotFound);
-}
-
-// The table of kinds says what processes can do; this is who does it.
-TEST_F(SwitchboardTest, EveryFaultOfProcessesIsPerformedHereOrByTheLauncher) {
-  const std::set<std::string_view> of_launcher = {
-      "kill",      "terminate", "freeze",    "crash-loop", "volume-stall",  "volume-restart",
-      "disk-tear", "disk-flip", "disk-swap", "failpoint",  "no-descriptors"};
-  for (const fault::Kind& kind : fault::kinds()) {
-    fault::Order order;
-    order.kind = &kind;
-    order.on.from.names = {"node-2"};
-    order.on.is_link = kind.place == fault::Place::kLink;
-    order.on.to.names = {"node-1"};
-    for (const fault::Parameter& parameter : kind.parameters) {
-      order.values.push_back(parameter.fallback.value_or(parameter.minimum));
-    }
-    const bool is_here = faults.inject(++last_id, order, "the test").ok();
-    EXPECT_EQ(is_here, kind.in_processes.is_performed && !of_launcher.contains(kind.name))
-        << kind.name;
-  }
 }
 
 }  // namespace
