@@ -71,6 +71,19 @@ TEST(SearchCommand, ErrorsAreOneSentenceOfFailsimOrOneObject) {
   }
 }
 
+TEST(SearchCommand, AScenarioThatCannotBeWrittenLeavesNoFolder) {
+  const TemporaryDirectory base;
+  const std::string folder = base / "deep/drawn";
+  const Outcome refused = test::run_program(
+      {"/bin/sh", "-c", "trap '' XFSZ; ulimit -f 1; exec \"$0\" explore --seed 5 --write \"$1\"",
+       FAILSIM_PROGRAM, folder});
+  EXPECT_EQ(refused.exit, 70) << refused.err;
+  EXPECT_EQ(refused.err, "failsim: \"" + folder +
+                             "/scenario.yaml\" cannot be written: File too large. Choose another "
+                             "folder, or make room. [ERROR_WRITE_FAULT]\n");
+  EXPECT_TRUE(fs::is_empty(base.path()));
+}
+
 TEST(SearchCommand, ALostShardIsNoWholeCampaign) {
   const TemporaryDirectory folder;
   const std::string file = folder.path() + "/1.json";

@@ -10,8 +10,11 @@
 #include <system_error>
 #include <utility>
 
+#include "tools/explore/assertion.h"
 #include "tools/report/wording.h"
 #include "tools/scenario/folder.h"
+#include "tools/scenario/new_folder.h"
+#include "tools/scenario/virtual_run.h"
 #include "tools/scenario/yaml.h"
 
 namespace failsim::explore {
@@ -19,8 +22,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr char kScenarioFile[] = "scenario.yaml";
-constexpr char kReadmeFile[] = "README.md";
 constexpr char kSeedsFile[] = "seeds";
 
 Result<std::string> read_file(const fs::path& file) {
@@ -32,15 +33,6 @@ Result<std::string> read_file(const fs::path& file) {
                  "Check the path."};
   }
   return text.str();
-}
-
-Result<bool> write_file(const fs::path& file, const std::string& text) {
-  std::ofstream stream(file, std::ios::binary | std::ios::trunc);
-  stream << text;
-  stream.close();
-  if (stream) return true;
-  return Error{Code::kWriteFault, "The file " + file.string() + " cannot be written.",
-               "Choose another folder, or make room."};
 }
 
 // FNV-1a: a short name for a text, the same on every machine.
@@ -117,16 +109,22 @@ Result<Corpus> load_corpus(const std::string& folder) {
   return corpus;
 }
 
-Result<std::string> write_scenario(const std::string& folder, const scenario::Scenario& scenario,
-                                   const std::string& readme) {
-  std::error_code problem;
-  fs::create_directories(folder, problem);
-  const fs::path path(folder);
-  const Result<bool> yaml = write_file(path / kScenarioFile, scenario::to_yaml(scenario));
-  if (!yaml) return yaml.error();
-  const Result<bool> text = write_file(path / kReadmeFile, readme);
-  if (!text) return text.error();
-  return folder;
+Result<scenario::Outcome> write_tried(const std::string& folder, const scenario::Scenario& scenario,
+                                      const std::string& readme) {
+  scenario::FolderContent content{readme, scenario, std::nullopt};
+  const Result<scenario::Scenario> read = scenario::read_as_folder(folder, content);
+  if (!read) return read.error();
+  Worlds worlds;
+  worlds.run = [](const scenario::Scenario& run, std::ostream*) {
+    return scenario::run_virtual(run);
+  };
+  scenario::Outcome outcome = run_in_child(read.value(), worlds);
+  if (find_violation(outcome, kAssertion) == nullptr) {
+    outcome = scenario::run_virtual_twice(read.value());
+  }
+  if (outcome.verdict == scenario::Verdict::kPass) content.events = outcome.events;
+  if (const auto problem = scenario::write_folder(folder, content)) return *problem;
+  return outcome;
 }
 
 Result<std::string> save_failure(const std::string& parent, const Minimised& smallest,
@@ -135,7 +133,10 @@ Result<std::string> save_failure(const std::string& parent, const Minimised& sma
   const fs::path folder = fs::path(parent) / (failure.label + "-" + short_hash(yaml));
   Minimised named = smallest;
   named.scenario.sentence = failure.label + " is broken: " + failure.text + ".";
-  return write_scenario(folder.string(), named.scenario, readme_of(named, failure));
+  const auto problem = scenario::write_folder(
+      folder.string(), {readme_of(named, failure), named.scenario, std::nullopt});
+  if (problem && problem->code != Code::kAlreadyExists) return *problem;
+  return folder.string();
 }
 
 }  // namespace failsim::explore

@@ -8,6 +8,7 @@
 #include "cluster/error.h"
 #include "tools/explore/minimise.h"
 #include "tools/explore/report.h"
+#include "tools/scenario/outcome.h"
 #include "tools/scenario/scenario.h"
 
 namespace failsim::explore {
@@ -20,12 +21,14 @@ struct Corpus {
 // kNotFound if there is no such folder, kInvalidData naming the file that is not understood.
 Result<Corpus> load_corpus(const std::string& folder);
 
-// Writes FOLDER/README.md and FOLDER/scenario.yaml, creating what is missing of the path; returns
-// the folder. kWriteFault.
-Result<std::string> write_scenario(const std::string& folder, const scenario::Scenario& scenario,
-                                   const std::string& readme);
+// Writes a scenario into a new folder as `failsim scenario run` would read it, and says what comes
+// of it: it is run first, and its events are pinned if it passes. If that ends in a failed
+// assertion of the core, it is kept to be looked at. Of a process with one thread. kAlreadyExists,
+// kInvalidData, kWriteFault.
+Result<scenario::Outcome> write_tried(const std::string& folder, const scenario::Scenario& scenario,
+                                      const std::string& readme);
 // The folder of a minimised failure below `parent`: its label and a hash of its content, so that
-// the same find is saved once. Returns its path.
+// the same find is saved once. Returns its path. kWriteFault.
 Result<std::string> save_failure(const std::string& parent, const Minimised& smallest,
                                  const Failure& failure);
 

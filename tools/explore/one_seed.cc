@@ -1,10 +1,8 @@
 #include "tools/explore/one_seed.h"
 
 #include <cstdio>
-#include <filesystem>
 #include <optional>
 #include <string>
-#include <system_error>
 #include <utility>
 
 #include <boost/json.hpp>
@@ -13,13 +11,11 @@
 #include "tools/explore/assertion.h"
 #include "tools/explore/hits.h"
 #include "tools/report/wording.h"
-#include "tools/scenario/folder.h"
-#include "tools/scenario/virtual_run.h"
+#include "tools/scenario/new_folder.h"
 
 namespace failsim::explore {
 namespace {
 
-namespace fs = std::filesystem;
 namespace json = boost::json;
 using history::counted;
 using history::hexadecimal;
@@ -49,9 +45,7 @@ class OneSeed {
   int run();
 
  private:
-  bool is_free_to_write() const;
   bool write();
-  bool pin();
   void keep_smallest(const invariants::Violation& violation);
   void replay();
   void show_as_text() const;
@@ -72,44 +66,21 @@ class OneSeed {
   std::string saved_;               // the folder of the smallest scenario
 };
 
-bool OneSeed::is_free_to_write() const {
-  std::error_code problem;
-  if (!fs::exists(options_.write, problem) || fs::is_empty(options_.write, problem)) return true;
-  tell_({Code::kAlreadyExists, "\"" + options_.write + "\" exists already.",
-         "Name a new folder for the scenario."});
-  return false;
-}
-
 // ---- Writing ------------------------------------------------------------------------------------
 
 // What is written runs by itself. A scenario that fails an assertion is written as it was drawn:
 // what hits in it is not known.
 bool OneSeed::write() {
   const Scenario runnable = fails_an_assertion_ ? drawn_ : without_refused_faults(drawn_);
-  const Result<std::string> written =
-      write_scenario(options_.write, runnable,
-                     drawn_.sentence + "\n\nDrawn by `" + worlds_.replay(*options_.seed) + "`.\n");
-  if (written) return fails_an_assertion_ || pin();
-  tell_(written.error());
-  return false;
-}
-
-// What was written is read again and run as `failsim scenario run` does; if it passes, its events
-// are the expected ones.
-bool OneSeed::pin() {
-  const std::string file = (fs::path(options_.write) / "scenario.yaml").string();
-  const scenario::Loaded loaded = scenario::load(file);
-  if (!loaded.scenario) {
-    tell_({Code::kInvalidData, "What was drawn is no scenario: " + loaded.problems.front(),
-           "Correct it by hand; please report it."});
-    return false;
+  const Result<Outcome> tried =
+      write_tried(options_.write, runnable,
+                  drawn_.sentence + "\n\nDrawn by `" + worlds_.replay(*options_.seed) + "`.\n");
+  if (tried) {
+    written_ = tried.value().verdict;
+  } else {
+    tell_(tried.error());
   }
-  const Outcome outcome = scenario::run_virtual_twice(*loaded.scenario);
-  written_ = outcome.verdict;
-  if (outcome.verdict != Verdict::kPass) return true;
-  const Result<bool> pinned = scenario::rewrite_events(file, outcome);
-  if (!pinned) tell_(pinned.error());
-  return pinned.ok();
+  return tried.ok();
 }
 
 // ---- Running ------------------------------------------------------------------------------------
@@ -149,12 +120,16 @@ void OneSeed::replay() {
 }
 
 int OneSeed::run() {
-  if (!options_.write.empty() && !is_free_to_write()) return kUsage;
+  const bool writes = !options_.write.empty();
+  if (const auto refused = writes ? scenario::refuse_folder(options_.write) : std::nullopt) {
+    tell_(*refused);
+    return kUsage;
+  }
   // An assertion of the core that fails ends the process: not this one, unless its trace is wanted.
   const Outcome tried = run_in_child(drawn_, worlds_);
   const invariants::Violation* assertion = find_violation(tried, kAssertion);
   fails_an_assertion_ = assertion != nullptr;
-  is_written_ = !options_.write.empty() && write();
+  is_written_ = writes && write();
   if (fails_an_assertion_ && !options_.verbose) {
     outcome_.violations = {*assertion};
     verdict_ = Verdict::kSafety;
@@ -164,7 +139,7 @@ int OneSeed::run() {
   if (!options_.json) show_as_text();
   if (const invariants::Violation* violation = judged(outcome_)) keep_smallest(*violation);
   if (options_.json) show_as_json();
-  if (verdict_ == Verdict::kPass && !options_.write.empty() && !is_written_) return kInternal;
+  if (verdict_ == Verdict::kPass && writes && !is_written_) return kInternal;
   return static_cast<int>(verdict_);
 }
 

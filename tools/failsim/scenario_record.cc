@@ -11,16 +11,16 @@
 #include "tools/failsim/errors.h"
 #include "tools/failsim/files.h"
 #include "tools/failsim/spawn.h"
+#include "tools/report/wording.h"
 #include "tools/scenario/folder.h"
+#include "tools/scenario/new_folder.h"
 #include "tools/scenario/session.h"
-#include "tools/scenario/virtual_run.h"
 
 namespace failsim::cli {
 namespace {
 
 using scenario::RecordedSession;
 using scenario::Scenario;
-using scenario::Verdict;
 
 // What the store of a node holds, also while its process runs; the program of the nodes reads it.
 Recording content_of(const ClusterDirectory& directory, std::uint32_t node) {
@@ -75,43 +75,23 @@ std::string readme_of(const Scenario& scenario, const ClusterDescription& descri
   return text;
 }
 
-// In virtual time; its events are pinned if it passes.
-scenario::Outcome try_out(const std::string& file) {
-  scenario::Loaded loaded = scenario::load(file);
-  if (!loaded.scenario) {
-    throw Failure{
-        {Code::kInvalidData, "What was recorded is no scenario: " + loaded.problems.front(),
-         "Correct it by hand; please report it."},
-        kExitFailed};
-  }
-  scenario::Outcome outcome = scenario::run_virtual_twice(*loaded.scenario, {});
-  if (outcome.verdict != Verdict::kPass) return outcome;
-  const auto written = scenario::rewrite_events(file, outcome);
-  if (!written) fail(written.error());
-  return outcome;
-}
-
 int record(Context& context, const Arguments& arguments) {
-  const fs::path folder = arguments.text("DIR");
-  if (fs::exists(folder) && !fs::is_empty(folder)) {
-    throw Failure{{Code::kAlreadyExists, "\"" + folder.string() + "\" exists already.",
-                   "Name a new folder for the scenario."},
-                  kExitFailed};
-  }
+  const std::string folder = arguments.text("DIR");
+  if (const auto refused = scenario::refuse_folder(folder)) throw Failure{*refused, kExitFailed};
   const ClusterDescription description = context.description();
   auto recorded =
       scenario::record_session(session_of(context.directory(), description), begin_of(arguments));
   if (!recorded) fail(recorded.error());
   const RecordedSession session = recorded.take();
-  const auto written = explore::write_scenario(
-      folder.string(), session.scenario, readme_of(session.scenario, description, session.remarks));
-  if (!written) fail(written.error());
+  const auto tried = explore::write_tried(
+      folder, session.scenario, readme_of(session.scenario, description, session.remarks));
+  if (!tried) fail(tried.error());
+  const scenario::Outcome& outcome = tried.value();
   for (const std::string& remark : session.remarks) std::cerr << "failsim: " << remark << '\n';
-  const std::string file = (folder / "scenario.yaml").string();
-  const scenario::Outcome outcome = try_out(file);
   for (const auto& violation : outcome.violations) {
     std::cerr << "failsim: in virtual time: " << violation.label << ": " << violation.text << '\n';
   }
+  const std::string file = (fs::path(folder) / scenario::kScenarioFile).string();
   const std::string verdict(scenario::name(outcome.verdict));
   if (context.json()) {
     json::array remarks;
@@ -123,7 +103,7 @@ int record(Context& context, const Arguments& arguments) {
   } else {
     context.output().message("Recorded " + std::to_string(session.scenario.steps.size()) +
                              " steps into " + file + "; in virtual time: " + verdict +
-                             ". Run it with: failsim scenario run " + folder.string());
+                             ". Run it with: failsim scenario run " + history::shell_word(folder));
   }
   return static_cast<int>(outcome.verdict);
 }

@@ -15,8 +15,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kFile = "scenario.yaml";
-
 std::optional<std::string> contents(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) return std::nullopt;
@@ -41,7 +39,7 @@ std::string sentence_of(const std::string& readme) {
 }
 
 fs::path expected_path(const std::string& file) {
-  return fs::path(file).parent_path() / "events.expected";
+  return fs::path(file).parent_path() / kEventsFile;
 }
 
 void add_tree(const fs::path& root, std::vector<std::string>& files) {
@@ -49,7 +47,7 @@ void add_tree(const fs::path& root, std::vector<std::string>& files) {
   for (fs::recursive_directory_iterator entry(root, error), end; entry != end;
        entry.increment(error)) {
     if (error) return;
-    if (entry->path().filename() == kFile) files.push_back(entry->path().string());
+    if (entry->path().filename() == kScenarioFile) files.push_back(entry->path().string());
   }
 }
 
@@ -78,19 +76,24 @@ Result<std::vector<std::string>> find_scenarios(const std::vector<std::string>& 
 Loaded load(const std::string& file) {
   const std::optional<std::string> text = contents(file);
   if (!text) return {std::nullopt, {file + ": The file cannot be read. Check its permissions."}};
-  Reading reading = read_yaml(*text);
+  const fs::path readme = fs::absolute(file).parent_path() / kReadmeFile;
+  return read_scenario(file, *text, contents(readme).value_or(""));
+}
+
+Loaded read_scenario(const std::string& file, const std::string& yaml, const std::string& readme) {
+  Reading reading = read_yaml(yaml);
   Loaded loaded;
   for (const Problem& problem : reading.problems) loaded.problems.push_back(to_line(file, problem));
   if (!reading.scenario) return loaded;
   Scenario& scenario = *reading.scenario;
-  const fs::path folder = fs::absolute(file).parent_path();
   scenario.file = file;
-  scenario.name = pins_events(file) ? folder.filename().string() : fs::path(file).stem().string();
+  scenario.name = pins_events(file) ? fs::absolute(file).parent_path().filename().string()
+                                    : fs::path(file).stem().string();
   for (const Problem& problem : lint(scenario)) loaded.problems.push_back(to_line(file, problem));
   if (pins_events(file)) {
-    scenario.sentence = sentence_of(contents(folder / "README.md").value_or(""));
+    scenario.sentence = sentence_of(readme);
     if (!scenario.sentence.ends_with(".")) {
-      loaded.problems.push_back((fs::path(file).parent_path() / "README.md").string() +
+      loaded.problems.push_back((fs::path(file).parent_path() / kReadmeFile).string() +
                                 ":1:1: The README has no sentence. Say in its first line what the "
                                 "scenario shows.");
     }
@@ -100,7 +103,7 @@ Loaded load(const std::string& file) {
 }
 
 bool pins_events(const std::string& file) {
-  return fs::path(file).filename() == kFile;
+  return fs::path(file).filename() == kScenarioFile;
 }
 
 std::optional<std::string> check_events(const std::string& file, Outcome& outcome) {

@@ -11,6 +11,10 @@
 
 namespace failsim::scenario {
 
+inline constexpr char kReadmeFile[] = "README.md";
+inline constexpr char kScenarioFile[] = "scenario.yaml";
+inline constexpr char kEventsFile[] = "events.expected";
+
 // The scenario files under these paths, each a scenario's folder, a tree of them or a file, in the
 // order of their names. kNotFound when a path holds none.
 Result<std::vector<std::string>> find_scenarios(const std::vector<std::string>& paths);
@@ -23,6 +27,8 @@ struct Loaded {
   std::vector<std::string> problems;
 };
 Loaded load(const std::string& file);
+// The same of a file with this text and this README beside it, whether or not there is one yet.
+Loaded read_scenario(const std::string& file, const std::string& yaml, const std::string& readme);
 
 // Whether events.expected beside it belongs to this file: only a scenario.yaml has a folder to
 // itself.

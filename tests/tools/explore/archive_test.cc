@@ -63,6 +63,23 @@ TEST_F(Archive, TheSameFindIsSavedOnce) {
   EXPECT_NE(save_failure(folder(), smallest, failure).take(), first);
 }
 
+TEST_F(Archive, WhatIsWrittenWasTriedAndIsPinnedIfItPasses) {
+  const scenario::Scenario quiet;
+  const std::string passes = folder() + "/passes";
+  const Result<scenario::Outcome> tried = write_tried(passes, quiet, "Nothing happens.\n");
+  ASSERT_TRUE(tried.ok()) << tried.error().message;
+  EXPECT_EQ(tried.value().verdict, scenario::Verdict::kPass);
+  EXPECT_TRUE(fs::exists(passes + "/events.expected"));
+  EXPECT_EQ(write_tried(passes, quiet, "Nothing happens.\n").error().code, Code::kAlreadyExists);
+}
+
+TEST_F(Archive, WhatIsNoScenarioLeavesNoFolder) {
+  const scenario::Scenario quiet;
+  const std::string nowhere = folder() + "/nowhere";
+  EXPECT_EQ(write_tried(nowhere, quiet, "No sentence").error().code, Code::kInvalidData);
+  EXPECT_FALSE(fs::exists(nowhere));
+}
+
 TEST_F(Archive, SeedsAreReadWithTheirComments) {
   write("seeds", "# found in the spring\n17\n\n 4711  # a lease\n");
   const Result<Corpus> corpus = load_corpus(folder());
