@@ -134,6 +134,21 @@ TEST_F(Cluster, DownWorksWithoutAQuorumAndWithAFrozenNode) {
   }
 }
 
+TEST_F(Cluster, ThatStandsStillIsSaidToWhoAsksIt) {
+  const cli::RunningProcesses running = cluster().processes().value();
+  for (const char* node : {"node-1", "node-2", "node-3"}) {
+    ASSERT_TRUE(cli::send_signal(running.find(node)->process, SIGSTOP));
+  }
+  const std::string why = "node-1, node-2 and node-3 stand still";
+  const Outcome read = run_text("vm list --time-limit 500ms");
+  EXPECT_EQ(read.exit, 124);
+  EXPECT_NE(read.err.find("answered within 500 ms: " + why), std::string::npos) << read.err;
+  const Outcome write = run_text("vm create web --time-limit 500ms");
+  EXPECT_EQ(write.exit, 124);
+  EXPECT_NE(write.err.find("not known whether this is carried out: " + why), std::string::npos)
+      << write.err;
+}
+
 TEST_F(Cluster, TheLogsOfTheNodesCanBeRead) {
   const Outcome one = run_text("logs node-2");
   EXPECT_EQ(one.exit, 0);

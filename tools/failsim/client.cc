@@ -5,9 +5,9 @@
 
 #include <boost/json/serialize.hpp>
 
-#include "cluster/units.h"
 #include "tools/failsim/nodes.h"
 #include "tools/failsim/process.h"
+#include "tools/failsim/silence.h"
 
 namespace failsim::cli {
 namespace {
@@ -99,6 +99,7 @@ json::value Client::call(HttpRequest request, Milliseconds wait) {
   request.token = token_;
   const steady_clock::time_point deadline = steady_clock::now() + limit_ + wait;
   std::optional<Failure> election;
+  bool is_taken = false;
   while (true) {
     Round round;
     round.deadline = deadline;
@@ -107,6 +108,7 @@ json::value Client::call(HttpRequest request, Milliseconds wait) {
     if (round.answer) return std::move(*round.answer);
     if (round.pending) throw *round.pending;
     if (round.election) election = round.election;
+    is_taken = is_taken || round.silent;
     if (!round.any_connected) {
       fail(Code::kConnectionRefused,
            "No node of cluster " + description_.name + " answers at " + description_.subnet +
@@ -120,10 +122,7 @@ json::value Client::call(HttpRequest request, Milliseconds wait) {
     std::this_thread::sleep_for(kElectionPause);
   }
   if (election) throw *election;
-  fail(Code::kTimeout,
-       "No node of cluster " + description_.name + " answered within " +
-           show_duration_ms(static_cast<std::uint64_t>(limit_.count())) + ".",
-       "See which nodes live with: failsim status, or wait longer with --time-limit.");
+  fail(silence_of(directory_, description_, limit_, is_taken && !request.request_id.empty()));
 }
 
 // The one that answered last, then the others in turn; a stopped process would take the request and
