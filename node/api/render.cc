@@ -295,6 +295,7 @@ json::object forecast(const ClusterState& state, const pb::Request::Migrate& ask
           {"to", name_of(state, asked.target())},
           {"converges", told.ends_with == PrecopyDecision::kSwitch},
           {"succeeds", told.ends_with != PrecopyDecision::kFail},
+          {"post_copy", told.ends_with == PrecopyDecision::kPostCopy},
           {"rounds", told.rounds},
           {"bytes_sent", told.sent_bytes},
           {"total_ms", milliseconds(told.total)},

@@ -77,7 +77,7 @@ int conclude(Context& context, const json::object& migration) {
   return 0;
 }
 
-std::string forecast_sentence(const json::object& told, bool may_post_copy) {
+std::string forecast_sentence(const json::object& told) {
   const std::string route =
       text_in(told, "vm") + " from " + text_in(told, "from") + " to " + text_in(told, "to");
   const std::string reason = text_in(told, "not_converging");
@@ -94,7 +94,7 @@ std::string forecast_sentence(const json::object& told, bool may_post_copy) {
               ? ""
               : ", after it was throttled by " + plain_in(told, "throttle_percent") + " %") +
          (flag_in(told, "converges") ? "."
-          : may_post_copy
+          : flag_in(told, "post_copy")
               ? "; it would not converge, and so it would go on in post-copy, the guest at " +
                     text_in(told, "to") + " and the rest of its pages after it: " + reason + "."
               : "; it would not converge: " + reason + ".");
@@ -106,8 +106,7 @@ int dry_run(Context& context, const std::string& vm, const json::object& body) {
   if (context.json() || !told.is_object()) {
     context.output().data(told);
   } else {
-    const bool may_post_copy = text_in(body, "on_no_convergence") == "post-copy";
-    context.output().line(forecast_sentence(told.get_object(), may_post_copy));
+    context.output().line(forecast_sentence(told.get_object()));
   }
   return 0;
 }

@@ -250,6 +250,22 @@ TEST_F(ApiTest, AForecastBeginsNothing) {
   EXPECT_TRUE(node_.asked.empty());
 }
 
+TEST_F(ApiTest, AForecastTellsPostCopyFromASwitchThatIsForced) {
+  let_web_be_migrated(16u << 20);
+  const auto post_copy = [this](const std::string& action) {
+    EXPECT_EQ(send("POST", "/v1/vms/web/forecast-migration",
+                   R"({"to":"node-2","bandwidth_bytes_per_second":8388608,
+                       "on_no_convergence":")" +
+                       action + "\"}"),
+              200u);
+    EXPECT_EQ(answer().at("converges"), false);
+    return answer().at("post_copy");
+  };
+  EXPECT_EQ(post_copy("post-copy"), true);
+  EXPECT_EQ(post_copy("switch"), false);
+  EXPECT_EQ(post_copy("go-on"), false);
+}
+
 TEST_F(ApiTest, AForecastIsOfTheGuestAndTheLinkAsTheirOwnerSawThem) {
   let_web_be_migrated(0);
   pb::PeerMessage::LiveReply& live = node_.live_reply.emplace();
