@@ -30,7 +30,9 @@ Error nothing_to_cancel(const ClusterState& state, const std::string& vm) {
   return {Code::kInvalidState,
           "Cannot cancel the migration of VM '" + vm + "': there is none under way, and its " +
               "MigrationState is " + std::string(name(state.migration_state(vm))) + ".",
-          "See how the latest one ended: 'failsim migrate show " + vm + "'."};
+          state.last_migration(vm) == nullptr
+              ? "See which VMs are being migrated: 'failsim migrate list'."
+              : "See how the latest one ended: 'failsim migrate show " + vm + "'."};
 }
 
 // For tests of the checkers: it is said to be canceled, and goes on.

@@ -125,6 +125,14 @@ TEST_F(Request, ACancelOfNothingSaysWhatMigrationStateIs) {
   EXPECT_NE(refusal().find("MigrationState is Move."), std::string::npos) << refusal();
 }
 
+TEST_F(Request, ACancelOfNothingAdvisesWhatShowsSomething) {
+  run_vm("db", 1);
+  EXPECT_EQ(cancel("db").next(), "See which VMs are being migrated: 'failsim migrate list'.");
+  ASSERT_TRUE(begin_transfer(job));
+  ASSERT_EQ(asked(RequestedState::kKill), 0u);
+  EXPECT_EQ(cancel("web").next(), "See how the latest one ended: 'failsim migrate show web'.");
+}
+
 TEST_F(Request, ABandwidthAtWhichTheSidesWouldThinkEachOtherDeadIsRefused) {
   ASSERT_TRUE(begin_transfer(job));
   ASSERT_EQ(asked(RequestedState::kKill), 0u);
