@@ -25,6 +25,7 @@
 #include "tools/failsim/log_follower.h"
 #include "tools/failsim/readiness_watch.h"
 #include "tools/failsim/registry.h"
+#include "tools/failsim/shutdown.h"
 #include "tools/failsim/spawn.h"
 
 namespace failsim::cli {
@@ -33,8 +34,9 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-constexpr milliseconds kStopLimit{5'000};   // then SIGKILL
-constexpr milliseconds kQuickDeath{1'000};  // of a volume that will not do better next time
+constexpr milliseconds kEndLimit{5'000};     // of who is asked to end; then SIGKILL
+constexpr milliseconds kVolumeLimit{5'000};  // until a volume that was started listens
+constexpr milliseconds kQuickDeath{1'000};   // of a volume that will not do better next time
 constexpr int kQuickDeathsAllowed = 5;
 constexpr milliseconds kLogPause{100};
 
@@ -48,8 +50,6 @@ class Supervisor {
   int run();
 
  private:
-  enum class Stage { kRunning, kStoppingNodes, kStoppingVolume };
-
   void open();
   void open_network();
   void open_faults();
@@ -70,7 +70,6 @@ class Supervisor {
   void volume_ended(const Child& volume);
 
   void stop(int signal);
-  void advance_stop();
   int poll_timeout() const;
 
   void publish();
@@ -87,12 +86,11 @@ class Supervisor {
   ReadinessWatch readiness_;
   bool ready_ = false;
   std::optional<Failure> failure_;
-  Stage stage_ = Stage::kRunning;
+  Shutdown shutdown_;
   bool interrupted_ = false;
-  steady_clock::time_point stop_deadline_;
   int quick_deaths_ = 0;
   std::vector<std::pair<std::string, LogFollower>> logs_;
-  std::optional<LauncherNotes> notes_;   // only of a cluster that is recorded
+  std::optional<LauncherNotes> notes_;     // only of a cluster that is recorded
   std::optional<ClusterNetwork> network_;  // these two only with --netns
   std::optional<PacketFaults> packets_;
   std::optional<FaultCommands> faults_;  // only with --faults
@@ -102,7 +100,8 @@ Supervisor::Supervisor(SupervisorOptions options)
     : options_(std::move(options)),
       token_(options_.directory.token()),
       children_(options_.directory, options_.description, options_.faults),
-      evidence_(options_.description, token_) {}
+      evidence_(options_.description, token_),
+      shutdown_(children_, kEndLimit) {}
 
 Supervisor::~Supervisor() {
   for (const int descriptor : {signals_, listener_}) {
@@ -118,7 +117,7 @@ int Supervisor::run() {
     failure_ = failure;
     stop(SIGKILL);
   }
-  while (!(stage_ == Stage::kStoppingVolume && children_.empty())) {
+  while (!shutdown_.is_over()) {
     try {
       turn();
     } catch (const Failure& failure) {
@@ -178,7 +177,7 @@ void Supervisor::open_faults() {
   ProcessFaults::Outside outside;
   outside.process = [this](const std::string& name) { return children_.living(name); };
   outside.start = [this](const std::string& name) {
-    if (stage_ == Stage::kRunning) start_node(*options_.description.node_named(name));
+    if (!shutdown_.has_begun()) start_node(*options_.description.node_named(name));
   };
   outside.store = [this](const std::string& name) {
     return options_.directory.node(*options_.description.node_named(name)) / "db";
@@ -195,7 +194,7 @@ void Supervisor::open_faults() {
 
 void Supervisor::start_all() {
   start_volume();
-  const auto deadline = steady_clock::now() + kStopLimit;
+  const auto deadline = steady_clock::now() + kVolumeLimit;
   while (!children_.does_volume_listen() && steady_clock::now() < deadline &&
          children_.is_volume_alive()) {
     std::this_thread::sleep_for(milliseconds(5));
@@ -222,13 +221,13 @@ void Supervisor::turn() {
   reap();
   if (waiting[1].revents != 0) take_command();
   if (waiting[2].revents != 0) take_readiness();
-  if (faults_ && stage_ == Stage::kRunning) faults_->faults().end_due();
+  if (faults_ && !shutdown_.has_begun()) faults_->faults().end_due();
   follow_logs();
-  advance_stop();
+  shutdown_.advance();
 }
 
 int Supervisor::poll_timeout() const {
-  if (stage_ == Stage::kRunning) {
+  if (!shutdown_.has_begun()) {
     const int pause = options_.follow_logs ? static_cast<int>(kLogPause.count()) : -1;
     const auto look = faults_ ? faults_->faults().next_look() : std::nullopt;
     if (!look) return pause;
@@ -236,8 +235,7 @@ int Supervisor::poll_timeout() const {
     const int until_look = static_cast<int>(std::clamp<std::int64_t>(rest, 0, 1'000));
     return pause < 0 ? until_look : std::min(pause, until_look);
   }
-  const auto left =
-      std::chrono::duration_cast<milliseconds>(stop_deadline_ - steady_clock::now()).count();
+  const auto left = shutdown_.time_left().count();
   return static_cast<int>(std::clamp<std::int64_t>(left, 0, kLogPause.count()));
 }
 
@@ -253,12 +251,12 @@ void Supervisor::take_signals() {
       interrupted_ = true;
       say("stopping; another Control-C kills");
     }
-    if (stage_ == Stage::kRunning) stop(SIGTERM);
+    if (!shutdown_.has_begun()) stop(SIGTERM);
   }
 }
 
 void Supervisor::take_readiness() {
-  if (!readiness_.take_end() || stage_ != Stage::kRunning) return;
+  if (!readiness_.take_end() || shutdown_.has_begun()) return;
   if (readiness_.missing()) {
     failure_ = Failure{*readiness_.missing(), kExitTimeout};
     stop(SIGKILL);
@@ -304,7 +302,7 @@ json::object Supervisor::obey_about_node(const std::string& verb, const json::ob
     fail(Code::kInvalidParameter, "The supervisor does not know that command.",
          "Use failsim and failsim-node of the same version.");
   }
-  if (stage_ != Stage::kRunning) {
+  if (shutdown_.has_begun()) {
     fail(Code::kInvalidState, "The cluster is being taken down, so " + name + " is not started.",
          "Start the cluster again with: failsim up");
   }
@@ -324,7 +322,7 @@ json::object Supervisor::obey_about_faults(const std::string& verb, const json::
              " was started without --faults, so no fault can be injected.",
          "Start it with: failsim up --faults");
   }
-  if (stage_ != Stage::kRunning) {
+  if (shutdown_.has_begun()) {
     fail(Code::kInvalidState, "The cluster is being taken down.", "");
   }
   return faults_->obey(verb, command);
@@ -340,7 +338,7 @@ void Supervisor::reap() {
 void Supervisor::ended(const Child& child, int status) {
   say(child.name + " (process " + std::to_string(child.pid) + ") " + describe_end(status));
   if (notes_ && child.node != 0) notes_->node_ended(child, status);
-  if (stage_ != Stage::kRunning) return;
+  if (shutdown_.has_begun()) return;
   const int exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
   const bool is_silent =
       faults_ && faults_->faults().child_ended(child.name, child.pid, exit_status);
@@ -370,38 +368,18 @@ void Supervisor::volume_ended(const Child& volume) {
 }
 
 void Supervisor::stop(int signal) {
-  if (stage_ == Stage::kRunning) stage_ = Stage::kStoppingNodes;
+  shutdown_.begin();  // first: a node that was killed by a fault is not started again now
   if (faults_) faults_->faults().heal(std::nullopt);  // who is stopped by one would not notice
-  stop_deadline_ = steady_clock::now() + kStopLimit;
   readiness_.request_stop();
   evidence_.request_stop();
-  children_.signal_nodes(signal);
-  if (signal == SIGKILL || stage_ == Stage::kStoppingVolume) children_.signal_volume(signal);
-  advance_stop();
-}
-
-// The volume is the last to go: nodes that leave may still write.
-void Supervisor::advance_stop() {
-  if (stage_ == Stage::kRunning) return;
-  if (stage_ == Stage::kStoppingNodes && !children_.is_any_node_alive()) {
-    stage_ = Stage::kStoppingVolume;
-    stop_deadline_ = steady_clock::now() + kStopLimit;
-    children_.signal_volume(SIGTERM);
-  }
-  if (steady_clock::now() < stop_deadline_) return;
-  if (stage_ == Stage::kStoppingVolume) {
-    children_.signal_volume(SIGKILL);
-  } else {
-    children_.signal_nodes(SIGKILL);
-  }
-  stop_deadline_ = steady_clock::now() + kStopLimit;
+  shutdown_.ask(signal);
 }
 
 // What others may know of us: who runs, and where the cluster answers.
 void Supervisor::publish() {
   const RunningProcesses running = children_.running();
   options_.directory.write_processes(running);
-  if (!ready_ || stage_ != Stage::kRunning) return;
+  if (!ready_ || shutdown_.has_begun()) return;
   const json::object endpoints = endpoints_of(options_.directory, options_.description, running);
   replace_file(options_.directory.endpoints_file(), json::serialize(endpoints) + "\n");
 }
