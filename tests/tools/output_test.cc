@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include "tools/failsim/command_line.h"
 #include "tools/failsim/http.h"
 
 namespace failsim::cli {
@@ -37,14 +36,6 @@ TEST(Json, MissingOrOtherFieldsReadAsEmpty) {
 TEST(Http, NamesAreEncodedForAPath) {
   EXPECT_EQ(percent_encoded("web-1.a_b~"), "web-1.a_b~");
   EXPECT_EQ(percent_encoded("vm/a b?"), "vm%2Fa%20b%3F");
-}
-
-TEST(CommandLine, TheNearestWordIsOneThatCouldBeMeant) {
-  const std::vector<std::string> words = {"status", "simulate", "migrate"};
-  EXPECT_EQ(nearest("staus", words), "status");
-  EXPECT_EQ(nearest("migarte", words), "migrate");
-  EXPECT_EQ(nearest("zzzzzzzz", words), "");
-  EXPECT_EQ(nearest(std::string(10'000, 's'), words), "");
 }
 
 }  // namespace

@@ -1,10 +1,8 @@
 #include "tools/failsim/command_line.h"
 
-#include <algorithm>
 #include <cstdlib>
 #include <exception>
 #include <iostream>
-#include <map>
 #include <memory>
 #include <sstream>
 
@@ -12,6 +10,7 @@
 
 #include "cluster/units.h"
 #include "tools/failsim/exit_codes.h"
+#include "tools/failsim/named_verb.h"
 #include "tools/failsim/verb.h"
 
 namespace failsim::cli {
@@ -45,7 +44,6 @@ struct DeclaredVerb {
   CLI::App* app = nullptr;
 };
 
-
 class CommandLine {
  public:
   CommandLine();
@@ -61,16 +59,14 @@ class CommandLine {
   Arguments arguments_of(const DeclaredVerb& declared) const;
   void refuse_strays(const DeclaredVerb& declared) const;
   GlobalOptions globals() const;
-  const CLI::App* meant(int count, const char* const* words, bool with_options) const;
   void explain(const CLI::ParseError& error, int count, const char* const* words) const;
   int help(Context& context, const std::vector<std::string>& topic) const;
 
-  const Verb help_verb_{
-      "help",
-      "Help on a verb, or on exit-codes: what the exit status means",
-      {repeated_positional("TOPIC", "The words of a verb, or exit-codes")},
-      "  failsim help vm create\n  failsim help exit-codes\n",
-      nullptr};
+  const Verb help_verb_{"help",
+                        "Help on a verb, or on exit-codes: what the exit status means",
+                        {repeated_positional("TOPIC", "The words of a verb, or exit-codes")},
+                        "  failsim help vm create\n  failsim help exit-codes\n",
+                        nullptr};
   CLI::App root_{"failsim: a failover cluster you can break", "failsim"};
   std::vector<DeclaredVerb> verbs_;
   std::string directory_;
@@ -227,75 +223,9 @@ GlobalOptions CommandLine::globals() const {
   return options;
 }
 
-std::vector<std::string> option_names(const CLI::App* app) {
-  std::vector<std::string> names;
-  for (; app != nullptr; app = app->get_parent()) {
-    for (const CLI::Option* option : app->get_options()) {
-      for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
-      for (const std::string& name : option->get_snames()) names.push_back("-" + name);
-    }
-  }
-  return names;
-}
-
-bool takes_value(const CLI::App* app, const std::string& name) {
-  for (; app != nullptr; app = app->get_parent()) {
-    const CLI::Option* option = app->get_option_no_throw(name);
-    if (option != nullptr) return option->get_items_expected_max() > 0;
-  }
-  return false;
-}
-
-std::vector<std::string> verb_names(const CLI::App* app) {
-  std::vector<std::string> names;
-  for (const CLI::App* sub : app->get_subcommands(nullptr)) names.push_back(sub->get_name());
-  return names;
-}
-
-// " migrate cancel", or nothing for the program itself.
-std::string path_of(const CLI::App* app) {
-  std::string path;
-  for (; app->get_parent() != nullptr; app = app->get_parent()) path = " " + app->get_name() + path;
-  return path;
-}
-
-[[noreturn]] void unknown_word(const std::string& kind, const std::string& word,
-                               const std::vector<std::string>& known, const CLI::App* app) {
-  const std::string near = nearest(word, known);
-  const std::string path = path_of(app);
-  fail_usage("`failsim" + path + "` has no " + kind + " \"" + shortened(word) + "\".",
-             near.empty() ? "See: failsim" + path + " --help" : "Did you mean \"" + near + "\"?");
-}
-
-// The verb or group that the words name; a usage error for one that there is not.
-const CLI::App* CommandLine::meant(int count, const char* const* words, bool with_options) const {
-  const CLI::App* app = &root_;
-  for (int i = 1; i < count; ++i) {
-    const std::string word = words[i];
-    if (word == "--") break;
-    if (word.size() > 1 && word[0] == '-' && !(word[1] >= '0' && word[1] <= '9')) {
-      const std::string name = word.substr(0, word.find('='));
-      const std::vector<std::string> known = option_names(app);
-      if (with_options && std::find(known.begin(), known.end(), name) == known.end()) {
-        unknown_word("option", name, known, app);
-      }
-      if (name == word && takes_value(app, name)) ++i;
-      continue;
-    }
-    const std::vector<std::string> known = verb_names(app);
-    if (known.empty()) continue;
-    if (std::find(known.begin(), known.end(), word) != known.end()) {
-      app = app->get_subcommand(word);
-    } else if (app->get_require_subcommand_min() > 0) {
-      unknown_word("verb", word, known, app);
-    }
-  }
-  return app;
-}
-
 // CLI11 tells that something is wrong; the words tell what a person meant.
 void CommandLine::explain(const CLI::ParseError& error, int count, const char* const* words) const {
-  const CLI::App* app = meant(count, words, true);
+  const CLI::App* app = named_verb(root_, count, words, true);
   for (const DeclaredVerb& declared : verbs_) {
     if (declared.app == app && declared.verb->run) arguments_of(declared);  // says what is missing
   }
@@ -313,14 +243,7 @@ int CommandLine::help(Context& context, const std::vector<std::string>& topic) c
     show_exit_codes(context.output());
     return 0;
   }
-  const CLI::App* app = &root_;
-  for (const std::string& word : topic) {
-    const std::vector<std::string> known = verb_names(app);
-    if (std::find(known.begin(), known.end(), word) == known.end()) {
-      unknown_word("verb", word, known, app);
-    }
-    app = app->get_subcommand(word);
-  }
+  const CLI::App* app = verb_called(root_, topic);
   // Not app->help(): that of the program would be the help of the verb "help", which was typed.
   std::cout << app->get_formatter()->make_help(app, "failsim" + path_of(app),
                                                CLI::AppFormatMode::Normal);
@@ -331,7 +254,7 @@ int CommandLine::run(int count, const char* const* words) {
   try {
     root_.parse(count, words);
   } catch (const CLI::CallForHelp&) {
-    meant(count, words, false);  // help is for what there is
+    named_verb(root_, count, words, false);  // help is for what there is
     std::cout << root_.help();
     return 0;
   } catch (const CLI::CallForVersion&) {
@@ -361,36 +284,7 @@ bool wants_json(int count, const char* const* words) {
   return false;
 }
 
-std::size_t edit_distance(const std::string& a, const std::string& b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({replaced, row[j] + 1, row[j - 1] + 1});
-    }
-  }
-  return row[b.size()];
-}
-
 }  // namespace
-
-std::string nearest(const std::string& word, const std::vector<std::string>& candidates) {
-  if (word.size() > 40) return "";
-  std::string best;
-  std::size_t best_distance = std::max<std::size_t>(2, word.size() / 3) + 1;
-  for (const std::string& candidate : candidates) {
-    const std::size_t distance = edit_distance(word, candidate);
-    if (distance < best_distance) {
-      best = candidate;
-      best_distance = distance;
-    }
-  }
-  return best;
-}
 
 int run_command_line(int count, const char* const* words) {
   const bool json = wants_json(count, words);
