@@ -70,6 +70,7 @@ class FaultFileSystem::Disk : public rocksdb::FileSystemWrapper {
   std::uint64_t operations() const;
   void power_off_in(std::uint64_t n);
   void crash(std::uint64_t torn_bytes);
+  void restart_process();
   void fail(Call call, Kind kind, std::uint64_t after, bool only_log);
   void heal();
 
@@ -281,6 +282,12 @@ void FaultFileSystem::Disk::crash(std::uint64_t torn_bytes) {
   refusal_.reset();
 }
 
+void FaultFileSystem::Disk::restart_process() {
+  const std::lock_guard lock(mutex_);
+  operations_left_.reset();
+  refusal_.reset();
+}
+
 void FaultFileSystem::Disk::fail(Call call, Kind kind, std::uint64_t after, bool only_log) {
   const std::lock_guard lock(mutex_);
   refusal_ = Refusal{call, kind, after, only_log};
@@ -357,6 +364,9 @@ void FaultFileSystem::power_off_in(std::uint64_t n) {
 }
 void FaultFileSystem::crash(std::uint64_t torn_bytes) {
   disk_->crash(torn_bytes);
+}
+void FaultFileSystem::restart_process() {
+  disk_->restart_process();
 }
 void FaultFileSystem::fail(Call call, Kind kind, std::uint64_t after, bool only_log) {
   disk_->fail(call, kind, after, only_log);

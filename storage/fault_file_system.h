@@ -30,6 +30,9 @@ class FaultFileSystem {
   // What was not synced is lost, but for the first `torn_bytes` behind the synced part of each
   // file; then the power is back and nothing fails. Every database must be closed.
   void crash(std::uint64_t torn_bytes = 0);
+  // All that was written is there and nothing fails any more, as if only the process had been
+  // killed.
+  void restart_process();
 
   enum class Call { kAppend, kSync };
   enum class Kind { kNoSpace, kIoError };

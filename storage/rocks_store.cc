@@ -116,9 +116,10 @@ rocksdb::Status list_logs(rocksdb::Env* env, const std::string& path,
   return status;
 }
 
-// Chooses how RocksDB may treat the end of the log, or refuses. A log that is torn but has whole
-// records in a later one is left to RocksDB's strict mode: it is usually a leftover of a recovery
-// that was cut off before it removed the file, which it knows, and else it refuses.
+// Chooses how RocksDB may treat the end of the log, or refuses. A log that is torn but has changes
+// in a later one is left to RocksDB's strict mode: it is usually a leftover of a recovery that was
+// cut off before it removed the file, which it knows, and else it refuses. One that was cut off
+// even before it noted that the torn log is done has begun a later one without changes.
 std::optional<Error> prepare_recovery(const std::string& path, rocksdb::Options* options) {
   std::map<std::uint64_t, std::string> logs;
   rocksdb::Status status = list_logs(options->env, path, &logs);
@@ -134,7 +135,7 @@ std::optional<Error> prepare_recovery(const std::string& path, rocksdb::Options*
       return damaged(path, file + " has a record that does not parse behind byte " +
                                std::to_string(log.whole_bytes) + ", and a later one that does");
     }
-    if (log.records > 0) ends_torn = false;
+    if (log.has_changes) ends_torn = false;
     if (log.end == LogEnd::kTorn) ends_torn = true;
   }
   // The only tolerant mode that also takes a last record whose bytes came to the disk in part.

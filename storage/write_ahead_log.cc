@@ -4,14 +4,15 @@
 #include <cstdint>
 #include <optional>
 
-#include "cluster/raft/checksum.h"
 #include "cluster/little_endian.h"
+#include "cluster/raft/checksum.h"
 
 namespace failsim {
 namespace {
 
 constexpr std::size_t kBlockBytes = 32 * 1024;
 constexpr std::size_t kHeaderBytes = 7;
+constexpr std::size_t kSequenceBytes = 8;
 
 enum Type : unsigned char { kFull = 1, kFirst = 2, kMiddle = 3, kLast = 4 };
 
@@ -40,6 +41,14 @@ std::optional<Part> part_at(std::string_view bytes, std::size_t at) {
   const std::uint32_t crc = raft::crc32c(0, bytes.substr(at + 6, 1 + length));
   if (masked(crc) != load_u32(bytes.substr(at))) return std::nullopt;
   return Part{static_cast<Type>(type), kHeaderBytes + length};
+}
+
+// RocksDB begins a log with a record of no changes when the one before it is torn.
+bool changes_nothing(std::string_view part) {
+  const std::string_view payload = part.substr(kHeaderBytes);
+  return part[kHeaderBytes - 1] == kFull &&
+         payload.size() == kSequenceBytes + sizeof(std::uint32_t) &&
+         load_u32(payload.substr(kSequenceBytes)) == 0;
 }
 
 bool has_part_behind(std::string_view bytes, std::size_t at) {
@@ -73,6 +82,7 @@ WriteAheadLog inspect_write_ahead_log(std::string_view bytes) {
         log.end = LogEnd::kTorn;
       return log;
     }
+    log.has_changes = log.has_changes || !changes_nothing(bytes.substr(at, part->bytes));
     at += part->bytes;
     inside_record = part->type == kFirst || part->type == kMiddle;
     if (!inside_record) {

@@ -10,6 +10,7 @@
 //   record := checksum u32, length u16, type u8, payload      (little-endian)
 //   type   := 1 whole; 2, 3, 4 first, middle and last part of one that spans blocks
 //   checksum := CRC-32C over type and payload, rotated right by 15 bits, plus 0xa282ead8
+//   payload  := sequence number u64, number of changes u32, changes
 #pragma once
 
 #include <cstddef>
@@ -26,6 +27,7 @@ enum class LogEnd {
 struct WriteAheadLog {
   LogEnd end = LogEnd::kWhole;
   std::size_t records = 0;      // whole ones before the end, the tear or the damage
+  bool has_changes = false;     // some of those records change something
   std::size_t whole_bytes = 0;  // up to the end of the last of them
 };
 

@@ -149,6 +149,27 @@ TEST_F(RocksStoreTest, KeepsThePrefixWhenTheLastRecordIsTornAtAnyByte) {
   }
 }
 
+// RocksDB begins a new log, with an empty record in it, before it notes that the torn one is done.
+TEST_F(RocksStoreTest, KeepsThePrefixWhenTheProcessIsKilledWhileItOpensATornLog) {
+  const History history = synced_history(5);
+  const std::string copy = directory_ / "copy";
+  const std::string torn = directory_ / "torn";
+  write_and_copy(history, copy);
+  const std::string bytes = content_of(log_file(copy));
+  set_content(log_file(copy), bytes.substr(0, bytes.size() - 1));
+  bool is_open = false;
+  for (std::uint64_t operations = 1; !is_open; ++operations) {
+    fs::remove_all(torn);
+    fs::copy(copy, torn, fs::copy_options::recursive);
+    disk_.power_off_in(operations);
+    is_open = RocksStore::open(torn, {disk_.env()}).ok();
+    disk_.restart_process();
+    const Outcome outcome = outcome_of(torn);
+    ASSERT_TRUE(outcome.is_open) << operations << ": " << outcome.text;
+    ASSERT_EQ(outcome.text, history.texts[4]) << operations;
+  }
+}
+
 TEST_F(RocksStoreTest, RefusesAFlippedByteBeforeTheLastRecordOfTheLog) {
   const History history = synced_history(5);
   const std::string copy = directory_ / "copy";

@@ -6,8 +6,8 @@
 
 #include <gtest/gtest.h>
 
-#include "cluster/raft/checksum.h"
 #include "cluster/little_endian.h"
+#include "cluster/raft/checksum.h"
 
 namespace failsim {
 namespace {
@@ -77,6 +77,16 @@ TEST(WriteAheadLog, WholeRecordsAreWholeWithAndWithoutZerosBehind) {
       EXPECT_EQ(found.whole_bytes, log.bytes().size());
     }
   }
+}
+
+TEST(WriteAheadLog, ARecordOfNoChangesChangesNothing) {
+  LogWriter log;
+  log.add(std::string("12345678") + std::string(4, '\0'));
+  EXPECT_EQ(inspect_write_ahead_log(log.bytes()).records, 1u);
+  EXPECT_FALSE(inspect_write_ahead_log(log.bytes()).has_changes);
+  log.add(std::string("12345678") + std::string("\1\0\0\0put", 7));
+  EXPECT_TRUE(inspect_write_ahead_log(log.bytes()).has_changes);
+  EXPECT_TRUE(inspect_write_ahead_log(three_records(1).bytes()).has_changes);
 }
 
 TEST(WriteAheadLog, ATearAtAnyByteOfTheLastRecordIsATear) {
