@@ -119,11 +119,10 @@ const Child* Children::node(std::uint32_t node) const {
   return found == children_.end() ? nullptr : &*found;
 }
 
-std::optional<pid_t> Children::living(const std::string& name) const {
-  for (const Child& child : children_) {
-    if (child.name == name && is_alive(child.mark)) return child.pid;
-  }
-  return std::nullopt;
+std::optional<pid_t> Children::process_of(const std::string& name) const {
+  const auto found = std::find_if(children_.rbegin(), children_.rend(),
+                                  [&](const Child& child) { return child.name == name; });
+  return found == children_.rend() ? std::nullopt : std::optional(found->pid);
 }
 
 std::map<std::uint32_t, std::uint32_t> Children::instances() const {

@@ -57,8 +57,9 @@ class Children {
   bool is_volume_alive() const { return is_any_alive(true); }
   // Null if there is none that is not reaped.
   const Child* node(std::uint32_t node) const;
-  // The process of "node-K" or "volume"; nothing if it has ended.
-  std::optional<pid_t> living(const std::string& name) const;
+  // The newest process of "node-K" or "volume" that is not reaped; until then one that was killed
+  // may still have its files.
+  std::optional<pid_t> process_of(const std::string& name) const;
   // The instances of the nodes' processes.
   std::map<std::uint32_t, std::uint32_t> instances() const;
   // All of them and this very process.

@@ -175,7 +175,7 @@ void Supervisor::open_network() {
 
 void Supervisor::open_faults() {
   ProcessFaults::Outside outside;
-  outside.process = [this](const std::string& name) { return children_.living(name); };
+  outside.process = [this](const std::string& name) { return children_.process_of(name); };
   outside.start = [this](const std::string& name) {
     if (!shutdown_.has_begun()) start_node(*options_.description.node_named(name));
   };
