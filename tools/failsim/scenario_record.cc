@@ -77,7 +77,7 @@ std::string readme_of(const Scenario& scenario, const ClusterDescription& descri
 
 int record(Context& context, const Arguments& arguments) {
   const std::string folder = arguments.text("DIR");
-  if (const auto refused = scenario::refuse_folder(folder)) throw Failure{*refused, kExitFailed};
+  if (const auto refused = scenario::refuse_folder(folder)) fail(*refused);
   const ClusterDescription description = context.description();
   auto recorded =
       scenario::record_session(session_of(context.directory(), description), begin_of(arguments));
