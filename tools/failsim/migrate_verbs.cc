@@ -106,7 +106,12 @@ int dry_run(Context& context, const std::string& vm, const json::object& body) {
   if (context.json() || !told.is_object()) {
     context.output().data(told);
   } else {
-    context.output().line(forecast_sentence(told.get_object()));
+    const json::object& forecast = told.get_object();
+    context.output().line(
+        forecast_sentence(forecast) +
+        (flag_in(forecast, "is_watched")
+             ? ""
+             : " Nobody has watched the guest yet; its configuration is believed."));
   }
   return 0;
 }
@@ -249,9 +254,10 @@ std::vector<Verb> migrate_verbs() {
                "go-on"),
         option("--streams", "COUNT",
                "Connections that share the pages, 1 to 8 (default: 1; in virtual time always)"),
-        option("--compression", "HOW",
-               "Compress pages: zstd for as long as that is faster, or off (in virtual time always)",
-               "off"),
+        option(
+            "--compression", "HOW",
+            "Compress pages: zstd for as long as that is faster, or off (in virtual time always)",
+            "off"),
         option("--throttle", "FIRST,STEP,MOST",
                "Percent of the guest's time a throttle takes (default: 20,10,99)"),
         option("--verify", "WHEN", "Check every page at the target: background or before-resume",
