@@ -20,9 +20,6 @@ constexpr milliseconds kPoll{1'000};
 }  // namespace
 
 void ClusterTest::SetUp() {
-  std::string pattern = "/tmp/failsim-e2e-XXXXXX";
-  ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-  base_ = pattern;
   directory_ = base_ / "cluster";
   ::setenv("XDG_STATE_HOME", (base_ / "state").c_str(), 1);
   ::unsetenv("FAILSIM_CLUSTER");
@@ -35,7 +32,6 @@ void ClusterTest::TearDown() {
     EXPECT_EQ(run("down").exit, 0);
     EXPECT_FALSE(cluster().processes().has_value());
   }
-  cli::fs::remove_all(base_);
 }
 
 void ClusterTest::print_logs() const {

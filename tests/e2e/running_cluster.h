@@ -12,6 +12,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/temporary_directory.h"
 #include "tests/tools/program.h"
 #include "tools/failsim/client.h"
 #include "tools/failsim/directory.h"
@@ -80,7 +81,8 @@ class ClusterTest : public testing::Test {
   // Whether it holds within a minute.
   bool until(const std::function<bool()>& holds);
 
-  cli::fs::path base_;
+  const TemporaryDirectory temporary_;
+  const cli::fs::path base_{temporary_.path()};
   cli::fs::path directory_;
 
  private:

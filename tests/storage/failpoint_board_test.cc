@@ -1,9 +1,9 @@
 // Named points that several processes share.
 #include "storage/failpoint_board.h"
 
-#include <filesystem>
-
 #include <gtest/gtest.h>
+
+#include "tests/temporary_directory.h"
 
 namespace failsim {
 namespace {
@@ -11,10 +11,9 @@ namespace {
 class FailpointBoardTest : public testing::Test {
  protected:
   FailpointBoardTest() {
-    std::filesystem::create_directories(directory);
-    launcher = FailpointBoard::create(directory).take();
-    one = FailpointBoard::open(directory).take();
-    two = FailpointBoard::open(directory).take();
+    launcher = FailpointBoard::create(directory.path()).take();
+    one = FailpointBoard::open(directory.path()).take();
+    two = FailpointBoard::open(directory.path()).take();
   }
   void arm(std::uint64_t id, const std::string& point, const std::string& terms) {
     const auto order = fault::parse_order("failpoint " + point + " terms=" + terms + " for=9s");
@@ -32,9 +31,7 @@ class FailpointBoardTest : public testing::Test {
     return happened;
   }
 
-  // Of this test alone: others run at the same time.
-  const std::string directory = testing::TempDir() + "failpoint_board_" +
-                                testing::UnitTest::GetInstance()->current_test_info()->name();
+  const TemporaryDirectory directory;
   std::uint64_t dice = 0;
   std::unique_ptr<FailpointBoard> launcher;
   std::unique_ptr<FailpointBoard> one;
@@ -46,7 +43,7 @@ TEST_F(FailpointBoardTest, ATermThatAppliesOnceAppliesToOneProcess) {
   EXPECT_EQ(pass(*two, "blackout.begin"), "");
   EXPECT_EQ(pass(*one, "owner.flip"), "1*kill ");
   EXPECT_EQ(pass(*two, "owner.flip"), "");
-  one = FailpointBoard::open(directory).take();  // it comes back
+  one = FailpointBoard::open(directory.path()).take();  // it comes back
   EXPECT_EQ(pass(*one, "owner.flip"), "");
   EXPECT_EQ(launcher->counts(7).hits, 3u);
   EXPECT_EQ(launcher->counts(7).performed, 1u);
@@ -73,8 +70,8 @@ TEST_F(FailpointBoardTest, WhatIsDisarmedDoesNothingAndOthersDo) {
   EXPECT_EQ(pass(*one, "owner.flip"), "kill freeze(1s) ");
   launcher->disarm(1);
   EXPECT_EQ(pass(*two, "owner.flip"), "freeze(1s) ");
-  launcher = FailpointBoard::create(directory).take();
-  EXPECT_EQ(pass(*FailpointBoard::open(directory).value(), "owner.flip"), "");
+  launcher = FailpointBoard::create(directory.path()).take();
+  EXPECT_EQ(pass(*FailpointBoard::open(directory.path()).value(), "owner.flip"), "");
 }
 
 TEST_F(FailpointBoardTest, ItHasAnEnd) {

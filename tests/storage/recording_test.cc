@@ -9,7 +9,7 @@
 #include "cluster/core_fingerprint.h"
 #include "storage/event_codec.h"
 #include "tests/storage/recorded_run.h"
-#include "tests/storage/temporary_directory.h"
+#include "tests/temporary_directory.h"
 
 namespace failsim {
 namespace {

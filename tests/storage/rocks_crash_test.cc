@@ -15,7 +15,7 @@
 #include "storage/fault_file_system.h"
 #include "storage/rocks_store.h"
 #include "tests/storage/history.h"
-#include "tests/storage/temporary_directory.h"
+#include "tests/temporary_directory.h"
 
 namespace failsim {
 namespace {

@@ -13,7 +13,7 @@
 #include "storage/fault_file_system.h"
 #include "tests/file_content.h"
 #include "tests/storage/history.h"
-#include "tests/storage/temporary_directory.h"
+#include "tests/temporary_directory.h"
 
 namespace failsim {
 namespace {

@@ -6,7 +6,7 @@
 #include "storage/memory_store.h"
 #include "storage/rocks_store.h"
 #include "tests/storage/history.h"
-#include "tests/storage/temporary_directory.h"
+#include "tests/temporary_directory.h"
 
 namespace failsim {
 namespace {

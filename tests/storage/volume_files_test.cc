@@ -10,8 +10,8 @@
 
 #include "storage/volume.h"
 #include "tests/file_content.h"
-#include "tests/storage/temporary_directory.h"
 #include "tests/storage/volume_requests.h"
+#include "tests/temporary_directory.h"
 
 namespace failsim {
 namespace {

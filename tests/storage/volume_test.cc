@@ -9,8 +9,8 @@
 
 #include "storage/volume_files.h"
 #include "storage/volume_memory.h"
-#include "tests/storage/temporary_directory.h"
 #include "tests/storage/volume_requests.h"
+#include "tests/temporary_directory.h"
 
 namespace failsim {
 namespace {

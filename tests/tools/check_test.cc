@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/storage/temporary_directory.h"
+#include "tests/temporary_directory.h"
 #include "tests/tools/program.h"
 #include "tools/failsim/files.h"
 

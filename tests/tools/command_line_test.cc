@@ -4,8 +4,8 @@
 #include <set>
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
+#include "tests/temporary_directory.h"
 #include "tests/tools/program.h"
 #include "tools/failsim/exit_codes.h"
 #include "tools/failsim/files.h"
@@ -19,13 +19,6 @@ using test::split;
 
 class CommandLineTest : public testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = testing::TempDir() + "/command-line-XXXXXX";
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    state_ = pattern;
-  }
-  void TearDown() override { fs::remove_all(state_); }
-
   Outcome run(std::vector<std::string> words) {
     words.insert(words.begin(), FAILSIM_PROGRAM);
     return test::run_program(words, {{"XDG_STATE_HOME", state_.string()}, {"FAILSIM_CLUSTER", ""}});
@@ -55,7 +48,8 @@ class CommandLineTest : public testing::Test {
     expect_refused(split(words), exit, part);
   }
 
-  fs::path state_;
+  const TemporaryDirectory directory_;
+  const fs::path state_{directory_.path()};
 };
 
 TEST_F(CommandLineTest, HelpStartsWithExamplesAndSucceeds) {

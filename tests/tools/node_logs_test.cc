@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/storage/temporary_directory.h"
+#include "tests/temporary_directory.h"
 
 namespace failsim::cli {
 namespace {

@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 
+#include "tests/temporary_directory.h"
 #include "tests/tools/program.h"
 #include "tools/failsim/errors.h"
 
@@ -20,8 +21,7 @@ using test::Program;
 
 class ProcessFaultsTest : public testing::Test {
  protected:
-  ProcessFaultsTest()
-      : board(FailpointBoard::create(testing::TempDir()).take()), faults(outside()) {
+  ProcessFaultsTest() : board(FailpointBoard::create(directory.path()).take()), faults(outside()) {
     for (const char* child : {"node-1", "node-2", "volume"}) start(child);
   }
 
@@ -68,6 +68,7 @@ class ProcessFaultsTest : public testing::Test {
   std::map<std::string, int> starts;
   std::string notes;
   bool is_silent = false;
+  const TemporaryDirectory directory;
   std::unique_ptr<FailpointBoard> board;
   ProcessFaults faults;
 };

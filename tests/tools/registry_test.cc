@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include "tests/temporary_directory.h"
 #include "tools/failsim/directory.h"
 
 namespace failsim::cli {
@@ -12,13 +13,6 @@ namespace {
 
 class RegistryTest : public testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = testing::TempDir() + "/registry-XXXXXX";
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    state_ = pattern;
-  }
-  void TearDown() override { fs::remove_all(state_); }
-
   std::size_t files() const {
     std::size_t count = 0;
     for (const auto& file : fs::directory_iterator(state_ / ".running")) {
@@ -27,7 +21,8 @@ class RegistryTest : public testing::Test {
     return count;
   }
 
-  fs::path state_;
+  const TemporaryDirectory directory_;
+  const fs::path state_{directory_.path()};
 };
 
 TEST_F(RegistryTest, ARunningClusterIsListedUntilItIsForgotten) {

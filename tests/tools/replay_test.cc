@@ -8,7 +8,7 @@
 
 #include "cluster/raft/checksum.h"
 #include "tests/storage/recorded_run.h"
-#include "tests/storage/temporary_directory.h"
+#include "tests/temporary_directory.h"
 #include "tests/tools/program.h"
 #include "tools/failsim/replay_text.h"
 #include "tools/report/wording.h"

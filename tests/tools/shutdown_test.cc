@@ -7,7 +7,7 @@
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 
-#include "tests/storage/temporary_directory.h"
+#include "tests/temporary_directory.h"
 #include "tools/failsim/birth.h"
 
 namespace failsim::cli {

@@ -9,7 +9,7 @@
 
 #include "cluster/raft/checksum.h"
 #include "storage/rocks_store.h"
-#include "tests/storage/temporary_directory.h"
+#include "tests/temporary_directory.h"
 #include "tools/failsim/errors.h"
 
 namespace failsim::cli {

@@ -1,13 +1,13 @@
 // A node's store on a disk that fails when it is told to.
 #include "node/faults/faulty_disk.h"
 
-#include <filesystem>
 #include <thread>
 
 #include <gtest/gtest.h>
 #include <rocksdb/env.h>
 
 #include "storage/rocks_store.h"
+#include "tests/temporary_directory.h"
 
 namespace failsim::node {
 namespace {
@@ -16,20 +16,13 @@ class FaultyDiskTest : public testing::Test {
  protected:
   FaultyDiskTest() : faults([] { return Time{kSecond}; }, 1) {
     faults.set_place(1, {1});
-    std::string pattern = (std::filesystem::temp_directory_path() / "failsim-XXXXXX").string();
-    base = ::mkdtemp(pattern.data());
     disk = faulty_disk(faults);
     options.env = disk.get();
     StoreIdentity identity;
     identity.node = 1;
     EXPECT_FALSE(RocksStore::format(path(), identity).has_value());
   }
-  ~FaultyDiskTest() override {
-    store.reset();
-    std::filesystem::remove_all(base);
-  }
-
-  std::string path() const { return base + "/db"; }
+  std::string path() const { return directory / "db"; }
   void open() {
     auto opened = RocksStore::open(path(), options);
     ASSERT_TRUE(opened) << opened.error().message;
@@ -45,7 +38,7 @@ class FaultyDiskTest : public testing::Test {
     return store->write(batch);
   }
 
-  std::string base;
+  const TemporaryDirectory directory;
   Switchboard faults;
   std::unique_ptr<rocksdb::Env> disk;
   RocksStoreOptions options;

@@ -14,7 +14,7 @@
 #include "cluster/effects.h"
 #include "cluster/member.h"
 #include "cluster/wire/frame.h"
-#include "tests/storage/temporary_directory.h"
+#include "tests/temporary_directory.h"
 
 namespace failsim::node {
 namespace {

@@ -1,31 +1,24 @@
 #include "node/runtime/node_files.h"
 
-#include <filesystem>
 #include <string>
 
 #include <gtest/gtest.h>
 
 #include "tests/file_content.h"
+#include "tests/temporary_directory.h"
 
 namespace failsim::node {
 namespace {
 
 class NodeFiles : public testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = (std::filesystem::temp_directory_path() / "node-files-XXXXXX").string();
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    directory_ = pattern;
-  }
-  void TearDown() override { std::filesystem::remove_all(directory_); }
-
-  std::string path(const std::string& name) const { return directory_ + "/" + name; }
+  std::string path(const std::string& name) const { return directory_ / name; }
   void write(const std::string& name, const std::string& text) const {
     set_content(path(name), text);
   }
   std::string content(const std::string& name) const { return content_of(path(name)); }
 
-  std::string directory_;
+  const TemporaryDirectory directory_;
 };
 
 TEST_F(NodeFiles, ATokenIsTheTextWithoutTheSpaceAroundIt) {
@@ -51,13 +44,13 @@ TEST_F(NodeFiles, ABootstrapIsReadFromJson) {
 TEST_F(NodeFiles, TheRunFileIsReplacedAsAWhole) {
   write("run.json",
         "something older and longer than what comes now, without an end to it ........");
-  ASSERT_FALSE(write_run_file(directory_, 12, (Incarnation{3} << 32) | 7));
+  ASSERT_FALSE(write_run_file(directory_.path(), 12, (Incarnation{3} << 32) | 7));
   EXPECT_EQ(content("run.json"), "{\"pid\":12,\"instance\":7,\"incarnation\":12884901895}\n");
   EXPECT_FALSE(std::filesystem::exists(path("run.json.new")));
 }
 
 TEST_F(NodeFiles, ARunFileThatCannotBeWrittenIsAnError) {
-  EXPECT_EQ(write_run_file(directory_ + "/none", 1, 1)->code, Code::kWriteFault);
+  EXPECT_EQ(write_run_file(directory_ / "none", 1, 1)->code, Code::kWriteFault);
 }
 
 }  // namespace

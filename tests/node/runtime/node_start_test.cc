@@ -7,7 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "storage/recording.h"
-#include "tests/storage/temporary_directory.h"
+#include "tests/temporary_directory.h"
 
 namespace failsim::node {
 namespace {

@@ -8,7 +8,7 @@
 #include "cluster/effects_hash.h"
 #include "cluster/state/field_hash.h"
 #include "storage/recording.h"
-#include "tests/storage/temporary_directory.h"
+#include "tests/temporary_directory.h"
 
 namespace failsim::node {
 namespace {

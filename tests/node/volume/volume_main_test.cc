@@ -7,8 +7,8 @@
 
 #include "storage/volume.h"
 #include "storage/volume_files.h"
-#include "tests/storage/temporary_directory.h"
 #include "tests/storage/volume_requests.h"
+#include "tests/temporary_directory.h"
 
 namespace failsim::node {
 namespace {

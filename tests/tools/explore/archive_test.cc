@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/temporary_directory.h"
 #include "tools/explore/draw.h"
 #include "tools/scenario/folder.h"
 #include "tools/scenario/yaml.h"
@@ -18,19 +19,13 @@ namespace fs = std::filesystem;
 
 class Archive : public testing::Test {
  protected:
-  Archive()
-      : folder_(fs::path(testing::TempDir()) /
-                testing::UnitTest::GetInstance()->current_test_info()->name()) {
-    fs::remove_all(folder_);
-    fs::create_directories(folder_);
-  }
-  ~Archive() override { fs::remove_all(folder_); }
   void write(const std::string& name, const std::string& text) {
     std::ofstream(folder_ / name) << text;
   }
   std::string folder() const { return folder_.string(); }
 
-  const fs::path folder_;
+  const TemporaryDirectory directory_;
+  const fs::path folder_{directory_.path()};
 };
 
 TEST_F(Archive, ASavedFailureIsAScenarioWithItsStory) {

@@ -9,6 +9,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/temporary_directory.h"
 #include "tools/explore/archive.h"
 #include "tools/explore/draw.h"
 #include "tools/scenario/folder.h"
@@ -21,16 +22,10 @@ namespace fs = std::filesystem;
 
 class Explore : public testing::Test {
  protected:
-  Explore()
-      : folder_(fs::path(testing::TempDir()) /
-                testing::UnitTest::GetInstance()->current_test_info()->name()) {
-    fs::remove_all(folder_);
-  }
-  ~Explore() override { fs::remove_all(folder_); }
-
   int explore(const ExploreOptions& options) { return explore_main(options, tell_, out_, err_); }
 
-  const fs::path folder_;
+  const TemporaryDirectory directory_;
+  const fs::path folder_{directory_ / "folder"};
   std::ostringstream out_;
   std::ostringstream err_;
   const Tell tell_ = [this](const Error& error) { err_ << error.message << '\n'; };

@@ -9,7 +9,7 @@
 
 #include "tests/file_content.h"
 #include "tests/sim/story.h"
-#include "tests/storage/temporary_directory.h"
+#include "tests/temporary_directory.h"
 #include "tools/report/account.h"
 #include "tools/report/judge.h"
 #include "tools/report/run_directory.h"

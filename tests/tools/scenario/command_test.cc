@@ -2,9 +2,9 @@
 #include <filesystem>
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include "tests/file_content.h"
+#include "tests/temporary_directory.h"
 #include "tests/tools/program.h"
 #include "tools/failsim/json.h"
 
@@ -21,13 +21,6 @@ constexpr const char* kHead =
 
 class ScenarioCommand : public testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = testing::TempDir() + "/scenario-command-XXXXXX";
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    root_ = pattern;
-  }
-  void TearDown() override { fs::remove_all(root_); }
-
   void write(const std::string& path, const std::string& text) {
     fs::create_directories((root_ / path).parent_path());
     set_content(root_ / path, text);
@@ -50,7 +43,8 @@ class ScenarioCommand : public testing::Test {
     return run({"run"}, "one").exit;
   }
 
-  fs::path root_;
+  const TemporaryDirectory directory_;
+  const fs::path root_{directory_.path()};
 };
 
 TEST_F(ScenarioCommand, ExitsWithTheVerdict) {

@@ -8,7 +8,7 @@
 #include <sys/resource.h>
 
 #include "tests/file_content.h"
-#include "tests/storage/temporary_directory.h"
+#include "tests/temporary_directory.h"
 #include "tools/scenario/folder.h"
 #include "tools/scenario/yaml.h"
 
