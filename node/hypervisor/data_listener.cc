@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cassert>
 #include <cerrno>
+#include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -11,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "node/hypervisor/checksum.h"
 #include "node/hypervisor/hypervisor.h"
 
 namespace failsim::node {
@@ -18,6 +21,19 @@ namespace {
 
 constexpr std::size_t kVisitorsMax = 64;
 constexpr Duration kHelloLimit = 5 * kSecond;
+
+// Why the connection is closed, in a sentence; it fits into the socket, for nothing else was sent.
+void refuse(const Fd& visitor, const std::string& why) {
+  const std::vector<std::byte> frame =
+      message_frame(FrameType::kRefusal, "a data connection was refused: " + why);
+  send(visitor.get(), frame.data(), frame.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+void refuse_corrupted(const Fd& visitor) {
+  refuse(visitor,
+         "its first frame was corrupted on the way, as the checksum of it shows; see that the "
+         "network between the nodes is sound");
+}
 
 }  // namespace
 
@@ -80,15 +96,12 @@ bool DataListener::listen_to(Visitor& visitor) {
       std::copy_n(visitor.bytes.begin(), kFrameHeaderBytes, head.begin());
       const std::optional<FrameHeader> header = decode_header(head);
       if (!header || header->type != FrameType::kHello || header->bytes > kHelloBytesMax) {
+        refuse_corrupted(visitor.socket);
         return true;
       }
       wanted += header->bytes;
       if (visitor.bytes.size() == wanted) {
-        pb::TransferHello hello;
-        if (hello.ParseFromArray(visitor.bytes.data() + kFrameHeaderBytes,
-                                 static_cast<int>(header->bytes))) {
-          accept_(hello, visitor.socket);
-        }
+        hand_on(visitor, header->body_checksum);
         return true;
       }
     }
@@ -99,6 +112,19 @@ bool DataListener::listen_to(Visitor& visitor) {
     if (got == 0) return true;
     if (got < 0 && errno != EINTR) return errno != EAGAIN;
   }
+}
+
+void DataListener::hand_on(Visitor& visitor, std::uint32_t checksum) {
+  const std::span body = std::span(visitor.bytes).subspan(kFrameHeaderBytes);
+  pb::TransferHello hello;
+  if (fast_crc32c(0, body) != checksum ||
+      !hello.ParseFromArray(body.data(), static_cast<int>(body.size()))) {
+    return refuse_corrupted(visitor.socket);
+  }
+  if (accept_(hello, visitor.socket)) return;
+  refuse(visitor.socket, "nobody expects VM '" + hello.vm() + "' from migration job " +
+                             std::to_string(hello.job()) + ", attempt " +
+                             std::to_string(hello.attempt()) + "; it may have been given up");
 }
 
 }  // namespace failsim::node

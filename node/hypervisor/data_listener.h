@@ -19,8 +19,8 @@ namespace failsim::node {
 
 class DataListener {
  public:
-  // Takes the socket if the connection is expected; what is left in `socket` is closed. Called on
-  // the listener's thread.
+  // Takes the socket if the connection is expected; otherwise leaves it, and its peer is told that
+  // nobody expects it. Called on the listener's thread.
   using Accept = std::function<bool(const pb::TransferHello& hello, Fd& socket)>;
 
   static Result<std::unique_ptr<DataListener>> open(const std::string& address, std::uint16_t port,
@@ -41,6 +41,8 @@ class DataListener {
   void accept_all();
   // True when the visitor has left: handed on, or closed.
   bool listen_to(Visitor& visitor);
+  // Of whom the whole hello was read.
+  void hand_on(Visitor& visitor, std::uint32_t checksum);
 
   Fd socket_;
   const Accept accept_;

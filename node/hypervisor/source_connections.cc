@@ -97,6 +97,13 @@ bool SourceConnections::hear_welcome(std::uint32_t stream) {
   std::array<std::byte, kFrameHeaderBytes> answer;
   if (!hear(answer.data(), answer.size())) return false;
   const std::optional<FrameHeader> header = decode_header(answer);
+  if (header && header->type == FrameType::kRefusal && header->bytes <= kRefusalBytesMax) {
+    std::vector<std::byte> frame(answer.begin(), answer.end());
+    frame.resize(kFrameHeaderBytes + header->bytes);
+    if (!hear(frame.data() + kFrameHeaderBytes, header->bytes)) return false;
+    const std::string refused = decode_refusal(frame);
+    if (!refused.empty()) return reports_.fail(VMTaskResult::kUnexpectedError, refused);
+  }
   const std::uint64_t all_counts =
       order_.config.modelled() ? 0 : pages_of(order_.config) * kWriteCountBytes;
   const bool is_welcome = header && header->type == FrameType::kWelcome &&
@@ -138,7 +145,7 @@ bool SourceConnections::await_close() {
   while (!signals_.of(0).aborted()) {
     if (streams_[0]->channel.pause(kNever) != Io::kDone) break;
   }
-  const std::string refused = refusal();
+  const std::string refused = refusal(0);
   return refused.empty() || reports_.fail(VMTaskResult::kUnexpectedError, refused);
 }
 
@@ -167,7 +174,7 @@ bool SourceConnections::check(Io outcome, std::uint32_t stream, const std::strin
     case Io::kAborted:
       return false;
     case Io::kClosed: {
-      const std::string refused = refusal();
+      const std::string refused = refusal(stream);
       return reports_.fail(VMTaskResult::kUnexpectedError,
                            refused.empty() ? failed + streams_[stream]->channel.reason() : refused);
     }
@@ -178,9 +185,15 @@ bool SourceConnections::check(Io outcome, std::uint32_t stream, const std::strin
   return false;
 }
 
-// It is said on the first connection, whichever it is about.
-std::string SourceConnections::refusal() {
-  return decode_refusal(streams_[0]->channel.last_words(kFrameHeaderBytes + kRefusalBytesMax));
+// What is wrong with a stream is said on the first connection, whichever it is about; what is wrong
+// with a connection, on that.
+std::string SourceConnections::refusal(std::uint32_t stream) {
+  for (const std::uint32_t said_on : {std::uint32_t{0}, stream}) {
+    const std::string refused =
+        decode_refusal(streams_[said_on]->channel.last_words(kFrameHeaderBytes + kRefusalBytesMax));
+    if (!refused.empty()) return refused;
+  }
+  return "";
 }
 
 }  // namespace failsim::node

@@ -80,8 +80,8 @@ class SourceConnections {
   Fd open(Duration limit, Io& outcome, std::string& reason);
   std::unique_ptr<DataFaults> faults() const;
   pb::TransferHello hello() const;
-  // Why the target has closed the connections, if it has said so.
-  std::string refusal();
+  // Why the target has closed the connection, if it has said so.
+  std::string refusal(std::uint32_t stream);
 
   const TransferOrder& order_;
   const SourceRoute& route_;

@@ -278,8 +278,9 @@ class NoDescriptors {
   rlimit before_{};
 };
 
-// Before a member is called the undefined-behaviour sanitizer asks the kernel, through a pipe of its
-// own, whether the object can be read; without descriptors it takes every object for a broken one.
+// Before a member is called the undefined-behaviour sanitizer asks the kernel, through a pipe of
+// its own, whether the object can be read; without descriptors it takes every object for a broken
+// one.
 #ifdef __SANITIZE_ADDRESS__
 constexpr bool kSanitizerNeedsDescriptors = true;
 #else
@@ -308,7 +309,7 @@ TEST_F(MigrationFailure, ATargetWithoutDescriptorsSaysSo) {
   EXPECT_NE(failed.error.find("no file descriptor"), std::string::npos) << failed.error;
 }
 
-TEST_F(MigrationFailure, GarbageOnTheDataPortIsDropped) {
+TEST_F(MigrationFailure, GarbageOnTheDataPortIsRefusedAndDropped) {
   prepare();
   const Fd client(socket(AF_INET, SOCK_STREAM, 0));
   sockaddr_in address{};
@@ -318,8 +319,11 @@ TEST_F(MigrationFailure, GarbageOnTheDataPortIsDropped) {
   ASSERT_EQ(connect(client.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
   const std::string garbage(100, 'x');
   send(client.get(), garbage.data(), garbage.size(), MSG_NOSIGNAL);
-  char byte = 0;
-  EXPECT_LE(recv(client.get(), &byte, 1, 0), 0) << "the connection was not closed";
+  std::vector<std::byte> answer(1024);
+  const ssize_t said = recv(client.get(), answer.data(), answer.size(), 0);
+  answer.resize(static_cast<std::size_t>(std::max<ssize_t>(said, 0)));
+  EXPECT_NE(decode_refusal(answer).find("corrupted on the way"), std::string::npos);
+  EXPECT_LE(recv(client.get(), answer.data(), answer.size(), 0), 0) << "it was not closed";
   one.order(vm.transfer(kSource, kStream, 2));
   one.await(pb::TRANSFER_CONVERGED);
 }

@@ -101,6 +101,14 @@ TEST(SourceConnections, ATargetThatListensToNobodyIsNamed) {
       << source.failure();
 }
 
+TEST(SourceConnections, ATargetThatDoesNotExpectTheTransferSaysSo) {
+  TargetPort target([](const pb::TransferHello&) { return std::vector<std::byte>(); });
+  SourceParts source;
+  EXPECT_FALSE(source.connections.connect());
+  EXPECT_NE(source.failure().find("nobody expects VM '" + source.order.vm + "'"), std::string::npos)
+      << source.told.back().error;
+}
+
 TEST(SourceConnections, ATransferThatWasDroppedReportsNoFailure) {
   TargetPort target([](const pb::TransferHello&) { return std::vector<std::byte>(); });
   SourceParts source;
