@@ -35,7 +35,8 @@
 //
 // welcome goes from target to source, everything else the other way. There is no acknowledgement:
 // the release says that all before it was sent, and TCP keeps the order. A target that cannot go on
-// says why in a refusal, a sentence, on stream 0 and closes the connections.
+// says why in a refusal, a sentence, on stream 0 and closes the connections; a connection that it does
+// not take in the first place is refused on itself.
 #pragma once
 
 #include <array>
