@@ -7,21 +7,19 @@
 #include <vector>
 
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
 #include <gtest/gtest.h>
 
-#include "node/hypervisor/hypervisor.h"
 #include "cluster/wire/frame.h"
+#include "node/hypervisor/hypervisor.h"
+#include "tests/node/transport/loopback_nodes.h"
 
 namespace failsim::node {
 namespace {
 
-using boost::asio::ip::tcp;
-
 class FaultyLinksTest : public testing::Test {
  protected:
   explicit FaultyLinksTest(std::chrono::milliseconds back_off = std::chrono::milliseconds(20))
-      : faults(true_boottime_now, 1), port(free_port()), first_back_off(back_off) {
+      : faults(true_boottime_now, 1), port(port_of_nodes()), first_back_off(back_off) {
     faults.set_place(1, {1, 2});
     receiver = open(2, received);
     sender = FaultyLinks::around(open(1, unheard), 1, bootstrap, io, faults);
@@ -33,22 +31,6 @@ class FaultyLinksTest : public testing::Test {
     auto from = HeartbeatSocket::open(io, 1, bootstrap, port, admission_of_1, [](auto) {});
     EXPECT_TRUE(from) << from.error().message;
     heart = FaultyHeartbeats::around(from.take(), 1, io, faults);
-  }
-
-  static pb::Bootstrap two_nodes() {
-    pb::Bootstrap two;
-    two.set_cluster_id(7);
-    for (NodeId id = 1; id <= 2; ++id) {
-      pb::Bootstrap::Node& node = *two.add_nodes();
-      node.set_id(id);
-      node.set_address("127.86.7." + std::to_string(id));
-    }
-    return two;
-  }
-
-  std::uint16_t free_port() {
-    tcp::acceptor acceptor(io, {boost::asio::ip::make_address("127.86.7.1"), 0});
-    return acceptor.local_endpoint().port();
   }
 
   std::unique_ptr<PeerLinks> open(NodeId self, std::vector<std::string>& heard) {

@@ -8,18 +8,16 @@
 #include <vector>
 
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
 #include <gtest/gtest.h>
 
 #include "cluster/effects.h"
 #include "cluster/member.h"
 #include "cluster/wire/frame.h"
+#include "tests/node/transport/loopback_nodes.h"
 #include "tests/temporary_directory.h"
 
 namespace failsim::node {
 namespace {
-
-using boost::asio::ip::tcp;
 
 class NodeFaultsTest : public testing::Test {
  protected:
@@ -39,24 +37,10 @@ class NodeFaultsTest : public testing::Test {
     open_transport();
   }
 
-  static pb::Bootstrap two_nodes() {
-    pb::Bootstrap two;
-    two.set_cluster_id(7);
-    for (NodeId id = 1; id <= 2; ++id) {
-      pb::Bootstrap::Node& node = *two.add_nodes();
-      node.set_id(id);
-      node.set_address("127.86.8." + std::to_string(id));
-    }
-    return two;
-  }
-  std::uint16_t free_port() {
-    tcp::acceptor acceptor(io, {boost::asio::ip::make_address("127.86.8.1"), 0});
-    return acceptor.local_endpoint().port();
-  }
   void open_transport() {
     config_of_links.self = 1;
     config_of_links.bootstrap = bootstrap;
-    config_of_links.port = free_port();
+    config_of_links.port = port_of_nodes();
     config_of_links.recovery_epoch = [] { return 1; };
     config_of_links.receive = [this](pb::PeerMessage message) { heard.push_back(message); };
     config_of_links.link_changed = [](NodeId, bool) {};

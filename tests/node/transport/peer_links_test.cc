@@ -14,6 +14,7 @@
 
 #include "cluster/wire/frame.h"
 #include "node/transport/heartbeat_socket.h"
+#include "tests/node/transport/loopback_nodes.h"
 
 namespace failsim::node {
 namespace {
@@ -29,20 +30,6 @@ class PeerLinksTest : public testing::Test {
     std::vector<std::string> received;  // the VMs of live queries
     bool is_up = false;
   };
-
-  PeerLinksTest() : port_(free_port()) {
-    bootstrap_.set_cluster_id(7);
-    for (NodeId id = 1; id <= 2; ++id) {
-      pb::Bootstrap::Node& node = *bootstrap_.add_nodes();
-      node.set_id(id);
-      node.set_address("127.86.4." + std::to_string(id));
-    }
-  }
-
-  std::uint16_t free_port() {
-    tcp::acceptor acceptor(io_, {boost::asio::ip::make_address("127.86.4.1"), 0});
-    return acceptor.local_endpoint().port();
-  }
 
   void start(NodeId id) {
     Node& node = nodes_[id];
@@ -86,7 +73,7 @@ class PeerLinksTest : public testing::Test {
   // What a stranger writes to node 1; done when node 1 has closed the connection.
   void intrude(const std::string& bytes) {
     tcp::socket stranger(io_);
-    stranger.connect({boost::asio::ip::make_address("127.86.4.1"), port_});
+    stranger.connect({boost::asio::ip::make_address(bootstrap_.nodes(0).address()), port_});
     boost::asio::write(stranger, boost::asio::buffer(bytes));
     char reply = 0;
     bool is_closed = false;
@@ -96,9 +83,9 @@ class PeerLinksTest : public testing::Test {
   }
 
   boost::asio::io_context io_;
-  std::uint16_t port_;
+  const std::uint16_t port_ = port_of_nodes();
   std::chrono::milliseconds first_back_off_{20};
-  pb::Bootstrap bootstrap_;
+  const pb::Bootstrap bootstrap_ = two_nodes();
   std::map<NodeId, Node> nodes_;
 };
 
@@ -181,7 +168,9 @@ TEST_F(PeerLinksTest, APortInUseIsNamed) {
   config.port = port_;
   const auto second = PeerLinks::open(io_, std::move(config), admission);
   ASSERT_FALSE(second.ok());
-  EXPECT_NE(second.error().message.find("127.86.4.1:" + std::to_string(port_)), std::string::npos);
+  EXPECT_NE(
+      second.error().message.find(bootstrap_.nodes(0).address() + ":" + std::to_string(port_)),
+      std::string::npos);
 }
 
 TEST_F(PeerLinksTest, AHeartbeatIsOneDatagram) {
