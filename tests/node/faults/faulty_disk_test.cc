@@ -22,6 +22,7 @@ class FaultyDiskTest : public testing::Test {
     identity.node = 1;
     EXPECT_FALSE(RocksStore::format(path(), identity).has_value());
   }
+
   std::string path() const { return directory / "db"; }
   void open() {
     auto opened = RocksStore::open(path(), options);
